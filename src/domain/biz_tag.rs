@@ -1,0 +1,98 @@
+//! `BizTag`: the name of a kind of id, checked once at the edge of the process.
+
+use std::{borrow::Borrow, fmt, sync::Arc};
+
+/// The most characters a biz_tag may have. The column's own length bounds creation further.
+const MAX_CHARS: usize = 128;
+
+/// A valid biz_tag: 1 to 128 characters, none a control character, not beginning with `_`.
+///
+/// Cheap to clone. Compared by its exact characters, unlike most database collations.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BizTag(Arc<str>);
+
+/// Why a text is no biz_tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BizTagError {
+    /// Nothing was given.
+    #[error("need biz_tag param")]
+    Empty,
+    /// More than [`MAX_CHARS`] characters.
+    #[error("biz_tag is longer than {MAX_CHARS} characters")]
+    TooLong,
+    /// It holds a control character.
+    #[error("biz_tag holds a control character")]
+    ControlCharacter,
+    /// Names beginning with `_` are kept for the server's own use (such as `_other` in metrics).
+    #[error("a biz_tag may not begin with '_'")]
+    Reserved,
+}
+
+impl BizTag {
+    /// Checks `name` and makes a biz_tag of it.
+    ///
+    /// # Errors
+    /// The first rule that `name` breaks.
+    pub fn parse(name: &str) -> Result<Self, BizTagError> {
+        if name.is_empty() {
+            return Err(BizTagError::Empty);
+        }
+        if name.len() > MAX_CHARS && name.chars().count() > MAX_CHARS {
+            return Err(BizTagError::TooLong);
+        }
+        if name.chars().any(char::is_control) {
+            return Err(BizTagError::ControlCharacter);
+        }
+        if name.starts_with('_') {
+            return Err(BizTagError::Reserved);
+        }
+        Ok(Self(Arc::from(name)))
+    }
+
+    /// The name's exact characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for BizTag {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BizTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for BizTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BizTag({:?})", &*self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_and_foreign_names_pass() {
+        for name in ["a", "order", "order.2024-x", "Ünïcödé 漢字", &"é".repeat(128)] {
+            assert_eq!(BizTag::parse(name).unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn each_rule_has_its_error() {
+        assert_eq!(BizTag::parse(""), Err(BizTagError::Empty));
+        assert_eq!(BizTag::parse(&"x".repeat(129)), Err(BizTagError::TooLong));
+        assert_eq!(
+            BizTag::parse("a\nb"),
+            Err(BizTagError::ControlCharacter)
+        );
+        assert_eq!(BizTag::parse("_other"), Err(BizTagError::Reserved));
+    }
+}

@@ -1,0 +1,70 @@
+//! `RateMeter`: how many ids a tag hands out per second, smoothed.
+
+use std::time::{Duration, Instant};
+
+/// Events are counted for this long before they enter the average.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Time constant of the average, in seconds: a change of rate is 63 % visible after this long.
+const MEMORY: f64 = 10.0;
+
+/// An exponentially weighted moving average over windows of a second.
+#[derive(Debug, Clone, Default)]
+pub struct RateMeter {
+    /// When the present window began; `None` before the first id.
+    window: Option<Instant>,
+    /// Ids counted in the present window.
+    counted: u64,
+    /// The average over the windows before, ids per second; `None` in the first window.
+    average: Option<f64>,
+}
+
+impl RateMeter {
+    /// Counts `ids` handed out at `now`.
+    pub fn record(&mut self, now: Instant, ids: u64) {
+        match self.window {
+            None => self.window = Some(now),
+            Some(start) if now.duration_since(start) >= WINDOW => {
+                self.average = Some(self.per_second(now));
+                self.window = Some(now);
+                self.counted = 0;
+            }
+            Some(_) => {}
+        }
+        self.counted = self.counted.saturating_add(ids);
+    }
+
+    /// The rate at `now` in ids per second; 0 before a first window is complete.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "a rate, not an id")]
+    pub fn per_second(&self, now: Instant) -> f64 {
+        let Some(start) = self.window else { return 0.0 };
+        let elapsed = now.duration_since(start);
+        if elapsed < WINDOW {
+            return self.average.unwrap_or(0.0);
+        }
+        let seconds = elapsed.as_secs_f64();
+        let fresh = self.counted as f64 / seconds;
+        match self.average {
+            None => fresh,
+            Some(average) => fresh + (average - fresh) * (-seconds / MEMORY).exp(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_rate_is_measured_and_an_idle_tag_falls_to_nothing() {
+        let start = Instant::now();
+        let mut meter = RateMeter::default();
+        for tenth in 0..600 {
+            meter.record(start + Duration::from_millis(tenth * 100), 50);
+        }
+        let rate = meter.per_second(start + Duration::from_secs(60));
+        assert!((480.0..520.0).contains(&rate), "{rate}");
+        assert!(meter.per_second(start + Duration::from_secs(600)) < 1.0);
+    }
+}

@@ -1,0 +1,173 @@
+//! `StepPolicy`: how much to claim, so that a segment lasts about as long as it should.
+//!
+//! Source of the rule: Meituan's Leaf (segment mode), which doubles a claim that lasted less than 15
+//! minutes and halves one that lasted more than 30, never below the row's step. Doubling alone needs
+//! about one target duration of traffic to arrive, so after [`LONG_RISE`] doublings in a row the
+//! claim follows the measured rate at once.
+
+use std::time::{Duration, Instant};
+
+/// So many doublings in a row prove that traffic is steady, and the measured rate is trusted.
+const LONG_RISE: u32 = 5;
+
+/// What an operator sets.
+#[derive(Debug, Clone, Copy)]
+pub struct StepSettings {
+    /// How long a segment should last.
+    pub segment_duration: Duration,
+    /// No claim is made larger by the policy (a single demand may be).
+    pub max_step: i64,
+    /// How long the ids in memory should last when the database goes away.
+    pub outage_budget: Duration,
+}
+
+/// The size in force for one tag.
+#[derive(Debug, Clone)]
+pub struct StepPolicy {
+    settings: StepSettings,
+    /// The row's `step`, the least that is claimed; `None` before the first claim.
+    row_step: Option<i64>,
+    /// The size of the newest claim that the policy decided.
+    current: i64,
+    /// When the newest claim was committed.
+    claimed_at: Option<Instant>,
+    /// Doublings in a row.
+    rises: u32,
+}
+
+impl StepPolicy {
+    /// A policy that knows nothing of its tag yet.
+    #[must_use]
+    pub fn new(settings: StepSettings) -> Self {
+        Self {
+            settings,
+            row_step: None,
+            current: 0,
+            claimed_at: None,
+            rises: 0,
+        }
+    }
+
+    /// The row's `step` as last seen.
+    #[must_use]
+    pub fn row_step(&self) -> Option<i64> {
+        self.row_step
+    }
+
+    /// The size in force, in ids; 0 before the first claim.
+    #[must_use]
+    pub fn current(&self) -> i64 {
+        self.current
+    }
+
+    /// How much a claim made at `now` should take, at `rate` ids per second.
+    #[must_use]
+    pub fn propose(&self, now: Instant, rate: f64) -> i64 {
+        let (Some(row_step), Some(claimed_at)) = (self.row_step, self.claimed_at) else {
+            return self.current;
+        };
+        let lasted = now.saturating_duration_since(claimed_at);
+        let target = self.settings.segment_duration;
+        let size = if lasted < target {
+            let doubled = self.current.saturating_mul(2);
+            if self.rises >= LONG_RISE {
+                doubled.max(ids_in(target, rate))
+            } else {
+                doubled
+            }
+        } else if lasted > target.saturating_mul(2) {
+            (self.current / 2).max(ids_in(target, rate))
+        } else {
+            self.current
+        };
+        size.min(self.settings.max_step).max(row_step)
+    }
+
+    /// Notes that a claim of `proposed` ids was committed at `now` on a row that says `row_step`.
+    pub fn claimed(&mut self, now: Instant, proposed: i64, row_step: i64) {
+        if proposed > self.current && self.claimed_at.is_some() {
+            self.rises += 1;
+        } else {
+            self.rises = 0;
+        }
+        self.current = proposed.clamp(row_step, self.settings.max_step.max(row_step));
+        self.row_step = Some(row_step);
+        self.claimed_at = Some(now);
+    }
+
+    /// Whether `left` ids are too few to outlast the outage budget at `rate` ids per second, or the
+    /// next claim, which takes about `claim_time`.
+    #[must_use]
+    pub fn is_short(&self, left: u64, rate: f64, claim_time: Duration) -> bool {
+        let horizon = self.settings.outage_budget.max(claim_time.saturating_mul(4));
+        left < u64::try_from(ids_in(horizon, rate)).unwrap_or(0)
+    }
+}
+
+/// How many ids `rate` uses up in `duration`.
+#[allow(clippy::cast_possible_truncation, reason = "float casts saturate")]
+fn ids_in(duration: Duration, rate: f64) -> i64 {
+    (duration.as_secs_f64() * rate) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn policy() -> StepPolicy {
+        StepPolicy::new(StepSettings {
+            segment_duration: 15 * MINUTE,
+            max_step: 100_000_000,
+            outage_budget: 5 * MINUTE,
+        })
+    }
+
+    #[test]
+    fn a_claim_doubles_while_used_up_fast_and_stops_at_the_maximum() {
+        let (mut policy, now) = (policy(), Instant::now());
+        policy.claimed(now, 1000, 1000);
+        assert_eq!(policy.propose(now + MINUTE, 0.0), 2000);
+        policy.claimed(now, 99_999_999, 1000);
+        assert_eq!(policy.propose(now + MINUTE, 0.0), 100_000_000);
+    }
+
+    #[test]
+    fn it_stays_in_between_and_halves_down_to_the_rows_step() {
+        let (mut policy, now) = (policy(), Instant::now());
+        policy.claimed(now, 3000, 1000);
+        assert_eq!(policy.propose(now + 20 * MINUTE, 0.0), 3000);
+        assert_eq!(policy.propose(now + 31 * MINUTE, 0.0), 1500);
+        policy.claimed(now, 1500, 1000);
+        assert_eq!(policy.propose(now + 31 * MINUTE, 0.0), 1000);
+    }
+
+    #[test]
+    fn after_a_long_rise_it_follows_the_measured_rate() {
+        let (mut policy, mut now) = (policy(), Instant::now());
+        policy.claimed(now, 10, 10);
+        for _ in 0..LONG_RISE {
+            now += Duration::from_secs(1);
+            let size = policy.propose(now, 20_000.0);
+            assert!(size <= 320);
+            policy.claimed(now, size, 10);
+        }
+        assert_eq!(policy.propose(now + MINUTE, 20_000.0), 18_000_000);
+    }
+
+    #[test]
+    fn a_raised_step_is_the_least_at_once() {
+        let (mut policy, now) = (policy(), Instant::now());
+        policy.claimed(now, 10, 5000);
+        assert_eq!(policy.current(), 5000);
+    }
+
+    #[test]
+    fn supply_is_short_when_it_would_not_outlast_the_budget() {
+        let policy = policy();
+        assert!(policy.is_short(299_999, 1000.0, Duration::ZERO));
+        assert!(!policy.is_short(300_000, 1000.0, Duration::ZERO));
+        assert!(!policy.is_short(0, 0.0, Duration::from_secs(9)));
+    }
+}

@@ -1,0 +1,20 @@
+//! id-alloc hands out unique, increasing 64-bit ids over HTTP, claimed in segments from a database.
+//!
+//! The map, from the outside in. Arrows of use go downwards only (`tests/layering.rs` holds this).
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`cli`] | the command line: which command, which exit code |
+//! | [`startup`] | builds the parts from a configuration, runs and drains them |
+//! | [`config`] | the configuration and every mistake it can hold |
+//! | [`http`] | routes: extract, call the [`actors::Allocator`], render |
+//! | [`actors`] | per-tag actors, the loader, the registry, the gathering of requests |
+//! | [`metrics`] | what Prometheus scrapes |
+//! | [`storage`] | the trait [`storage::SegmentStore`] and its databases |
+//! | [`domain`] | the rules of allocation, pure |
+//!
+//! Where each promise is kept is said in `docs/ARCHITECTURE.md`.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod domain;
+pub mod storage;

@@ -1,0 +1,234 @@
+//! `MemoryStore`: rows in memory, with scripted faults. For tests of what stands above the store.
+
+use super::{
+    AdvanceTo, Advanced, Claim, ClaimRequest, NewTag, SegmentStore, StoreError, StoreReport, TagRow,
+};
+use crate::domain::{BizTag, IdRange};
+use async_trait::async_trait;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// What one claim does instead of simply succeeding.
+#[derive(Debug, Clone)]
+pub enum Script {
+    /// Fails with this error and changes nothing.
+    Fail(StoreError),
+    /// Is committed, but its answer is lost.
+    CommitAndLose,
+    /// Waits so long, then succeeds.
+    Slow(Duration),
+    /// Never answers.
+    Hang,
+    /// Panics.
+    Panic,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    rows: BTreeMap<String, (i64, i64)>,
+    /// Faults of the coming claims, in order.
+    script: VecDeque<Script>,
+    /// Every claim fails with this while it is set.
+    outage: Option<StoreError>,
+}
+
+/// Rows in memory; see the module's documentation.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    claims: AtomicU64,
+}
+
+impl MemoryStore {
+    /// A store with one row per `(tag, max_id, step)`.
+    #[must_use]
+    pub fn with_rows<'a>(rows: impl IntoIterator<Item = (&'a str, i64, i64)>) -> Self {
+        let store = Self::default();
+        for (tag, max_id, step) in rows {
+            store.put(tag, max_id, step);
+        }
+        store
+    }
+
+    /// Makes or overwrites a row.
+    pub fn put(&self, tag: &str, max_id: i64, step: i64) {
+        self.state().rows.insert(tag.to_owned(), (max_id, step));
+    }
+
+    /// Deletes a row.
+    pub fn remove(&self, tag: &str) {
+        self.state().rows.remove(tag);
+    }
+
+    /// Lets the coming claims, in order, do this.
+    pub fn script(&self, faults: impl IntoIterator<Item = Script>) {
+        self.state().script.extend(faults);
+    }
+
+    /// Fails every claim and check from now on, until called with `None`.
+    pub fn outage(&self, error: Option<StoreError>) {
+        self.state().outage = error;
+    }
+
+    /// How many claims were asked for.
+    #[must_use]
+    pub fn claims(&self) -> u64 {
+        self.claims.load(Ordering::SeqCst)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn commit(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
+        let mut state = self.state();
+        let (max_id, step) = state
+            .rows
+            .get_mut(request.tag.as_str())
+            .ok_or(StoreError::UnknownTag)?;
+        if *step < 1 {
+            return Err(StoreError::TagMisconfigured(format!(
+                "step of `{}` is {step}; set it to 1 or more",
+                request.tag
+            )));
+        }
+        let regressed = *max_id < request.mark;
+        if regressed {
+            *max_id = request.mark + 8 * *step;
+        }
+        let size = request.want.max(*step);
+        *max_id = max_id
+            .checked_add(size)
+            .ok_or_else(|| StoreError::TagExhausted("no ids are left".to_owned()))?;
+        Ok(Claim {
+            range: IdRange::claimed(*max_id, size)
+                .map_err(|error| StoreError::TagMisconfigured(error.to_string()))?,
+            max_id: *max_id,
+            step: *step,
+            regressed,
+            moved: false,
+        })
+    }
+
+    fn row(&self, tag: &BizTag) -> Result<TagRow, StoreError> {
+        let state = self.state();
+        let (max_id, step) = state
+            .rows
+            .get(tag.as_str())
+            .ok_or(StoreError::UnknownTag)?;
+        Ok(TagRow {
+            biz_tag: tag.to_string(),
+            max_id: *max_id,
+            step: *step,
+            description: String::new(),
+            retired: false,
+        })
+    }
+}
+
+#[async_trait]
+impl SegmentStore for MemoryStore {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
+        self.claims.fetch_add(1, Ordering::SeqCst);
+        let (outage, fault) = {
+            let mut state = self.state();
+            (state.outage.clone(), state.script.pop_front())
+        };
+        if let Some(error) = outage {
+            return Err(error);
+        }
+        match fault {
+            Some(Script::Fail(error)) => return Err(error),
+            Some(Script::CommitAndLose) => {
+                self.commit(request)?;
+                return Err(StoreError::UnknownOutcome("the answer was lost".to_owned()));
+            }
+            Some(Script::Slow(delay)) => tokio::time::sleep(delay).await,
+            Some(Script::Hang) => std::future::pending().await,
+            #[allow(clippy::panic, reason = "scripted by a test")]
+            Some(Script::Panic) => panic!("scripted panic in the store"),
+            None => {}
+        }
+        self.commit(request)
+    }
+
+    async fn check(&self) -> Result<StoreReport, StoreError> {
+        let state = self.state();
+        match &state.outage {
+            Some(error) => Err(error.clone()),
+            None => Ok(StoreReport {
+                description: "memory".to_owned(),
+                tags: state.rows.len() as u64,
+                guard_active: true,
+                warnings: Vec::new(),
+            }),
+        }
+    }
+
+    async fn list(&self, after: Option<&str>, limit: u64) -> Result<Vec<TagRow>, StoreError> {
+        let names: Vec<BizTag> = self
+            .state()
+            .rows
+            .keys()
+            .filter(|name| after.is_none_or(|after| name.as_str() > after))
+            .take(usize::try_from(limit).unwrap_or(usize::MAX))
+            .filter_map(|name| BizTag::parse(name).ok())
+            .collect();
+        names.iter().map(|tag| self.row(tag)).collect()
+    }
+
+    async fn recent(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
+        let rows = self.list(None, limit).await?;
+        Ok(rows
+            .iter()
+            .filter_map(|row| BizTag::parse(&row.biz_tag).ok())
+            .collect())
+    }
+
+    async fn show(&self, tag: &BizTag) -> Result<TagRow, StoreError> {
+        self.row(tag)
+    }
+
+    async fn create(&self, new: &NewTag) -> Result<(), StoreError> {
+        if self.row(&new.tag).is_ok() {
+            return Err(StoreError::Rejected(format!("`{}` exists", new.tag)));
+        }
+        self.put(new.tag.as_str(), new.start, new.step);
+        Ok(())
+    }
+
+    async fn set(
+        &self,
+        tag: &BizTag,
+        step: Option<i64>,
+        _description: Option<&str>,
+    ) -> Result<TagRow, StoreError> {
+        let row = self.row(tag)?;
+        self.put(tag.as_str(), row.max_id, step.unwrap_or(row.step));
+        self.row(tag)
+    }
+
+    async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError> {
+        let row = self.row(tag)?;
+        let target = match to {
+            AdvanceTo::By(by) => row.max_id.saturating_add(by),
+            AdvanceTo::To(to) => to,
+        };
+        if target < row.max_id {
+            return Err(StoreError::Rejected("max_id is only raised".to_owned()));
+        }
+        self.put(tag.as_str(), target, row.step);
+        Ok(Advanced {
+            from: row.max_id,
+            to: target,
+        })
+    }
+
+    async fn close(&self) {}
+}

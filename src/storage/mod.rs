@@ -1,0 +1,150 @@
+//! Where segments come from: the trait [`SegmentStore`], its errors, and its implementations.
+//!
+//! | what you want to see | file |
+//! |---|---|
+//! | the claim: retries, what is decided when no row matched | `sql/claim.rs`, `sql/decide.rs` |
+//! | the SQL of each database | `sql/dialect.rs` |
+//! | pool, connection settings, errors by number | `sql/connect.rs`, `sql/errors.rs` |
+//! | checks of table and server | `sql/inspect.rs` |
+//! | list, create, change, advance | `sql/admin.rs` |
+//! | the store that tests script | `memory.rs` |
+//!
+//! `sea_orm` is named nowhere else (but in the `migration` crate).
+
+mod error;
+mod memory;
+pub mod sql;
+
+pub use error::{StoreError, Unusable};
+pub use memory::{MemoryStore, Script};
+
+use crate::domain::{BizTag, IdRange};
+use async_trait::async_trait;
+
+/// What a claim asks for.
+#[derive(Debug, Clone)]
+pub struct ClaimRequest {
+    /// The tag whose row is to be moved.
+    pub tag: BizTag,
+    /// The row's `step` as last seen by the caller; `None` before the first claim. The statement
+    /// matches only while the row still says so.
+    pub step: Option<i64>,
+    /// How many ids are wanted. At least the row's step is claimed.
+    pub want: i64,
+    /// The high-water mark: the end of everything this process ever claimed for the tag, 0 at first.
+    /// A row below it has gone backwards.
+    pub mark: i64,
+    /// Ids wanted so badly that fewer would do no good; near the end of the id space at least this
+    /// many are claimed, if not `want`. 1 or more.
+    pub at_least: i64,
+}
+
+/// A committed claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The ids that now belong to this process alone.
+    pub range: IdRange,
+    /// The row's `max_id` after the claim, the caller's new mark.
+    pub max_id: i64,
+    /// The row's `step`.
+    pub step: i64,
+    /// The row had gone backwards and was raised first.
+    pub regressed: bool,
+    /// The row had been claimed on another primary and was moved first.
+    pub moved: bool,
+}
+
+/// A row of the segments table, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagRow {
+    /// The name as stored.
+    pub biz_tag: String,
+    /// End of what has been claimed.
+    pub max_id: i64,
+    /// The least that is claimed at once.
+    pub step: i64,
+    /// Free text.
+    pub description: String,
+    /// Whether `retired_at` is set (deleted).
+    pub retired: bool,
+}
+
+/// A tag to be made.
+#[derive(Debug, Clone)]
+pub struct NewTag {
+    /// Its name.
+    pub tag: BizTag,
+    /// `max_id` of the new row: the first id handed out (1 where it is 0).
+    pub start: i64,
+    /// The least that is claimed at once, 1 or more.
+    pub step: i64,
+    /// Free text, at most 1024 characters.
+    pub description: String,
+}
+
+/// What a check of table and server found, when it can serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreReport {
+    /// For people, without password: `mysql://user@host:3306/db (MariaDB 10.11.6)`, `sqlite:///abs/path`.
+    pub description: String,
+    /// Number of tags that are not retired.
+    pub tags: u64,
+    /// Whether claims carry the guard (`claimed_to`, `claimed_on`).
+    pub guard_active: bool,
+    /// Settings that weaken a promise, each a sentence that says what to do.
+    pub warnings: Vec<String>,
+}
+
+/// What an administrator's advance did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advanced {
+    /// `max_id` before.
+    pub from: i64,
+    /// `max_id` after: the first id that a later claim takes.
+    pub to: i64,
+}
+
+/// How far to raise `max_id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdvanceTo {
+    /// By so many ids.
+    By(i64),
+    /// To this id, which must not be below the present `max_id`.
+    To(i64),
+}
+
+/// The database behind the server. Every method is bounded in time by the implementation.
+#[async_trait]
+pub trait SegmentStore: Send + Sync + 'static {
+    /// Claims a segment: committed when it returns `Ok`, and nobody else has or gets its ids.
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claim, StoreError>;
+
+    /// Checks connection, table and server, and says what they are.
+    async fn check(&self) -> Result<StoreReport, StoreError>;
+
+    /// The rows after `after` in order of biz_tag (by code point), at most `limit`.
+    async fn list(&self, after: Option<&str>, limit: u64) -> Result<Vec<TagRow>, StoreError>;
+
+    /// The tags whose rows changed last, newest first, at most `limit`; for preloading.
+    async fn recent(&self, limit: u64) -> Result<Vec<BizTag>, StoreError>;
+
+    /// One row, or [`StoreError::UnknownTag`].
+    async fn show(&self, tag: &BizTag) -> Result<TagRow, StoreError>;
+
+    /// Makes a row. [`StoreError::Rejected`] where it exists already.
+    async fn create(&self, new: &NewTag) -> Result<(), StoreError>;
+
+    /// Changes step, description or both.
+    async fn set(
+        &self,
+        tag: &BizTag,
+        step: Option<i64>,
+        description: Option<&str>,
+    ) -> Result<TagRow, StoreError>;
+
+    /// Raises `max_id`; never lowers it.
+    async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError>;
+
+    /// Closes the connections. Idempotent.
+    async fn close(&self);
+}
