@@ -16,5 +16,8 @@
 //! Where each promise is kept is said in `docs/ARCHITECTURE.md`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod actors;
+pub mod config;
 pub mod domain;
+pub mod metrics;
 pub mod storage;

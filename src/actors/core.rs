@@ -1,0 +1,128 @@
+//! `Core`: what all actors and workers of one server share.
+
+use super::{directory::Directory, loader::SegmentLoader, registry::TagRegistry};
+use crate::{
+    domain::StepSettings,
+    metrics::Metrics,
+    storage::{SegmentStore, StoreError, Unusable},
+};
+use actix::{Addr, ArbiterHandle};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// The limits and times that the actors obey.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How claims are sized.
+    pub step: StepSettings,
+    /// The longest pause between attempts to claim.
+    pub backoff_max: Duration,
+    /// One claim may take so long in all; a bound of last resort above the store's own.
+    pub claim_timeout: Duration,
+    /// Claims under way at once, for tags that have been served before.
+    pub claims: usize,
+    /// How long a caller waits for ids.
+    pub request_deadline: Duration,
+    /// Callers that may wait for one tag, in the whole server.
+    pub max_waiting_per_tag: usize,
+    /// Callers that may wait in all.
+    pub max_waiting: usize,
+    /// HTTP workers; each gets its part of the limit per tag.
+    pub workers: usize,
+    /// How long an unknown name is remembered.
+    pub unknown_tag_ttl: Duration,
+    /// How many unknown names are remembered.
+    pub unknown_tags: usize,
+    /// Tags in memory at once.
+    pub max_loaded_tags: usize,
+    /// A tag unused for so long is evicted.
+    pub idle_after: Duration,
+    /// How often the store is checked while it is well.
+    pub refresh: Duration,
+}
+
+/// What is known of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreHealth {
+    /// Nothing has been heard of it yet.
+    Starting,
+    /// The newest call succeeded.
+    Up,
+    /// It cannot be reached, or does not answer in time.
+    Down(String),
+    /// It answers, but cannot serve.
+    Unusable(Unusable),
+}
+
+/// Why the server is going away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// As always.
+    Serving,
+    /// Requests are answered, `/health` says no.
+    Draining,
+    /// Whoever still waits is refused.
+    Closed,
+}
+
+/// See the module's documentation.
+pub(super) struct Core {
+    pub(super) settings: Settings,
+    pub(super) store: Arc<dyn SegmentStore>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) directory: Directory,
+    pub(super) loader: ArcSwapOption<Addr<SegmentLoader>>,
+    pub(super) registry: ArcSwapOption<Addr<TagRegistry>>,
+    /// Where the registry and the loader live.
+    pub(super) control: ArbiterHandle,
+    /// Where TagActors live, by hash of the tag.
+    pub(super) tag_arbiters: Vec<ArbiterHandle>,
+    pub(super) health: ArcSwap<StoreHealth>,
+    /// Callers waiting in all workers.
+    pub(super) waiting: AtomicUsize,
+    pub(super) phase: watch::Sender<Phase>,
+}
+
+impl Core {
+    /// Takes in what a call to the store says of it, with one log line per change of state.
+    pub(super) fn note_store<T>(&self, result: Result<T, &StoreError>) {
+        let now = match result {
+            Err(error) if error.is_transient() => StoreHealth::Down(error.to_string()),
+            Err(StoreError::Unusable(reason)) => StoreHealth::Unusable(reason.clone()),
+            // Any other answer concerns one tag: the store itself is well.
+            Ok(_) | Err(_) => StoreHealth::Up,
+        };
+        let before = self.health.load();
+        self.metrics.store_up.set(i64::from(now == StoreHealth::Up));
+        if std::mem::discriminant(&**before) == std::mem::discriminant(&now) {
+            return;
+        }
+        match &now {
+            StoreHealth::Up if **before != StoreHealth::Starting => {
+                tracing::info!("the database is back");
+            }
+            StoreHealth::Down(reason) => {
+                tracing::error!(%reason, "the database is lost; ids in memory are served on");
+            }
+            StoreHealth::Unusable(reason) => {
+                tracing::error!(%reason, "the database cannot serve");
+            }
+            StoreHealth::Up | StoreHealth::Starting => {}
+        }
+        self.health.store(Arc::new(now));
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("settings", &self.settings)
+            .field("tags", &self.directory.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,159 @@
+//! `Directory`: which tags are loaded, looked up by every request without a lock.
+//!
+//! Only the TagRegistry writes to it. It also keeps what must outlive actors: the high-water marks of
+//! evicted tags, and the names that were asked for in vain a moment ago.
+
+use super::tag::TagActor;
+use crate::domain::BizTag;
+use actix::Addr;
+use lru::LruCache;
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// What a tag's actor shares with those who look at it. Survives the actor's panic.
+#[derive(Debug)]
+pub(super) struct TagShared {
+    pub(super) tag: BizTag,
+    /// Which of the tag's actors this is.
+    pub(super) id: u64,
+    /// End of everything this process ever claimed for the tag; only raised.
+    pub(super) mark: AtomicI64,
+    /// Ids in memory.
+    pub(super) left: AtomicU64,
+    /// When it was last asked for ids or health, in milliseconds of the directory's clock.
+    last_use: AtomicU64,
+}
+
+impl TagShared {
+    pub(super) fn raise_mark(&self, to: i64) {
+        self.mark.fetch_max(to, Ordering::AcqRel);
+    }
+}
+
+/// A loaded tag. Its `Addr` is shared by reference: each clone would get a mailbox slot of its own.
+#[derive(Debug)]
+pub(super) struct TagEntry {
+    pub(super) shared: Arc<TagShared>,
+    pub(super) addr: Addr<TagActor>,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Directory {
+    entries: papaya::HashMap<BizTag, Arc<TagEntry>>,
+    /// Marks of tags that are not loaded. Bounded by the tags that ever had a row.
+    marks: Mutex<HashMap<BizTag, i64>>,
+    /// Names without a row, and until when that is believed.
+    unknown: Mutex<LruCache<BizTag, Instant>>,
+    unknown_ttl: Duration,
+    /// When the process began; `last_use` counts from here.
+    epoch: Instant,
+    ids: AtomicU64,
+}
+
+impl Directory {
+    pub(super) fn new(unknown_tags: usize, unknown_ttl: Duration) -> Self {
+        let capacity = NonZeroUsize::new(unknown_tags).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            entries: papaya::HashMap::new(),
+            marks: Mutex::default(),
+            unknown: Mutex::new(LruCache::new(capacity)),
+            unknown_ttl,
+            epoch: Instant::now(),
+            ids: AtomicU64::new(0),
+        }
+    }
+
+    /// The live entry of a tag, if it is loaded.
+    pub(super) fn get(&self, tag: &BizTag) -> Option<Arc<TagEntry>> {
+        self.entries.pin().get(tag).cloned()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What a new actor of `tag` shares; it starts at the mark of its predecessors.
+    pub(super) fn new_shared(&self, tag: &BizTag, predecessor: Option<&TagShared>) -> TagShared {
+        let kept = lock(&self.marks).get(tag).copied().unwrap_or(0);
+        let inherited = predecessor.map_or(0, |old| old.mark.load(Ordering::Acquire));
+        TagShared {
+            tag: tag.clone(),
+            id: self.ids.fetch_add(1, Ordering::Relaxed),
+            mark: AtomicI64::new(kept.max(inherited)),
+            left: AtomicU64::new(0),
+            last_use: AtomicU64::new(self.millis(Instant::now())),
+        }
+    }
+
+    pub(super) fn insert(&self, entry: Arc<TagEntry>) {
+        self.entries.pin().insert(entry.shared.tag.clone(), entry);
+    }
+
+    /// Takes out the tag's actor `id`, keeping its mark. Another actor of the tag stays.
+    pub(super) fn remove(&self, tag: &BizTag, id: u64) {
+        let entries = self.entries.pin();
+        if let Some(entry) = entries.get(tag)
+            && entry.shared.id == id
+        {
+            let mark = entry.shared.mark.load(Ordering::Acquire);
+            if mark > 0 {
+                let mut marks = lock(&self.marks);
+                let kept = marks.entry(tag.clone()).or_insert(mark);
+                *kept = (*kept).max(mark);
+            }
+            entries.remove(tag);
+        }
+    }
+
+    pub(super) fn for_each(&self, mut visit: impl FnMut(&TagEntry)) {
+        for entry in self.entries.pin().values() {
+            visit(entry);
+        }
+    }
+
+    /// Remembers briefly that `tag` has no row.
+    pub(super) fn remember_unknown(&self, tag: &BizTag) {
+        let until = Instant::now() + self.unknown_ttl;
+        lock(&self.unknown).put(tag.clone(), until);
+    }
+
+    /// Whether `tag` had no row a moment ago.
+    pub(super) fn is_unknown(&self, tag: &BizTag) -> bool {
+        let mut unknown = lock(&self.unknown);
+        match unknown.peek(tag) {
+            Some(until) if *until > Instant::now() => true,
+            Some(_) => {
+                unknown.pop(tag);
+                false
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn touch(&self, shared: &TagShared, now: Instant) {
+        shared.last_use.store(self.millis(now), Ordering::Relaxed);
+    }
+
+    /// How long ago the tag was used.
+    pub(super) fn idle(&self, shared: &TagShared, now: Instant) -> Duration {
+        let last = shared.last_use.load(Ordering::Relaxed);
+        Duration::from_millis(self.millis(now).saturating_sub(last))
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        u64::try_from(now.duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A poisoned lock is used on: its data is valid after every statement.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,56 @@
+//! `AllocError`: every way in which a request for ids is refused.
+
+use crate::storage::{StoreError, Unusable};
+
+/// Why no ids were given. Texts are for callers and say what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AllocError {
+    /// No row of exactly this name.
+    #[error("unknown biz_tag; create it with `id-alloc tag create`")]
+    UnknownTag,
+    /// The tag's row cannot be used.
+    #[error("{0}")]
+    TagMisconfigured(String),
+    /// The tag has no ids left below the limit.
+    #[error("{0}")]
+    TagExhausted(String),
+    /// None came in time, or the tag's actor failed; try again.
+    #[error("no available id: {0}")]
+    NoAvailableId(String),
+    /// The segments table is not there.
+    #[error("{0}")]
+    TableMissing(String),
+    /// The store answers, but cannot serve: wrong table, password or database.
+    #[error("{0}")]
+    TableMisconfigured(String),
+    /// The tag's row moved between primaries too often.
+    #[error("{0}")]
+    FailoverFlapping(String),
+    /// A limit on waiting requests or loaded tags is reached.
+    #[error("overloaded: {0}")]
+    Overloaded(&'static str),
+    /// The server is going down.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+}
+
+impl From<StoreError> for AllocError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Transient(text)
+            | StoreError::UnknownOutcome(text)
+            | StoreError::ReadOnly(text)
+            | StoreError::Rejected(text) => Self::NoAvailableId(text),
+            StoreError::UnknownTag => Self::UnknownTag,
+            StoreError::TagMisconfigured(text) => Self::TagMisconfigured(text),
+            StoreError::TagExhausted(text) => Self::TagExhausted(text),
+            StoreError::FailoverFlapping(text) => Self::FailoverFlapping(text),
+            StoreError::Unusable(Unusable::TableMissing(text)) => Self::TableMissing(text),
+            StoreError::Unusable(
+                Unusable::TableMisconfigured(text)
+                | Unusable::AccessDenied(text)
+                | Unusable::WrongDatabase(text),
+            ) => Self::TableMisconfigured(text),
+        }
+    }
+}

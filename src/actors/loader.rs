@@ -1,0 +1,166 @@
+//! `SegmentLoader`: claims segments for all tags, on an arbiter of its own.
+//!
+//! Each `LoadSegment` becomes a task; a fair semaphore bounds how many claim at once, and a second,
+//! smaller one those of tags that were never served, so that a flood of unknown names cannot delay
+//! tags in use. A transient failure is tried again after a jittered backoff, a few times; then the
+//! loader gives up and says so. Every load is answered with exactly one `LoadEnded`, also when the
+//! store panics.
+
+use super::{
+    core::Core,
+    messages::{LoadEnded, LoadSegment},
+};
+use crate::{
+    domain::Backoff,
+    storage::{Claim, ClaimRequest, StoreError},
+};
+use actix::{Actor, Context, Handler, Supervised};
+use futures_util::FutureExt as _;
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+
+/// Attempts for one load before it is given up.
+const ATTEMPTS: u32 = 3;
+
+/// The first pause between attempts.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Loads that may wait in the mailbox; more are still accepted, as tags send without waiting.
+const MAILBOX: usize = 4096;
+
+/// See the module's documentation.
+pub(super) struct SegmentLoader {
+    core: Arc<Core>,
+    /// Claims of tags that have been served before.
+    known: Arc<Semaphore>,
+    /// Claims of tags that have not.
+    newcomers: Arc<Semaphore>,
+}
+
+impl SegmentLoader {
+    pub(super) fn new(core: Arc<Core>, ctx: &mut Context<Self>) -> Self {
+        ctx.set_mailbox_capacity(MAILBOX);
+        let claims = core.settings.claims.max(1);
+        Self {
+            core,
+            known: Arc::new(Semaphore::new(claims)),
+            newcomers: Arc::new(Semaphore::new(claims.div_ceil(2))),
+        }
+    }
+}
+
+impl Actor for SegmentLoader {
+    type Context = Context<Self>;
+}
+
+impl Supervised for SegmentLoader {
+    fn restarting(&mut self, _: &mut Context<Self>) {
+        self.core.metrics.restarted("loader", "store_failure");
+    }
+}
+
+impl Handler<LoadSegment> for SegmentLoader {
+    type Result = ();
+
+    fn handle(&mut self, load: LoadSegment, _: &mut Context<Self>) {
+        let core = self.core.clone();
+        let permits = match load.request.step {
+            Some(_) => self.known.clone(),
+            None => self.newcomers.clone(),
+        };
+        actix::spawn(async move {
+            let result = AssertUnwindSafe(claim_patiently(&core, &permits, &load))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| {
+                    tracing::error!(biz_tag = %load.tag, "a claim panicked");
+                    core.metrics.restarted("loader", "panic");
+                    Err(StoreError::UnknownOutcome("a claim panicked".to_owned()))
+                });
+            load.reply.do_send(LoadEnded {
+                seq: load.request.seq,
+                result,
+            });
+        });
+    }
+}
+
+/// Tries until it succeeds, cannot succeed, or [`ATTEMPTS`] have failed.
+async fn claim_patiently(
+    core: &Core,
+    permits: &Semaphore,
+    load: &LoadSegment,
+) -> Result<Claim, StoreError> {
+    let mut backoff = Backoff::new(FIRST_PAUSE, core.settings.backoff_max);
+    for _ in 0..load.given_up.min(16) * ATTEMPTS {
+        backoff.after_failure(0.0);
+    }
+    if load.given_up > 0 {
+        tokio::time::sleep(backoff.after_failure(fastrand::f64())).await;
+    }
+    let request = ClaimRequest {
+        tag: load.tag.clone(),
+        step: load.request.step,
+        want: load.request.want,
+        mark: load.mark,
+        at_least: load.request.at_least,
+    };
+    for attempt in 1.. {
+        let result = claim_once(core, permits, &request).await;
+        match result {
+            Err(error) if error.is_transient() && attempt < ATTEMPTS => {
+                tracing::debug!(biz_tag = %load.tag, %error, attempt, "a claim failed");
+                tokio::time::sleep(backoff.after_failure(fastrand::f64())).await;
+            }
+            ended => return ended,
+        }
+    }
+    Err(StoreError::Transient("no attempt was made".to_owned()))
+}
+
+async fn claim_once(
+    core: &Core,
+    permits: &Semaphore,
+    request: &ClaimRequest,
+) -> Result<Claim, StoreError> {
+    let _permit = permits.acquire().await;
+    let began = Instant::now();
+    let result = tokio::time::timeout(core.settings.claim_timeout, core.store.claim(request))
+        .await
+        .unwrap_or_else(|_| {
+            Err(StoreError::UnknownOutcome(
+                "the database did not answer in time".to_owned(),
+            ))
+        });
+    core.metrics.load_took(began.elapsed());
+    core.note_store(result.as_ref());
+    match &result {
+        Ok(claim) => {
+            core.metrics.load_ended("ok");
+            if claim.regressed {
+                core.metrics.load_ended("regressed");
+                core.metrics.max_id_regressions.inc();
+            }
+            if claim.moved {
+                core.metrics.load_ended("moved");
+                core.metrics.failover_skips.inc();
+            }
+        }
+        Err(error) => core.metrics.load_ended(error.outcome()),
+    }
+    result
+}
+
+#[cfg(feature = "fault-injection")]
+impl Handler<super::messages::Crash> for SegmentLoader {
+    type Result = ();
+
+    #[allow(clippy::panic, reason = "injected by a test")]
+    fn handle(&mut self, _: super::messages::Crash, _: &mut Context<Self>) {
+        panic!("injected panic in SegmentLoader");
+    }
+}

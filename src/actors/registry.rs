@@ -1,0 +1,129 @@
+//! `TagRegistry`: the only one that creates and evicts TagActors.
+//!
+//! It is asked on a miss only; requests for loaded tags never pass through it. What must survive it
+//! (entries, marks) lives in the `Directory`, so it can be made anew at any moment.
+
+use super::{
+    core::Core,
+    directory::{TagEntry, TagShared},
+    error::AllocError,
+    messages::{Ensure, Retire, Retired, Sweep},
+    tag::TagActor,
+};
+use crate::domain::BizTag;
+use actix::{Actor, Context, Handler, Supervised, Supervisor};
+use std::{
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+    sync::Arc,
+    time::Instant,
+};
+
+/// Misses that may wait; past it callers are told that the server is overloaded.
+const MAILBOX: usize = 16_384;
+
+/// See the module's documentation.
+pub(super) struct TagRegistry {
+    core: Arc<Core>,
+}
+
+impl TagRegistry {
+    pub(super) fn new(core: Arc<Core>, ctx: &mut Context<Self>) -> Self {
+        ctx.set_mailbox_capacity(MAILBOX);
+        Self { core }
+    }
+
+    fn ensure(&self, tag: &BizTag) -> Result<Arc<TagEntry>, AllocError> {
+        let directory = &self.core.directory;
+        let predecessor = directory.get(tag);
+        if let Some(entry) = &predecessor {
+            if entry.addr.connected() {
+                return Ok(entry.clone());
+            }
+            tracing::error!(biz_tag = %tag, "the tag's actor panicked and is made anew");
+            self.core.metrics.restarted("tag", "panic");
+        }
+        if directory.is_unknown(tag) {
+            return Err(AllocError::UnknownTag);
+        }
+        if predecessor.is_none() && directory.len() >= self.core.settings.max_loaded_tags {
+            return Err(AllocError::Overloaded("too many tags are loaded"));
+        }
+        let old: Option<&TagShared> = predecessor.as_ref().map(|entry| &*entry.shared);
+        let entry = self.start(Arc::new(directory.new_shared(tag, old)));
+        directory.insert(entry.clone());
+        self.core.metrics.tags_loaded.set(gauge(directory.len()));
+        Ok(entry)
+    }
+
+    fn start(&self, shared: Arc<TagShared>) -> Arc<TagEntry> {
+        let arbiters = &self.core.tag_arbiters;
+        let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one(&shared.tag);
+        let home = usize::try_from(hash % arbiters.len() as u64).unwrap_or(0);
+        let (core, actor_shared) = (self.core.clone(), shared.clone());
+        let addr = Supervisor::start_in_arbiter(&arbiters[home], move |ctx| {
+            TagActor::new(core, actor_shared, ctx)
+        });
+        Arc::new(TagEntry { shared, addr })
+    }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+impl Actor for TagRegistry {
+    type Context = Context<Self>;
+}
+
+impl Supervised for TagRegistry {}
+
+impl Handler<Ensure> for TagRegistry {
+    type Result = ();
+
+    fn handle(&mut self, message: Ensure, _: &mut Context<Self>) {
+        let _ = message.reply.send(self.ensure(&message.tag));
+    }
+}
+
+impl Handler<Retired> for TagRegistry {
+    type Result = ();
+
+    fn handle(&mut self, message: Retired, _: &mut Context<Self>) {
+        let directory = &self.core.directory;
+        directory.remove(&message.tag, message.id);
+        self.core.metrics.tags_loaded.set(gauge(directory.len()));
+    }
+}
+
+impl Handler<Sweep> for TagRegistry {
+    type Result = ();
+
+    fn handle(&mut self, _: Sweep, _: &mut Context<Self>) {
+        let (now, idle_after) = (Instant::now(), self.core.settings.idle_after);
+        let directory = &self.core.directory;
+        let mut dead = Vec::new();
+        directory.for_each(|entry| {
+            if directory.idle(&entry.shared, now) < idle_after {
+                return;
+            }
+            if entry.addr.connected() {
+                entry.addr.do_send(Retire { idle_after });
+            } else {
+                dead.push((entry.shared.tag.clone(), entry.shared.id));
+            }
+        });
+        for (tag, id) in dead {
+            directory.remove(&tag, id);
+        }
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+impl Handler<super::messages::Crash> for TagRegistry {
+    type Result = ();
+
+    #[allow(clippy::panic, reason = "injected by a test")]
+    fn handle(&mut self, _: super::messages::Crash, _: &mut Context<Self>) {
+        panic!("injected panic in TagRegistry");
+    }
+}

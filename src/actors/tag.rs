@@ -1,0 +1,283 @@
+//! `TagActor`: one per biz_tag. Owns the tag's double buffer and those who wait for it.
+//!
+//! It never waits: claims are asked of the loader and arrive as messages, because actix lets mailbox
+//! traffic starve an actor's own futures and timers (actix#520). When the loader gives up a claim the
+//! actor stops its context; its Supervisor restarts it with the same buffer and waiters, and it asks
+//! again. The loader waits out the backoff, so restarts come at most once per backoff.
+
+use super::{
+    core::Core,
+    directory::TagShared,
+    error::AllocError,
+    messages::{
+        Alloc, Describe, LoadEnded, LoadSegment, LoaderReplaced, Refusal, Retire, Retired, TagState,
+    },
+};
+use crate::{
+    domain::{Batch, DoubleBuffer, Grant, IdRange, Offer},
+    metrics::TagMetrics,
+    storage::{Claim, StoreError},
+};
+use actix::{Actor, AsyncContext, Context, Handler, Supervised};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
+
+/// After a claim that cannot succeed, the tag's row is looked at again this much later.
+const FAULT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Messages that may wait: one per worker and count, and the control messages.
+const MAILBOX: usize = 1024;
+
+type Reply = oneshot::Sender<Result<Grant, Refusal>>;
+
+/// See the module's documentation.
+pub(super) struct TagActor {
+    core: Arc<Core>,
+    shared: Arc<TagShared>,
+    buffer: DoubleBuffer<Reply>,
+    /// Why claims fail, and until when nobody asks again.
+    fault: Option<(AllocError, Instant)>,
+    /// Loads that the loader gave up in a row.
+    given_up: u32,
+    last_error: Option<String>,
+    restarts: u64,
+    /// Once set, nothing is handed out any more.
+    retired: bool,
+    /// Made with the first segment, so that unknown tags leave no series.
+    metrics: Option<TagMetrics>,
+}
+
+impl TagActor {
+    pub(super) fn new(core: Arc<Core>, shared: Arc<TagShared>, ctx: &mut Context<Self>) -> Self {
+        ctx.set_mailbox_capacity(MAILBOX);
+        let mark = shared.mark.load(Ordering::Acquire);
+        Self {
+            buffer: DoubleBuffer::new(core.settings.step, mark),
+            core,
+            shared,
+            fault: None,
+            given_up: 0,
+            last_error: None,
+            restarts: 0,
+            retired: false,
+            metrics: None,
+        }
+    }
+
+    /// Asks for a segment where one is needed.
+    fn load_if_needed(&mut self, now: Instant, ctx: &mut Context<Self>) {
+        if self.retired || self.fault.as_ref().is_some_and(|(_, until)| *until > now) {
+            return;
+        }
+        let Some(request) = self.buffer.next_load(now) else {
+            return;
+        };
+        let load = LoadSegment {
+            tag: self.shared.tag.clone(),
+            request,
+            mark: self.shared.mark.load(Ordering::Acquire),
+            given_up: self.given_up,
+            reply: ctx.address().recipient(),
+        };
+        // A dead loader drops it; the warden makes a new one and says so to every tag.
+        if let Some(loader) = &*self.core.loader.load() {
+            loader.do_send(load);
+        }
+    }
+
+    fn deliver(&self, replies: impl IntoIterator<Item = (Reply, Grant)>) {
+        for (reply, grant) in replies {
+            if let Some(metrics) = &self.metrics {
+                metrics.allocated(grant.ids.iter().map(IdRange::len).sum());
+            }
+            // Where the worker is gone, these ids are a gap.
+            let _ = reply.send(Ok(grant));
+        }
+    }
+
+    fn publish_left(&self) {
+        self.shared
+            .left
+            .store(self.buffer.left(), Ordering::Release);
+    }
+
+    fn refuse_parked(&mut self, error: &AllocError) {
+        for reply in self.buffer.take_parked() {
+            let _ = reply.send(Err(Refusal::Failed(error.clone())));
+        }
+    }
+
+    fn take_in(&mut self, now: Instant, seq: u64, claim: &Claim) {
+        let (offer, replies) = self.buffer.offer(now, seq, claim.range, claim.step);
+        // Also a segment that is not used was claimed: what comes later must lie above it.
+        self.shared.raise_mark(claim.max_id);
+        if offer == Offer::Stale {
+            self.core.metrics.load_ended("stale");
+            tracing::info!(biz_tag = %self.shared.tag, "a late segment is left as a gap");
+            return;
+        }
+        self.fault = None;
+        self.given_up = 0;
+        self.last_error = None;
+        let core = &self.core;
+        self.metrics
+            .get_or_insert_with(|| core.metrics.tag(&self.shared.tag));
+        tracing::debug!(biz_tag = %self.shared.tag, max_id = claim.max_id, step = claim.step,
+            size = claim.range.len(), "segment claimed");
+        self.deliver(replies);
+    }
+
+    fn give_up(&mut self, now: Instant, error: StoreError, ctx: &mut Context<Self>) {
+        self.last_error = Some(error.to_string());
+        if error.is_transient() {
+            self.given_up = self.given_up.saturating_add(1);
+            // The Supervisor restarts it; `started` asks again.
+            actix::ActorContext::stop(ctx);
+            return;
+        }
+        let vanished = error == StoreError::UnknownTag;
+        if !vanished && self.fault.is_none() {
+            tracing::error!(biz_tag = %self.shared.tag, %error, "no segment can be claimed");
+        }
+        let error = AllocError::from(error);
+        self.refuse_parked(&error);
+        self.fault = Some((error, now + FAULT_PAUSE));
+        if vanished && self.buffer.left() == 0 {
+            self.core.directory.remember_unknown(&self.shared.tag);
+            self.retire();
+        }
+    }
+
+    fn retire(&mut self) {
+        self.retired = true;
+        self.buffer.discard();
+        self.publish_left();
+        if let Some(registry) = &*self.core.registry.load() {
+            registry.do_send(Retired {
+                tag: self.shared.tag.clone(),
+                id: self.shared.id,
+            });
+        }
+    }
+}
+
+impl Actor for TagActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.load_if_needed(Instant::now(), ctx);
+    }
+}
+
+impl Supervised for TagActor {
+    fn restarting(&mut self, _: &mut Context<Self>) {
+        self.restarts += 1;
+        self.core.metrics.restarted("tag", "store_failure");
+    }
+}
+
+impl Handler<Alloc> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Alloc, ctx: &mut Context<Self>) {
+        if self.retired {
+            let _ = message.reply.send(Err(Refusal::Moved));
+            return;
+        }
+        let now = Instant::now();
+        self.core.directory.touch(&self.shared, now);
+        let settled = self.buffer.allocate(
+            now,
+            Batch {
+                count: message.count,
+                deadlines: message.deadlines,
+                reply: message.reply,
+            },
+        );
+        if let Some(settled) = settled {
+            self.publish_left();
+            self.deliver([settled]);
+        } else if let Some((error, until)) = &self.fault
+            && *until > now
+        {
+            let error = error.clone();
+            self.refuse_parked(&error);
+        }
+        self.load_if_needed(now, ctx);
+    }
+}
+
+impl Handler<LoadEnded> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, message: LoadEnded, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        match message.result {
+            Ok(claim) => {
+                self.take_in(now, message.seq, &claim);
+                self.publish_left();
+                self.load_if_needed(now, ctx);
+            }
+            Err(error) => {
+                if self.buffer.load_failed(message.seq) {
+                    self.give_up(now, error, ctx);
+                }
+            }
+        }
+    }
+}
+
+impl Handler<LoaderReplaced> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, _: LoaderReplaced, ctx: &mut Context<Self>) {
+        if self.buffer.is_loading() {
+            self.buffer.abandon_load();
+            self.load_if_needed(Instant::now(), ctx);
+        }
+    }
+}
+
+impl Handler<Retire> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Retire, _: &mut Context<Self>) {
+        let idle = self.core.directory.idle(&self.shared, Instant::now());
+        if !self.retired && !self.buffer.has_parked() && idle >= message.idle_after {
+            self.retire();
+        }
+    }
+}
+
+impl Handler<Describe> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Describe, _: &mut Context<Self>) {
+        let _ = message.reply.send(TagState {
+            segments: self
+                .buffer
+                .segments()
+                .map(|s| (s.left().first(), s.left().end(), s.size()))
+                .collect(),
+            left: self.buffer.left(),
+            step: self.buffer.step(),
+            rate: self.buffer.rate(Instant::now()),
+            loading: self.buffer.is_loading(),
+            restarts: self.restarts,
+            last_error: self.last_error.clone(),
+        });
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+impl Handler<super::messages::Crash> for TagActor {
+    type Result = ();
+
+    #[allow(clippy::panic, reason = "injected by a test")]
+    fn handle(&mut self, _: super::messages::Crash, _: &mut Context<Self>) {
+        panic!("injected panic in TagActor");
+    }
+}

@@ -1,0 +1,100 @@
+//! The warden: what watches those who have no supervisor of their own, and the store.
+//!
+//! A `Supervisor` does not survive a panic (actix#158), so a plain task, which runs no code of ours
+//! that can panic, looks whether the registry and the loader still live and makes them anew. Another
+//! checks the store: every `allocation.refresh` while it is well, every second while it is not.
+
+use super::{
+    core::{Core, StoreHealth},
+    loader::SegmentLoader,
+    messages::{LoaderReplaced, Sweep},
+    registry::TagRegistry,
+};
+use actix::{Addr, Supervisor};
+use arc_swap::ArcSwapOption;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How often the actors are looked at.
+const ROUND: Duration = Duration::from_millis(100);
+
+/// How often a store that is not well is checked.
+const UNWELL: Duration = Duration::from_secs(1);
+
+/// Starts loader and registry where they do not live; true where the loader was made anew.
+pub(super) fn revive(core: &Arc<Core>) -> bool {
+    let replaced = core.loader.load().is_some();
+    let loader_died = is_dead(&core.loader);
+    if loader_died {
+        let owned = core.clone();
+        let loader =
+            Supervisor::start_in_arbiter(&core.control, |ctx| SegmentLoader::new(owned, ctx));
+        core.loader.store(Some(Arc::new(loader)));
+    }
+    if is_dead(&core.registry) {
+        if core.registry.load().is_some() {
+            core.metrics.restarted("registry", "panic");
+            tracing::error!("the registry panicked and is made anew");
+        }
+        let owned = core.clone();
+        let registry =
+            Supervisor::start_in_arbiter(&core.control, |ctx| TagRegistry::new(owned, ctx));
+        core.registry.store(Some(Arc::new(registry)));
+    }
+    loader_died && replaced
+}
+
+fn is_dead<A: actix::Actor>(slot: &ArcSwapOption<Addr<A>>) -> bool {
+    slot.load().as_ref().is_none_or(|addr| !addr.connected())
+}
+
+/// Looks after the actors until the server ends.
+pub(super) async fn watch_actors(core: Arc<Core>) {
+    let sweep_every = (core.settings.idle_after / 4).min(Duration::from_secs(60));
+    let mut swept = Instant::now();
+    loop {
+        tokio::time::sleep(ROUND).await;
+        if revive(&core) {
+            core.metrics.restarted("loader", "panic");
+            tracing::error!("the segment loader panicked and is made anew");
+            core.directory
+                .for_each(|entry| entry.addr.do_send(LoaderReplaced));
+        }
+        if swept.elapsed() >= sweep_every {
+            swept = Instant::now();
+            if let Some(registry) = &*core.registry.load() {
+                registry.do_send(Sweep);
+            }
+        }
+    }
+}
+
+/// Checks the store until the server ends.
+pub(super) async fn watch_store(core: Arc<Core>) {
+    let mut told = Vec::new();
+    loop {
+        let result = core.store.check().await;
+        core.note_store(result.as_ref());
+        if let Ok(report) = &result {
+            core.metrics.guard_active.set(i64::from(report.guard_active));
+            if report.warnings != told {
+                for warning in &report.warnings {
+                    tracing::warn!("{warning}");
+                }
+                told.clone_from(&report.warnings);
+            }
+        }
+        let well = **core.health.load() == StoreHealth::Up;
+        let pause = if well { core.settings.refresh } else { UNWELL };
+        // While it is well a failing claim changes the state; then the next look is soon.
+        let began = Instant::now();
+        while began.elapsed() < pause {
+            tokio::time::sleep(UNWELL.min(pause)).await;
+            if well && **core.health.load() != StoreHealth::Up {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The DSN of go-sql-driver, as go-id-alloc's `alloc.json` holds it, made into a `mysql://` URL:
+//! `[user[:password]@][net[(address)]]/database[?parameters]`.
+//!
+//! It is taken apart as the driver does: the last '/' begins the database, the last '@' before it ends
+//! the credentials, their first ':' ends the user. Nothing here is percent-encoded but the database's
+//! name and the parameters. No error or warning quotes a part that may be a piece of the password.
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::url::{DatabaseUrl, DatabaseUrlError};
+
+/// A DSN understood.
+#[derive(Debug)]
+pub(super) struct Dsn {
+    pub(super) url: DatabaseUrl,
+    /// Parameters that were not taken over, one line each.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Why a DSN is not understood. Never quotes it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DsnError {
+    #[error("has no '/' before the database's name; write user:password@tcp(host:port)/database")]
+    NoSlash,
+    #[error("names no database after the last '/'")]
+    NoDatabase,
+    #[error("has an address that does not end in ')'; write tcp(host:port)")]
+    OpenAddress,
+    #[error("has a network other than tcp(host:port) and unix(/path)")]
+    Network,
+    #[error("has a port that is no number from 1 to 65535")]
+    Port,
+    #[error("has tls={0}, known are true, false, skip-verify and preferred")]
+    Tls(&'static str),
+    #[error("{0}")]
+    Url(#[from] DatabaseUrlError),
+}
+
+/// Parameters that only concern the Go driver, or that this program sets itself.
+const HARMLESS: [&str; 20] = [
+    "allowallfiles",
+    "allownativepasswords",
+    "charset",
+    "checkconnliveness",
+    "clientfoundrows",
+    "collation",
+    "columnswithalias",
+    "compress",
+    "connectionattributes",
+    "interpolateparams",
+    "loc",
+    "maxallowedpacket",
+    "multistatements",
+    "parsetime",
+    "readtimeout",
+    "rejectreadonly",
+    "strict",
+    "timeout",
+    "timetruncate",
+    "writetimeout",
+];
+
+/// Reads a DSN.
+pub(super) fn parse(dsn: &str) -> Result<Dsn, DsnError> {
+    let (left, right) = dsn.rsplit_once('/').ok_or(DsnError::NoSlash)?;
+    let (credentials, address) = match left.rsplit_once('@') {
+        Some((credentials, address)) => (Some(credentials), address),
+        None => (None, left),
+    };
+    let (database, query) = right.split_once('?').unwrap_or((right, ""));
+    // The driver unescapes it since 1.8; a '%' that escapes nothing is itself.
+    let database = percent_decode_str(database).decode_utf8_lossy();
+    if database.is_empty() {
+        return Err(DsnError::NoDatabase);
+    }
+    let (host, socket) = host_and_socket(address)?;
+    let (tls, warnings) = parameters(query)?;
+    let mut url = "mysql://".to_owned();
+    if let Some(credentials) = credentials {
+        match credentials.split_once(':') {
+            Some((user, password)) => url += &format!("{}:{}@", encode(user), encode(password)),
+            None => url += &format!("{}@", encode(credentials)),
+        }
+    }
+    url += &format!("{host}/{}?ssl-mode={tls}", encode(&database));
+    if let Some(socket) = socket {
+        url += &format!("&socket={}", encode(socket));
+    }
+    let url = DatabaseUrl::parse(&url)?;
+    Ok(Dsn { url, warnings })
+}
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// `host:port` for the URL, and the path of a socket.
+fn host_and_socket(address: &str) -> Result<(String, Option<&str>), DsnError> {
+    let (net, inside) = match address.split_once('(') {
+        Some((net, rest)) => (net, rest.strip_suffix(')').ok_or(DsnError::OpenAddress)?),
+        None => (address, ""),
+    };
+    match net {
+        "" | "tcp" | "tcp4" | "tcp6" => Ok((host_and_port(inside)?, None)),
+        "unix" if inside.is_empty() => Ok(("localhost".to_owned(), Some("/tmp/mysql.sock"))),
+        "unix" => Ok(("localhost".to_owned(), Some(inside))),
+        _ => Err(DsnError::Network),
+    }
+}
+
+fn host_and_port(address: &str) -> Result<String, DsnError> {
+    let (host, port) = match address.rsplit_once(':') {
+        _ if address.ends_with(']') => (address, "3306"),
+        // More than one ':' without brackets: an IPv6 address alone.
+        Some((host, _)) if host.contains(':') && !host.ends_with(']') => (address, "3306"),
+        Some((host, port)) => (host, port),
+        None => (address, "3306"),
+    };
+    let port: u16 = port.parse().map_err(|_| DsnError::Port)?;
+    if port == 0 {
+        return Err(DsnError::Port);
+    }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare {
+        "" => Ok(format!("127.0.0.1:{port}")),
+        _ if bare.contains(':') => Ok(format!("[{bare}]:{port}")),
+        // Anything else would change how the URL is cut.
+        _ if bare.contains(['/', '?', '#', '@', '\\']) => Err(DsnError::Network),
+        _ => Ok(format!("{bare}:{port}")),
+    }
+}
+
+/// The ssl-mode, and what was not taken over.
+fn parameters(query: &str) -> Result<(&'static str, Vec<String>), DsnError> {
+    let mut mode = "DISABLED";
+    let mut warnings = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match key.to_ascii_lowercase().as_str() {
+            "tls" => {
+                mode = match value.to_ascii_lowercase().as_str() {
+                    "true" | "1" => "VERIFY_IDENTITY",
+                    "skip-verify" => "REQUIRED",
+                    "preferred" => "PREFERRED",
+                    "false" | "0" => "DISABLED",
+                    // A name registered in the Go program; going on without TLS would be worse.
+                    _ => return Err(DsnError::Tls("NAME of a configuration inside a Go program")),
+                };
+            }
+            known if HARMLESS.contains(&known) => {}
+            _ => {
+                let plain =
+                    key.len() <= 64 && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+                let key = if plain { key } else { "one that is no word" };
+                warnings.push(format!("the parameter {key} is not taken over"));
+            }
+        }
+    }
+    Ok((mode, warnings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(dsn: &str) -> String {
+        parse(dsn).unwrap().url.expose().to_owned()
+    }
+
+    #[test]
+    fn each_form_of_address_is_understood() {
+        for (dsn, host) in [
+            ("u:p@tcp(db:3307)/d", "db:3307"),
+            ("u:p@tcp(db)/d", "db:3306"),
+            ("u:p@tcp/d", "127.0.0.1:3306"),
+            ("u:p@/d", "127.0.0.1:3306"),
+            ("u:p@tcp([::1])/d", "[::1]:3306"),
+            ("u:p@tcp([::1]:3307)/d", "[::1]:3307"),
+            ("u:p@tcp(::1)/d", "[::1]:3306"),
+            ("u:p@(10.0.0.1:99)/d", "10.0.0.1:99"),
+        ] {
+            assert_eq!(
+                url(dsn),
+                format!("mysql://u:p@{host}/d?ssl-mode=DISABLED"),
+                "{dsn}"
+            );
+        }
+        assert_eq!(url("/d"), "mysql://127.0.0.1:3306/d?ssl-mode=DISABLED");
+        assert_eq!(url("u@/d"), "mysql://u@127.0.0.1:3306/d?ssl-mode=DISABLED");
+        assert_eq!(
+            url("u:p@unix(/run/my.sock)/d"),
+            "mysql://u:p@localhost/d?ssl-mode=DISABLED&socket=%2Frun%2Fmy%2Esock"
+        );
+    }
+
+    #[test]
+    fn tls_means_what_it_means_to_the_go_driver() {
+        for (tls, mode) in [
+            ("true", "VERIFY_IDENTITY"),
+            ("skip-verify", "REQUIRED"),
+            ("preferred", "PREFERRED"),
+            ("false", "DISABLED"),
+        ] {
+            assert!(
+                url(&format!("u:p@/d?charset=utf8&tls={tls}"))
+                    .ends_with(&format!("ssl-mode={mode}"))
+            );
+        }
+        assert!(matches!(parse("u:p@/d?tls=custom"), Err(DsnError::Tls(_))));
+    }
+
+    #[test]
+    fn only_parameters_that_matter_are_warned_about() {
+        let dsn = "u:p@/d?charset=utf8mb4,utf8&parseTime=True&loc=Local&timeout=2s&autocommit=0";
+        assert_eq!(
+            parse(dsn).unwrap().warnings,
+            ["the parameter autocommit is not taken over"]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_password() {
+        for dsn in [
+            "secret",
+            "u:secret@tcp(h:1)",
+            "u:secret@tcp(h:1)/",
+            "u:secret@tcp(h:x)/d",
+            "u:secret@tcp(h/d",
+            "u:secret@secret/d",
+            "u:sec/secret@tcp(h:1)",
+            "u:secret@tcp(h secret)/d",
+        ] {
+            let error = parse(dsn).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_may_hold_separators() {
+        let dsn = parse("us:p@:/w(#?@tcp(h:1)/d").unwrap();
+        assert_eq!(
+            dsn.url.expose(),
+            "mysql://us:p%40%3A%2Fw%28%23%3F@h:1/d?ssl-mode=DISABLED"
+        );
+        assert_eq!(dsn.url.redacted(), "mysql://us:***@h:1/d?ssl-mode=DISABLED");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(dsn in ".{0,60}", like in "[a-z:@/()?&=%\\[\\]0-9]{0,40}") {
+            let _ = parse(&dsn);
+            let _ = parse(&like);
+        }
+
+        #[test]
+        fn every_password_comes_out_as_it_went_in(password in "(?s).{0,40}") {
+            let dsn = parse(&format!("user:{password}@tcp(db:1)/name")).unwrap();
+            let url = ::url::Url::parse(dsn.url.expose()).unwrap();
+            let found = percent_decode_str(url.password().unwrap_or_default()).decode_utf8().unwrap();
+            proptest::prop_assert_eq!(found, password);
+            proptest::prop_assert_eq!(url.host_str(), Some("db"));
+        }
+    }
+}

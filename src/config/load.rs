@@ -1,0 +1,116 @@
+//! Loading: layers → values → password file → checks, going on after each mistake so that all are named.
+
+use std::path::Path;
+
+use serde_path_to_error::Segment;
+
+use super::{Config, ConfigError, Loaded, checks, layers::Layers, problems::Problems};
+
+/// See [`Config::load`].
+pub(super) fn load(
+    file: Option<&Path>,
+    env: impl Iterator<Item = (String, String)>,
+) -> Result<Loaded, ConfigError> {
+    let mut problems = Problems::default();
+    let mut layers = Layers::new(&mut problems);
+    if let Some(file) = file {
+        layers.add_file(file, &mut problems);
+    }
+    layers.add_env(env, &mut problems);
+    let config = read(&mut layers, &mut problems).map(|mut config| {
+        apply_password_file(&mut config, &layers, &mut problems);
+        checks::check(&config, &layers, &mut problems);
+        config
+    });
+    let warnings = problems.finish()?;
+    match config {
+        Some(config) => Ok(Loaded { config, warnings }),
+        // Unreachable: without a configuration there is a problem.
+        None => Err(ConfigError {
+            problems: Vec::new(),
+        }),
+    }
+}
+
+/// Reads the values. One that cannot be read is recorded and its default put in its place, until all
+/// can be.
+fn read(layers: &mut Layers, problems: &mut Problems) -> Option<Config> {
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, Config>(layers.tree()) {
+            Ok(config) => return Some(config),
+            Err(error) => error,
+        };
+        let mut names = error.path().iter().filter_map(|segment| match segment {
+            Segment::Map { key } => Some(key.as_str()),
+            _ => None,
+        });
+        let key = match (names.next(), names.next()) {
+            (Some(section), Some(key)) => format!("{section}.{key}"),
+            _ => error.path().to_string(),
+        };
+        problems.at(
+            &layers.origin(&key),
+            &key,
+            plain(&error.inner().to_string()),
+        );
+        if !layers.reset(&key) {
+            return None;
+        }
+    }
+}
+
+/// Puts the names of Rust's types into words.
+fn plain(message: &str) -> String {
+    let Some((found, expected)) = message.rsplit_once("expected ") else {
+        return message.to_owned();
+    };
+    let expected = match expected {
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "usize" => "a whole number from 0 upwards",
+        "i64" => "a whole number up to 9223372036854775807",
+        "f64" => "a number",
+        "a string" => "text",
+        other => other,
+    };
+    format!("{found}expected {expected}")
+}
+
+/// Reads the password's file into the URL.
+fn apply_password_file(config: &mut Config, layers: &Layers, problems: &mut Problems) {
+    const KEY: &str = "database.password_file";
+    let database = &mut config.database;
+    let Some(file) = &database.password_file else {
+        return;
+    };
+    let origin = layers.origin(KEY);
+    let content = match std::fs::read_to_string(file) {
+        Ok(content) => content,
+        Err(reason) => {
+            let reason = format!("cannot read {}: {reason}", file.display());
+            problems.at(&origin, KEY, reason);
+            return;
+        }
+    };
+    let password = content.trim();
+    if password.is_empty() {
+        problems.at(&origin, KEY, format!("{} is empty", file.display()));
+        return;
+    }
+    if password.contains(char::is_control) {
+        let reason = format!("{} holds more than one line", file.display());
+        problems.at(&origin, KEY, reason);
+        return;
+    }
+    if database.url.has_password() {
+        problems.warn(format!(
+            "{origin}: {KEY}: its password replaces the one in database.url"
+        ));
+    }
+    match database.url.with_password(password) {
+        Ok(url) => database.url = url,
+        // Where the URL was wrong and stands for its default, that is already named.
+        Err(_) if problems.name("database.url") => {}
+        Err(reason) => problems.at(&origin, KEY, format!("database.url {reason}")),
+    }
+}

@@ -1,0 +1,85 @@
+//! Configuration: read whole and checked whole before anything is bound or connected.
+//!
+//! [`Config::load`] lays three layers over each other: `config/default.toml` (compiled in, every key),
+//! the file given, and the environment. It names **every** mistake at once, each with where it was
+//! written and its dotted key, and never prints a password.
+//!
+//! | what you want to see | file |
+//! |---|---|
+//! | the keys, and what a wrong value does in operation | `sections.rs` |
+//! | which layer a value comes from; unknown keys | `layers.rs` |
+//! | how values are read | `values.rs`, `url.rs`, `parameters.rs` |
+//! | what is allowed | `checks.rs` |
+//! | go-id-alloc's `alloc.json` and its DSN | `legacy.rs`, `dsn.rs` |
+
+mod checks;
+mod dsn;
+mod effective;
+mod layers;
+mod legacy;
+mod load;
+mod parameters;
+mod problems;
+mod sections;
+mod suggest;
+mod url;
+mod values;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::problems::ConfigError;
+pub use self::sections::{
+    Allocation, Database, Guard, Limits, LogFormat, Preload, Server, Telemetry,
+};
+pub use self::url::{DatabaseKind, DatabaseUrl, DatabaseUrlError};
+
+/// `config/default.toml`: every key with its built-in value, meaning and unit.
+pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
+
+/// Everything an operator can set. Always complete and checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Listening, connections and shutting down.
+    pub server: Server,
+    /// The database, the table and the guard.
+    pub database: Database,
+    /// How much is claimed and how long tags stay in memory.
+    pub allocation: Allocation,
+    /// Bounds of every queue, wait and cache.
+    pub limits: Limits,
+    /// Logs and metrics.
+    pub telemetry: Telemetry,
+}
+
+/// What [`Config::load`] found.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration to run with.
+    pub config: Config,
+    /// What is legal but likely not meant, one line each, without secrets: to be logged once logging
+    /// works.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads the built-in defaults, then `file` (`.toml`, `.json`, or go-id-alloc's `alloc.json`), then
+    /// the variables of `env` that begin with `ID_ALLOC__` (in any case), later ones winning.
+    ///
+    /// # Errors
+    /// Every mistake of every layer, none of them with a password.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Loaded, ConfigError> {
+        load::load(file, env)
+    }
+
+    /// The configuration in force as TOML with every key, passwords replaced by `***`.
+    #[must_use]
+    pub fn effective(&self) -> String {
+        effective::to_toml(self)
+    }
+}

@@ -1,0 +1,88 @@
+//! Problems: collects every mistake, each with where it was written, before anything is refused.
+
+use std::fmt;
+
+/// Where a value was written, as an operator finds it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// `config/default.toml`; a problem here is a bug of this program, or of two values together.
+    Default,
+    /// The file given.
+    File(String),
+    /// A key of go-id-alloc's `alloc.json`, spelled as in the file.
+    Legacy {
+        /// The file given.
+        file: String,
+        /// The key as written there.
+        key: String,
+    },
+    /// An environment variable, by its exact name.
+    Env(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("built-in default"),
+            Self::File(file) => f.write_str(file),
+            Self::Legacy { file, key } => write!(f, "{file}: {key}"),
+            Self::Env(name) => write!(f, "environment variable {name}"),
+        }
+    }
+}
+
+/// Everything that is wrong with a configuration; displayed one line per problem.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", problems.join("\n"))]
+pub struct ConfigError {
+    /// One line each: where it was written, the dotted key, what is wrong. Never a password.
+    pub problems: Vec<String>,
+}
+
+/// Mistakes and warnings found so far.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Problems {
+    /// A problem with the value of one key.
+    pub(super) fn at(&mut self, origin: &Origin, key: &str, message: impl fmt::Display) {
+        self.general(format!("{origin}: {key}: {message}"));
+    }
+
+    /// A problem that belongs to no key, such as an unreadable file.
+    pub(super) fn general(&mut self, message: String) {
+        self.problems.push(one_line(&message));
+    }
+
+    /// Something legal that is likely not meant.
+    pub(super) fn warn(&mut self, message: String) {
+        self.warnings.push(one_line(&message));
+    }
+
+    /// Whether a problem with this key is recorded.
+    pub(super) fn name(&self, key: &str) -> bool {
+        let part = format!(": {key}: ");
+        self.problems.iter().any(|problem| problem.contains(&part))
+    }
+
+    /// The warnings, or the error where there is any problem.
+    pub(super) fn finish(self) -> Result<Vec<String>, ConfigError> {
+        if self.problems.is_empty() {
+            Ok(self.warnings)
+        } else {
+            Err(ConfigError {
+                problems: self.problems,
+            })
+        }
+    }
+}
+
+/// Keys and file names come from outside: no control character may break a line in two.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}

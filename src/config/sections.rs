@@ -1,0 +1,181 @@
+//! The sections of the configuration: each key's type, and what happens in operation when its value is
+//! wrong. Meaning, unit and built-in value of each stand in `config/default.toml`.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{url::DatabaseUrl, values};
+
+/// Listening, connections and shutting down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Too narrow and no other machine connects; too wide and anyone who reaches it can use up ids.
+    pub host: String,
+    /// Taken already: exit code 71. 0 picks a free one.
+    pub port: u16,
+    /// Worker threads; 0 is one per core. Too few cap the request rate, too many waste memory.
+    pub workers: usize,
+    /// Too short and load balancers still send requests to a closed port during a deployment; too long
+    /// and deployments drag.
+    #[serde(with = "values::duration")]
+    pub drain_delay: Duration,
+    /// Too short and running requests are cut off; longer than the orchestrator waits and it kills us.
+    #[serde(with = "values::duration")]
+    pub grace_period: Duration,
+    /// Per worker. Too low and clients hang in the kernel's queue; above the limit of open files,
+    /// accepting fails.
+    pub max_connections: usize,
+    /// Shorter than the load balancer's own and some requests meet a connection just closed (502).
+    #[serde(with = "values::duration")]
+    pub keep_alive: Duration,
+    /// Too short and slow clients get 408; too long and idle attackers hold connections.
+    #[serde(with = "values::duration")]
+    pub header_timeout: Duration,
+}
+
+/// The database, the table and the guard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// Wrong host: 503 until it is reachable. Wrong password or name: exit code 77 or 65. A *different*
+    /// table that works answers ids that were used before. Holds the password of
+    /// [`password_file`](Self::password_file) already.
+    pub url: DatabaseUrl,
+    /// Unreadable or empty: the configuration is refused.
+    #[serde(with = "values::optional_text")]
+    pub password_file: Option<PathBuf>,
+    /// No such table: `table_missing` until there is one.
+    pub table: String,
+    /// Too low and claims of many tags queue; too high, times the servers, and the database refuses
+    /// connections.
+    pub max_connections: u32,
+    /// Too short and claims fail while connections are being made; too long and callers time out first.
+    #[serde(with = "values::duration")]
+    pub acquire_timeout: Duration,
+    /// Too short and a busy database counts as down; too long and a hung one is noticed late.
+    #[serde(with = "values::duration")]
+    pub statement_timeout: Duration,
+    /// Too long and service resumes late after an outage; too short and a struggling database is hammered.
+    #[serde(with = "values::duration")]
+    pub backoff_max: Duration,
+    /// Off: a failover or restored backup can repeat ids. On: no start where the guard cannot work.
+    pub guard: Guard,
+    /// `None` is `"auto"`. Smaller than what the lost claims held and ids repeat after a failover;
+    /// larger only leaves a gap.
+    #[serde(with = "values::auto_or_number")]
+    pub failover_skip: Option<i64>,
+    /// Per hour. Too low and an ordinary maintenance ends in `failover_flapping`; too high and two
+    /// primaries that take turns use up ids.
+    pub failover_limit: u32,
+    /// `None` asks the server. Not the same on all id-alloc servers: they keep moving tags from each
+    /// other. Not changed at a failover: lost claims go unseen.
+    #[serde(with = "values::optional_text")]
+    pub server_identity: Option<String>,
+}
+
+/// When claims are guarded against lost and lowered `max_id`s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Guard {
+    /// Where the table has the columns and the server can; otherwise with a warning.
+    Auto,
+    /// Always: start-up is refused where it cannot work.
+    On,
+    /// Never.
+    Off,
+}
+
+/// How much is claimed and how long tags stay in memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allocation {
+    /// Too short and the database is asked often and an outage shows soon; too long and a restart
+    /// leaves larger gaps.
+    #[serde(with = "values::duration")]
+    pub segment_duration: Duration,
+    /// Too low and busy tags claim often; too high and a restart leaves large gaps. A row whose step is
+    /// above it is refused (`tag_misconfigured`).
+    pub max_step: i64,
+    /// Too low and tags end in `tag_exhausted`; above what clients can hold and they see ids changed.
+    pub id_limit: i64,
+    /// Too short and callers notice outages; too long and each restart leaves larger gaps.
+    #[serde(with = "values::duration")]
+    pub outage_budget: Duration,
+    /// Too short and rarely used tags leave a gap and wait for the database each time; too long and
+    /// memory is held by tags that nobody uses.
+    #[serde(with = "values::duration")]
+    pub idle_after: Duration,
+    /// Too long and a changed table is noticed late; too short and the database is asked for nothing.
+    #[serde(with = "values::duration")]
+    pub refresh: Duration,
+    /// A tag that does not exist keeps `/readyz` from turning green.
+    pub preload: Preload,
+}
+
+/// What is loaded before the server calls itself ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Preload {
+    /// These tags, each of them valid.
+    Tags(Vec<String>),
+    /// Those the table says were used lately.
+    Recent,
+}
+
+/// Bounds of every queue, wait and cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Too low and batch callers get `invalid_count`; too high and single answers grow to megabytes.
+    pub max_count: u32,
+    /// Too short and a first request fails before its claim is done; longer than the callers' own
+    /// timeout and ids are allotted to callers who have left.
+    #[serde(with = "values::duration")]
+    pub request_deadline: Duration,
+    /// Too low and a burst on a cold tag is refused (`overloaded`).
+    pub max_waiting_per_tag: usize,
+    /// Too low and one tag's burst takes the places of others; too high and an outage holds memory.
+    pub max_waiting: usize,
+    /// Too long and a new tag is 404 for that time; zero and unknown tags cost a statement each.
+    #[serde(with = "values::duration")]
+    pub unknown_tag_ttl: Duration,
+    /// How many are remembered. Too few and a flood of different names reaches the database.
+    pub unknown_tags: usize,
+    /// Too low and tags beyond it are refused (`overloaded`); too high and memory runs out.
+    pub max_loaded_tags: usize,
+    /// In bytes. Too low and form bodies get 413.
+    pub max_body: usize,
+    /// In bytes. Too low and long tags in queries are refused.
+    pub max_query: usize,
+}
+
+/// Logs and metrics.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// The wrong one and the log collector cannot parse a line.
+    pub log_format: LogFormat,
+    /// `debug` and `trace` cost throughput; `error` hides the warnings about the guard.
+    pub log_level: String,
+    /// Too short and the log fills; too long and slowness goes unseen.
+    #[serde(with = "values::duration")]
+    pub slow_request: Duration,
+    /// 0 to 1. At high request rates 1 makes the log the bottleneck.
+    pub sample_ratio: f64,
+    /// `None` serves metrics on the API's port alone. Taken already: exit code 71.
+    #[serde(with = "values::optional_text")]
+    pub metrics_bind: Option<String>,
+    /// Too low and tags vanish into `_other`; too high and the metrics store groans.
+    pub max_tag_series: usize,
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object per line.
+    Json,
+}

@@ -1,0 +1,309 @@
+//! `Metrics`: everything Prometheus scrapes, in one registry of its own. Help texts say unit and meaning.
+
+use crate::domain::BizTag;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder, core::Collector,
+};
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// The label of tags past `telemetry.max_tag_series`.
+const OTHER: &str = "_other";
+
+/// The metrics of one server.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    ids_allocated: IntCounterVec,
+    buffer_remaining: IntGaugeVec,
+    segment_loads: IntCounterVec,
+    segment_load_duration: Histogram,
+    actor_restarts: IntCounterVec,
+    rejected: IntCounterVec,
+    requests: IntCounterVec,
+    request_duration: HistogramVec,
+    /// 1 while the newest call to the store succeeded.
+    pub store_up: IntGauge,
+    /// 1 while claims carry the guard.
+    pub guard_active: IntGauge,
+    /// Tags in memory.
+    pub tags_loaded: IntGauge,
+    /// Callers waiting for ids.
+    pub waiting: IntGauge,
+    /// 1 while the server drains.
+    pub draining: IntGauge,
+    /// Rows found below what had been claimed.
+    pub max_id_regressions: IntCounter,
+    /// Rows moved after a failover.
+    pub failover_skips: IntCounter,
+    /// Tags with a series of their own, at most `max_tag_series`.
+    tagged: Mutex<HashSet<BizTag>>,
+    max_tag_series: usize,
+}
+
+/// The series of one tag.
+#[derive(Debug, Clone)]
+pub struct TagMetrics {
+    allocated: IntCounter,
+}
+
+impl TagMetrics {
+    /// Counts ids handed out.
+    pub fn allocated(&self, ids: u64) {
+        self.allocated.inc_by(ids);
+    }
+}
+
+impl Metrics {
+    /// An empty set; past `max_tag_series` tags the rest is counted under `_other`.
+    ///
+    /// # Errors
+    /// [`prometheus::Error`] where two metrics had the same name.
+    pub fn new(max_tag_series: usize) -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let metrics = Self {
+            ids_allocated: counters(
+                &registry,
+                "id_alloc_ids_allocated_total",
+                "Ids handed out, by biz_tag.",
+                &["biz_tag"],
+            )?,
+            buffer_remaining: register(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "id_alloc_buffer_remaining_ids",
+                        "Ids in memory, not yet handed out.",
+                    ),
+                    &["biz_tag"],
+                )?,
+            )?,
+            segment_loads: counters(
+                &registry,
+                "id_alloc_segment_loads_total",
+                "Attempts to claim a segment, by outcome.",
+                &["outcome"],
+            )?,
+            segment_load_duration: register(
+                &registry,
+                Histogram::with_opts(
+                    HistogramOpts::new(
+                        "id_alloc_segment_load_duration_seconds",
+                        "How long one attempt to claim a segment took.",
+                    )
+                    .buckets(vec![
+                        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+                        5.0, 10.0,
+                    ]),
+                )?,
+            )?,
+            actor_restarts: counters(
+                &registry,
+                "id_alloc_actor_restarts_total",
+                "Actors restarted by their supervisor or made anew after a panic.",
+                &["actor", "reason"],
+            )?,
+            rejected: counters(
+                &registry,
+                "id_alloc_requests_rejected_total",
+                "Requests answered with an error, by its code.",
+                &["code"],
+            )?,
+            requests: counters(
+                &registry,
+                "http_requests_total",
+                "HTTP requests answered.",
+                &["route", "method", "status"],
+            )?,
+            request_duration: register(
+                &registry,
+                HistogramVec::new(
+                    HistogramOpts::new(
+                        "http_request_duration_seconds",
+                        "Time from a request's head to its response.",
+                    )
+                    .buckets(vec![
+                        0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                        0.25, 0.5, 1.0, 2.5,
+                    ]),
+                    &["route"],
+                )?,
+            )?,
+            store_up: gauge(
+                &registry,
+                "id_alloc_store_up",
+                "1 while the newest call to the database succeeded, else 0.",
+            )?,
+            guard_active: gauge(
+                &registry,
+                "id_alloc_guard_active",
+                "1 while claims are guarded against a row that went backwards, else 0.",
+            )?,
+            tags_loaded: gauge(&registry, "id_alloc_tags_loaded", "Tags in memory.")?,
+            waiting: gauge(
+                &registry,
+                "id_alloc_waiting_requests",
+                "Requests waiting for ids.",
+            )?,
+            draining: gauge(
+                &registry,
+                "id_alloc_draining",
+                "1 while the server drains before it stops, else 0.",
+            )?,
+            max_id_regressions: counter(
+                &registry,
+                "id_alloc_max_id_regressions_total",
+                "Rows whose max_id was below what had been claimed, and that were raised.",
+            )?,
+            failover_skips: counter(
+                &registry,
+                "id_alloc_failover_skips_total",
+                "Rows moved forwards because they were claimed on another primary.",
+            )?,
+            tagged: Mutex::default(),
+            max_tag_series,
+            registry,
+        };
+        metrics.start_at_zero()?;
+        Ok(metrics)
+    }
+
+    /// Series with known labels exist from the start, so that a first increase is seen.
+    fn start_at_zero(&self) -> Result<(), prometheus::Error> {
+        for outcome in [
+            "ok",
+            "transient",
+            "permanent",
+            "unknown",
+            "stale",
+            "regressed",
+            "moved",
+        ] {
+            self.segment_loads.with_label_values(&[outcome]);
+        }
+        for (actor, reason) in [
+            ("tag", "store_failure"),
+            ("tag", "panic"),
+            ("loader", "panic"),
+            ("registry", "panic"),
+        ] {
+            self.actor_restarts.with_label_values(&[actor, reason]);
+        }
+        let build = register(
+            &self.registry,
+            IntGaugeVec::new(
+                Opts::new("id_alloc_build_info", "1, with the version as a label."),
+                &["version"],
+            )?,
+        )?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        #[cfg(target_os = "linux")]
+        self.registry.register(Box::new(
+            prometheus::process_collector::ProcessCollector::for_self(),
+        ))?;
+        Ok(())
+    }
+
+    /// The series of `tag`, or those of `_other` where the limit is reached.
+    pub fn tag(&self, tag: &BizTag) -> TagMetrics {
+        TagMetrics {
+            allocated: self.ids_allocated.with_label_values(&[self.label(tag)]),
+        }
+    }
+
+    fn label<'a>(&self, tag: &'a BizTag) -> &'a str {
+        let mut tagged = self.tagged.lock().unwrap_or_else(PoisonError::into_inner);
+        if tagged.contains(tag) {
+            return tag.as_str();
+        }
+        if tagged.len() < self.max_tag_series {
+            tagged.insert(tag.clone());
+            return tag.as_str();
+        }
+        OTHER
+    }
+
+    /// Counts an attempt to claim by its outcome.
+    pub fn load_ended(&self, outcome: &str) {
+        self.segment_loads.with_label_values(&[outcome]).inc();
+    }
+
+    /// Notes how long an attempt to claim took.
+    pub fn load_took(&self, duration: Duration) {
+        self.segment_load_duration.observe(duration.as_secs_f64());
+    }
+
+    /// Counts a restart.
+    pub fn restarted(&self, actor: &str, reason: &str) {
+        self.actor_restarts
+            .with_label_values(&[actor, reason])
+            .inc();
+    }
+
+    /// Counts a refused request.
+    pub fn rejected(&self, code: &str) {
+        self.rejected.with_label_values(&[code]).inc();
+    }
+
+    /// Counts an answered request.
+    pub fn answered(&self, route: &str, method: &str, status: &str, duration: Duration) {
+        self.requests
+            .with_label_values(&[route, method, status])
+            .inc();
+        self.request_duration
+            .with_label_values(&[route])
+            .observe(duration.as_secs_f64());
+    }
+
+    /// Everything in Prometheus' text format; `levels` visits the ids in memory of each loaded tag.
+    ///
+    /// # Errors
+    /// [`prometheus::Error`] where a metric cannot be written.
+    pub fn render(
+        &self,
+        levels: impl FnOnce(&mut dyn FnMut(&BizTag, u64)),
+    ) -> Result<String, prometheus::Error> {
+        let mut other = None::<i64>;
+        self.buffer_remaining.reset();
+        levels(&mut |tag, left| {
+            let left = i64::try_from(left).unwrap_or(i64::MAX);
+            match self.label(tag) {
+                OTHER => other = Some(other.unwrap_or(0).saturating_add(left)),
+                label => self.buffer_remaining.with_label_values(&[label]).set(left),
+            }
+        });
+        if let Some(other) = other {
+            self.buffer_remaining.with_label_values(&[OTHER]).set(other);
+        }
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    register(registry, IntCounter::new(name, help)?)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    register(registry, IntGauge::new(name, help)?)
+}
