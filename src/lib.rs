@@ -17,7 +17,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod actors;
+pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod http;
 pub mod metrics;
+pub mod startup;
 pub mod storage;

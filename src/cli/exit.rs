@@ -1,0 +1,78 @@
+//! Exit codes, after BSD's sysexits.h where it has one.
+
+use crate::{
+    config::ConfigError,
+    startup::StartError,
+    storage::{StoreError, Unusable},
+};
+use std::process::ExitCode;
+
+/// How a command failed: the code and one clear line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exit {
+    code: u8,
+    text: String,
+}
+
+impl Exit {
+    /// A wrong call (64).
+    pub(super) fn usage(text: impl Into<String>) -> Self {
+        Self::new(64, text)
+    }
+
+    /// An internal error (70).
+    pub fn internal(text: impl Into<String>) -> Self {
+        Self::new(70, text)
+    }
+
+    fn new(code: u8, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { code, text }
+    }
+
+    /// What to print on standard error.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The process's exit code.
+    #[must_use]
+    pub fn code(&self) -> ExitCode {
+        self.code.into()
+    }
+}
+
+impl From<StoreError> for Exit {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Transient(_) | StoreError::UnknownOutcome(_) | StoreError::ReadOnly(_) => {
+                69
+            }
+            StoreError::Unusable(Unusable::AccessDenied(_)) => 77,
+            StoreError::Unusable(Unusable::WrongDatabase(_)) => 78,
+            StoreError::UnknownTag | StoreError::Rejected(_) => 64,
+            StoreError::Unusable(Unusable::TableMissing(_) | Unusable::TableMisconfigured(_))
+            | StoreError::TagMisconfigured(_)
+            | StoreError::TagExhausted(_)
+            | StoreError::FailoverFlapping(_) => 65,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<StartError> for Exit {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Store(error) => error.into(),
+            StartError::Bind { .. } => Self::new(71, error.to_string()),
+            StartError::Internal(text) => Self::internal(text),
+        }
+    }
+}
+
+impl From<ConfigError> for Exit {
+    fn from(error: ConfigError) -> Self {
+        Self::new(78, error.to_string())
+    }
+}

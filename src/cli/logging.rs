@@ -1,0 +1,17 @@
+//! Logs go to standard error, pretty or as JSON; `RUST_LOG` wins over `telemetry.log_level`.
+
+use crate::config::{LogFormat, Telemetry};
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging for the whole process; a second call does nothing.
+pub(super) fn init(telemetry: &Telemetry) {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&telemetry.log_level));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let _ = match telemetry.log_format {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Pretty => builder.with_ansi(false).try_init(),
+    };
+}

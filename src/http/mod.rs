@@ -1,0 +1,126 @@
+//! HTTP: extract, call the `Allocator`, render. No logic of allocation lives here.
+//!
+//! | what you want to see | file |
+//! |---|---|
+//! | the routes and who may use which method | this one |
+//! | `/alloc` | `alloc.rs` |
+//! | `/health`, `/livez`, `/readyz`, `/metrics` | `operations.rs` |
+//! | query and form | `parameters.rs` |
+//! | error → status, code, body | `failure.rs` |
+//! | counting and logging of requests | `observe.rs` |
+
+mod alloc;
+mod failure;
+mod observe;
+pub mod parameters;
+mod operations;
+
+pub use observe::RequestSpan;
+
+use crate::{actors::Allocator, metrics::Metrics};
+use actix_web::{
+    HttpResponse,
+    http::{Method, header},
+    middleware, web,
+};
+use failure::{Failure, Refused};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tracing_actix_web::TracingLogger;
+
+/// What the routes need to know.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// The most ids in one request.
+    pub max_count: u32,
+    /// The longest body of a POST, in bytes.
+    pub max_body: usize,
+    /// The longest query, in bytes.
+    pub max_query: usize,
+    /// Requests that took longer are logged.
+    pub slow_request: Duration,
+}
+
+/// What all workers share beside their own allocator.
+#[derive(Debug)]
+pub struct Shared {
+    /// What the routes need to know.
+    pub settings: HttpSettings,
+    /// Where requests are counted.
+    pub metrics: Arc<Metrics>,
+    /// Set once `allocation.preload` is done.
+    pub preloaded: AtomicBool,
+}
+
+impl Shared {
+    fn is_preloaded(&self) -> bool {
+        self.preloaded.load(Ordering::Acquire)
+    }
+}
+
+/// All routes of one worker: the same for production and tests.
+pub fn routes(
+    allocator: Allocator,
+    shared: Arc<Shared>,
+) -> actix_web::App<
+    impl actix_web::dev::ServiceFactory<
+        actix_web::dev::ServiceRequest,
+        Config = (),
+        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    let max_body = shared.settings.max_body;
+    actix_web::App::new()
+        .app_data(web::Data::new(allocator))
+        .app_data(web::Data::from(shared))
+        .app_data(web::PayloadConfig::new(max_body))
+        .wrap(middleware::from_fn(observe::observe))
+        .wrap(TracingLogger::<RequestSpan>::new())
+        .service(
+            web::resource("/alloc")
+                .route(web::get().to(alloc::get))
+                .route(web::post().to(alloc::post))
+                .default_service(web::to(|| async { not_allowed("GET, POST") })),
+        )
+        .service(read_only("/health", operations::health))
+        .service(read_only("/livez", operations::livez))
+        .service(read_only("/readyz", operations::readyz))
+        .service(read_only("/metrics", operations::metrics))
+        .default_service(web::to(|| async {
+            Failure::new(&Refused::NotFound).respond()
+        }))
+}
+
+/// A resource for GET, HEAD and OPTIONS.
+fn read_only<F, Args>(path: &str, handler: F) -> actix_web::Resource
+where
+    F: actix_web::Handler<Args> + Copy,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: actix_web::Responder + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(handler))
+        .route(web::head().to(handler))
+        .route(web::method(Method::OPTIONS).to(|| async {
+            HttpResponse::NoContent()
+                .insert_header((header::ALLOW, "GET, HEAD, OPTIONS"))
+                .finish()
+        }))
+        .default_service(web::to(|| async { not_allowed("GET, HEAD, OPTIONS") }))
+}
+
+fn not_allowed(methods: &'static str) -> HttpResponse {
+    let mut response = Failure::new(&Refused::MethodNotAllowed(methods)).respond();
+    response.headers_mut().insert(
+        header::ALLOW,
+        header::HeaderValue::from_static(methods),
+    );
+    response
+}

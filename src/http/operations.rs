@@ -1,0 +1,83 @@
+//! What load balancers and people on call ask: `/health`, `/livez`, `/readyz`, `/metrics`.
+
+use super::{
+    Shared,
+    failure::{Failure, Refused},
+    parameters::biz_tag,
+};
+use crate::actors::Allocator;
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+
+/// Whether this server can serve, in all or for one tag.
+pub(super) async fn health(
+    request: HttpRequest,
+    allocator: web::Data<Allocator>,
+    shared: web::Data<Shared>,
+) -> HttpResponse {
+    let query = request.query_string();
+    let result = if query.len() > shared.settings.max_query {
+        Err(Refused::QueryTooLong(shared.settings.max_query))
+    } else {
+        match biz_tag(query.as_bytes(), &[]) {
+            Ok(Some(tag)) => allocator.left(&tag).await.map_err(Refused::from),
+            Ok(None) => allocator.health().map_err(Refused::from),
+            Err(refused) => Err(refused),
+        }
+    };
+    render(result)
+}
+
+/// Whether the loops turn.
+pub(super) async fn livez() -> HttpResponse {
+    render(Ok(0))
+}
+
+/// Whether traffic may be sent here.
+pub(super) async fn readyz(
+    allocator: web::Data<Allocator>,
+    shared: web::Data<Shared>,
+) -> HttpResponse {
+    let result = match allocator.health() {
+        Err(error) => Err(error.into()),
+        Ok(_) if !shared.is_preloaded() => Err(Refused::NotReady("tags are being preloaded")),
+        Ok(left) => match allocator.store() {
+            // The table may be gone for good while ids are left; a dead database is no reason.
+            Err(error @ crate::actors::AllocError::TableMissing(_)) => Err(error.into()),
+            _ => Ok(left),
+        },
+    };
+    render(result)
+}
+
+/// Everything Prometheus scrapes.
+pub(super) async fn metrics(
+    allocator: web::Data<Allocator>,
+    shared: web::Data<Shared>,
+) -> HttpResponse {
+    let metrics = &shared.metrics;
+    metrics
+        .waiting
+        .set(i64::try_from(allocator.waiting()).unwrap_or(i64::MAX));
+    metrics.draining.set(i64::from(allocator.is_draining()));
+    match metrics.render(|visit| allocator.levels(visit)) {
+        Ok(text) => HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4"))
+            .body(text),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            Failure::new(&Refused::Internal).respond()
+        }
+    }
+}
+
+fn render(result: Result<u64, Refused>) -> HttpResponse {
+    match result {
+        Ok(left) => HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, "application/json"))
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .body(format!(
+                r#"{{"errno":0,"msg":"success","left":{left}}}"#
+            )),
+        Err(refused) => Failure::of_health(&refused).respond(),
+    }
+}

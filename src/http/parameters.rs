@@ -1,0 +1,140 @@
+//! Query and form: `biz_tag` and `count`. The body wins; of a repeated parameter the first counts.
+
+use super::failure::Refused;
+use crate::domain::{BizTag, BizTagError};
+use percent_encoding::percent_decode;
+use std::borrow::Cow;
+
+/// What `/alloc` was asked for, checked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AllocCall {
+    /// Whose ids.
+    pub tag: BizTag,
+    /// How many; `None` where the caller named none and gets one.
+    pub count: Option<u32>,
+}
+
+/// Reads a call from a raw query and an `application/x-www-form-urlencoded` body.
+pub(super) fn alloc_call(query: &[u8], body: &[u8], max_count: u32) -> Result<AllocCall, Refused> {
+    let tag = biz_tag(query, body)?.ok_or(BizTagError::Empty)?;
+    let count = match find(body, "count").or_else(|| find(query, "count")) {
+        None => None,
+        Some(text) => Some(parse_count(&text, max_count)?),
+    };
+    Ok(AllocCall { tag, count })
+}
+
+/// The biz_tag, if one is named.
+pub(super) fn biz_tag(query: &[u8], body: &[u8]) -> Result<Option<BizTag>, Refused> {
+    let Some(raw) = find(body, "biz_tag").or_else(|| find(query, "biz_tag")) else {
+        return Ok(None);
+    };
+    let text = std::str::from_utf8(&raw).map_err(|_| Refused::NotUtf8)?;
+    Ok(Some(BizTag::parse(text)?))
+}
+
+fn parse_count(raw: &[u8], max_count: u32) -> Result<u32, Refused> {
+    let refused = Refused::InvalidCount(max_count);
+    if raw.is_empty() || !raw.iter().all(u8::is_ascii_digit) {
+        return Err(refused);
+    }
+    std::str::from_utf8(raw)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .filter(|count| (1..=max_count).contains(count))
+        .ok_or(refused)
+}
+
+/// The decoded value of the first pair called `name`. A broken escape stands for itself, as browsers
+/// have it (WHATWG URL, application/x-www-form-urlencoded parsing).
+fn find<'a>(pairs: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
+    pairs.split(|byte| *byte == b'&').find_map(|pair| {
+        let (key, value) = match pair.iter().position(|byte| *byte == b'=') {
+            Some(at) => (&pair[..at], &pair[at + 1..]),
+            None => (pair, &[][..]),
+        };
+        (decode(key) == name.as_bytes()).then(|| decode(value))
+    })
+}
+
+fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
+    if raw.contains(&b'+') {
+        let spaced: Vec<u8> = raw
+            .iter()
+            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+            .collect();
+        return Cow::Owned(percent_decode(&spaced).collect());
+    }
+    percent_decode(raw).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn call(query: &str, body: &str) -> Result<(String, Option<u32>), Refused> {
+        alloc_call(query.as_bytes(), body.as_bytes(), 10_000)
+            .map(|call| (call.tag.to_string(), call.count))
+    }
+
+    #[test]
+    fn the_body_wins_and_the_first_of_repeated_ones_counts() {
+        assert_eq!(
+            call("biz_tag=q", "biz_tag=b&biz_tag=c").unwrap(),
+            ("b".to_owned(), None)
+        );
+        assert_eq!(
+            call("biz_tag=a&count=3&count=x", "").unwrap(),
+            ("a".to_owned(), Some(3))
+        );
+    }
+
+    #[test]
+    fn escapes_and_plus_are_decoded_and_broken_ones_stand_for_themselves() {
+        assert_eq!(
+            call("biz%5Ftag=a%20b+c%C3%A9", "").unwrap().0,
+            "a b cé"
+        );
+        assert_eq!(call("biz_tag=a%zz%2", "").unwrap().0, "a%zz%2");
+    }
+
+    #[test]
+    fn counts_outside_the_bounds_are_refused() {
+        for count in ["0", "-1", "+1", "", "abc", "1.0", "10001", "99999999999999999999"] {
+            let query = format!("biz_tag=a&count={count}");
+            assert!(
+                matches!(call(&query, ""), Err(Refused::InvalidCount(_))),
+                "{count}"
+            );
+        }
+        assert_eq!(call("biz_tag=a&count=10000", "").unwrap().1, Some(10_000));
+    }
+
+    #[test]
+    fn a_missing_an_empty_and_a_broken_tag_differ() {
+        assert!(matches!(call("", ""), Err(Refused::BizTag(BizTagError::Empty))));
+        assert!(matches!(
+            call("biz_tag=", ""),
+            Err(Refused::BizTag(BizTagError::Empty))
+        ));
+        assert!(matches!(call("biz_tag=%ff", ""), Err(Refused::NotUtf8)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_an_answer(query: Vec<u8>, body: Vec<u8>) {
+            if let Ok(call) = alloc_call(&query, &body, 100) {
+                prop_assert!(call.count.is_none_or(|count| (1..=100).contains(&count)));
+            }
+        }
+
+        #[test]
+        fn every_valid_tag_comes_through_its_encoding(tag in "[^_\\p{Cc}][^\\p{Cc}]{0,30}") {
+            let query: String = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("biz_tag", &tag)
+                .finish();
+            prop_assert_eq!(call(&query, "").unwrap().0, tag);
+        }
+    }
+}

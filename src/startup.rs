@@ -1,0 +1,328 @@
+//! Builds the server from a configuration, runs it, and drains it.
+//!
+//! Everything that can be wrong is found before the port is bound: an `Application` that was built
+//! listens. A database that does not answer is no mistake: the server starts and retries.
+
+use crate::{
+    actors::{Allocation, Settings},
+    config::{Config, DatabaseKind, Guard, Preload},
+    domain::{BizTag, StepSettings},
+    http::{self, HttpSettings},
+    metrics::Metrics,
+    storage::{
+        SegmentStore, StoreError, StoreReport, Unusable,
+        sql::{GuardMode, SqlSettings, SqlStore},
+    },
+};
+use actix_web::{HttpServer, dev::Server, dev::ServerHandle};
+use std::{
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// Tags loaded at start where `allocation.preload` is `"recent"`.
+const RECENT: u64 = 1000;
+
+/// Connections waiting to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// Why the server did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database answered, and cannot be used as it is.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}; is another server running there?")]
+    Bind {
+        /// `host:port`.
+        address: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// Something that should not happen.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What the stop signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Answer for `server.drain_delay` more, so that load balancers notice (SIGTERM).
+    Drain,
+    /// Finish what runs and end (SIGINT).
+    Now,
+}
+
+/// A server that listens.
+pub struct Application {
+    server: Server,
+    port: u16,
+    allocation: Allocation,
+    store: Arc<SqlStore>,
+    start_line: String,
+    drain_delay: Duration,
+    grace_period: Duration,
+}
+
+/// The store that the configuration names.
+///
+/// # Errors
+/// [`StoreError`] where its URL or table name cannot be used. Nothing is connected to yet.
+pub fn store(config: &Config) -> Result<SqlStore, StoreError> {
+    let database = &config.database;
+    SqlStore::new(SqlSettings {
+        url: database.url.expose().to_owned(),
+        table: database.table.clone(),
+        max_connections: database.max_connections,
+        acquire_timeout: database.acquire_timeout,
+        statement_timeout: database.statement_timeout,
+        guard: match database.guard {
+            Guard::Auto => GuardMode::Auto,
+            Guard::On => GuardMode::On,
+            Guard::Off => GuardMode::Off,
+        },
+        failover_skip: database.failover_skip,
+        failover_limit: database.failover_limit,
+        server_identity: database.server_identity.clone(),
+        id_limit: config.allocation.id_limit,
+        max_step: config.allocation.max_step,
+    })
+}
+
+impl Application {
+    /// Prepares the store, starts the actors and binds the port.
+    ///
+    /// # Errors
+    /// [`StartError`] says what to change.
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        let store = Arc::new(store(&config)?);
+        if matches!(config.database.url.kind(), DatabaseKind::Sqlite { .. }) {
+            store.prepare_embedded().await?;
+        }
+        let report = first_look(&*store).await?;
+        let metrics = Metrics::new(config.telemetry.max_tag_series)
+            .map(Arc::new)
+            .map_err(|error| StartError::Internal(error.to_string()))?;
+        let workers = match config.server.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
+        let (listener, port) = bind(&config.server.host, config.server.port)?;
+        let allocation = Allocation::start(
+            actor_settings(&config, workers),
+            store.clone(),
+            metrics.clone(),
+            workers,
+        );
+        let shared = Arc::new(http::Shared {
+            settings: HttpSettings {
+                max_count: config.limits.max_count,
+                max_body: config.limits.max_body,
+                max_query: config.limits.max_query,
+                slow_request: config.telemetry.slow_request,
+            },
+            metrics,
+            preloaded: AtomicBool::new(false),
+        });
+        start_preload(&config, allocation.clone(), store.clone(), shared.clone());
+        let server = serve(&config, workers, listener, allocation.clone(), shared)?;
+        let (database, tags) = match &report {
+            Some(report) => (report.description.clone(), format!("{} tags", report.tags)),
+            None => (
+                format!("{} (not usable yet)", config.database.url.redacted()),
+                "0 tags".to_owned(),
+            ),
+        };
+        Ok(Self {
+            start_line: format!(
+                "id-alloc {} listening on http://{}:{port}, database {database}, {tags}",
+                env!("CARGO_PKG_VERSION"),
+                bracketed(&config.server.host),
+            ),
+            server,
+            port,
+            allocation,
+            store,
+            drain_delay: config.server.drain_delay,
+            grace_period: config.server.grace_period,
+        })
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// One line: address, database without password, number of tags.
+    #[must_use]
+    pub fn start_line(&self) -> &str {
+        &self.start_line
+    }
+
+    /// Serves until `stop` says otherwise, then drains.
+    ///
+    /// # Errors
+    /// [`StartError::Internal`] where the server ended by itself.
+    pub async fn run_until_stopped(
+        self,
+        stop: impl Future<Output = Stop>,
+    ) -> Result<(), StartError> {
+        let handle = self.server.handle();
+        let mut server = actix_web::rt::spawn(self.server);
+        let stop = tokio::select! {
+            stop = stop => stop,
+            ended = &mut server => {
+                return Err(StartError::Internal(format!("the server ended by itself: {ended:?}")));
+            }
+        };
+        self.allocation.drain();
+        if stop == Stop::Drain {
+            tracing::info!(delay = ?self.drain_delay, "draining: /health says no from now on");
+            tokio::time::sleep(self.drain_delay).await;
+        }
+        finish(&handle, &self.allocation, self.grace_period).await;
+        let _ = server.await;
+        self.store.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Closes the listener and lets running requests finish; near the end of the grace period those who
+/// still wait for ids are refused, so that each gets an answer.
+async fn finish(handle: &ServerHandle, allocation: &Allocation, grace_period: Duration) {
+    let stopped = handle.stop(true);
+    tokio::pin!(stopped);
+    if tokio::time::timeout(grace_period.mul_f64(0.8), &mut stopped)
+        .await
+        .is_err()
+    {
+        allocation.close();
+        stopped.await;
+    }
+}
+
+/// A look at the store before anything is started: what it is, or `None` where it is not usable yet.
+async fn first_look(store: &dyn SegmentStore) -> Result<Option<StoreReport>, StartError> {
+    match store.check().await {
+        Ok(report) => Ok(Some(report)),
+        Err(StoreError::Unusable(Unusable::TableMissing(reason))) => {
+            tracing::warn!("{reason}; until then requests get `table_missing`");
+            Ok(None)
+        }
+        Err(error) if error.is_transient() => {
+            tracing::error!(%error, "the database does not answer; started all the same, trying on");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn actor_settings(config: &Config, workers: usize) -> Settings {
+    let (database, limits) = (&config.database, &config.limits);
+    let connections = usize::try_from(database.max_connections).unwrap_or(1);
+    Settings {
+        step: StepSettings {
+            segment_duration: config.allocation.segment_duration,
+            max_step: config.allocation.max_step,
+            outage_budget: config.allocation.outage_budget,
+        },
+        backoff_max: database.backoff_max,
+        // A claim is one statement; beside it the guard may read, move and claim again.
+        claim_timeout: (database.acquire_timeout + database.statement_timeout) * 4,
+        // One connection is left for checks.
+        claims: connections.saturating_sub(1).max(1),
+        request_deadline: limits.request_deadline,
+        max_waiting_per_tag: limits.max_waiting_per_tag,
+        max_waiting: limits.max_waiting,
+        workers,
+        unknown_tag_ttl: limits.unknown_tag_ttl,
+        unknown_tags: limits.unknown_tags,
+        max_loaded_tags: limits.max_loaded_tags,
+        idle_after: config.allocation.idle_after,
+        refresh: config.allocation.refresh,
+    }
+}
+
+fn start_preload(
+    config: &Config,
+    allocation: Allocation,
+    store: Arc<SqlStore>,
+    shared: Arc<http::Shared>,
+) {
+    let preload = config.allocation.preload.clone();
+    actix_web::rt::spawn(async move {
+        let tags = match preload {
+            Preload::Tags(names) => names
+                .iter()
+                .filter_map(|name| BizTag::parse(name).ok())
+                .collect(),
+            Preload::Recent => store.recent(RECENT).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "no tags could be preloaded");
+                Vec::new()
+            }),
+        };
+        allocation.preload(tags).await;
+        shared.preloaded.store(true, Ordering::Release);
+    });
+}
+
+fn serve(
+    config: &Config,
+    workers: usize,
+    listener: TcpListener,
+    allocation: Allocation,
+    shared: Arc<http::Shared>,
+) -> Result<Server, StartError> {
+    let server = HttpServer::new(move || http::routes(allocation.allocator(), shared.clone()))
+        .workers(workers)
+        .max_connections(config.server.max_connections)
+        .keep_alive(config.server.keep_alive)
+        .client_request_timeout(config.server.header_timeout)
+        .shutdown_timeout(config.server.grace_period.as_secs().max(1))
+        // Signals are handled in `cli`, which drains first.
+        .disable_signals()
+        .listen(listener)
+        .map_err(|error| StartError::Internal(error.to_string()))?;
+    Ok(server.run())
+}
+
+/// A listener on the first address of `host`, and its port.
+fn bind(host: &str, port: u16) -> Result<(TcpListener, u16), StartError> {
+    let failed = |error| StartError::Bind {
+        address: format!("{}:{port}", bracketed(host)),
+        error,
+    };
+    let listener = std::net::ToSocketAddrs::to_socket_addrs(&(host, port))
+        .map_err(failed)?
+        .next()
+        .ok_or_else(|| failed(std::io::ErrorKind::AddrNotAvailable.into()))
+        .and_then(|address| listen(address).map_err(failed))?;
+    let port = listener.local_addr().map_err(failed)?.port();
+    Ok((listener, port))
+}
+
+fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+    // As std does: a restart may bind while old connections are in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// An IPv6 address as it stands in a URL.
+fn bracketed(host: &str) -> String {
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    }
+}

@@ -1,0 +1,274 @@
+//! The claim: one statement where the row stands right, else look, decide, put right, claim again.
+//!
+//! Everything that changes the row on the way is a compare-and-set on what was read, so that of
+//! several servers that see the same fault one puts it right and the others find it done. A statement
+//! whose outcome is unknown ends the claim: the next one looks at the row anew.
+
+use super::SqlStore;
+use super::connect::Generation;
+use super::decide::{Decision, Guard, Row, decide, wanted};
+use super::dialect::{Dialect, value};
+use super::errors::{DEADLOCK, Kind, SqlError, UNKNOWN_COLUMN};
+use crate::domain::{BizTag, IdRange};
+use crate::storage::{Claim, ClaimRequest, StoreError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+/// Turns of one claim; each is a statement or two.
+const TURNS: u32 = 8;
+/// Deadlocks (Galera: a write on another node came first) that are tried again at once.
+const DEADLOCKS: u32 = 3;
+/// The span in which moves are counted.
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// When each tag was moved within the last hour.
+pub(super) type Moves = HashMap<BizTag, VecDeque<Instant>>;
+
+#[derive(Default)]
+struct Progress {
+    regressed: bool,
+    moved: bool,
+    reconnected: bool,
+    deadlocks: u32,
+}
+
+impl SqlStore {
+    pub(super) async fn claim_segment(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
+        let mut progress = Progress::default();
+        let mut step = request.step;
+        // Set where exactly so many are to be claimed.
+        let mut rest = None;
+        for _ in 0..TURNS {
+            let on = self.pool.current();
+            let inspection = self.inspected(&on).await?;
+            let dialect = &inspection.dialect;
+            if let Some(step) = step {
+                let n = rest.take().unwrap_or_else(|| wanted(request, step));
+                match self.try_claim(&on, dialect, request, n, step).await {
+                    Ok(Some(max_id)) => {
+                        let range = IdRange::claimed(max_id, n)
+                            .map_err(|error| StoreError::TagMisconfigured(error.to_string()))?;
+                        if range.is_empty() {
+                            // A step of 1 at start 0 held only id 0.
+                            continue;
+                        }
+                        return Ok(Claim {
+                            range,
+                            max_id,
+                            step,
+                            regressed: progress.regressed,
+                            moved: progress.moved,
+                        });
+                    }
+                    Ok(None) => {}
+                    Err(error) if progress.again(&error) => continue,
+                    Err(error) => return Err(self.noted(&on, error)),
+                }
+            }
+            let row = match self.read_row(&on, dialect, &request.tag).await {
+                Ok(row) => row,
+                Err(error) if progress.again(&error) => continue,
+                Err(error) => return Err(self.noted(&on, error)),
+            };
+            let asked = ClaimRequest {
+                step,
+                ..request.clone()
+            };
+            match (decide(row.as_ref(), &asked, &self.limits), row) {
+                (Decision::Unknown, _) | (_, None) => return Err(StoreError::UnknownTag),
+                (Decision::Misconfigured(why), _) => return Err(StoreError::TagMisconfigured(why)),
+                (Decision::Exhausted { remaining }, _) => {
+                    return Err(StoreError::TagExhausted(format!(
+                        "biz_tag {}: {remaining} ids are left below {}, {} are needed",
+                        request.tag, self.limits.id_limit, request.at_least
+                    )));
+                }
+                (Decision::StepChanged(new), _) => step = Some(new),
+                (Decision::TakeRest(n), Some(row)) => (step, rest) = (Some(row.step), Some(n)),
+                (Decision::Retry, _) => {}
+                (Decision::Regressed { .. }, _) if !progress.reconnected => {
+                    // The connection may lead to a replica or to the primary of yesterday.
+                    progress.reconnected = true;
+                    self.pool.renew(&on);
+                }
+                (decision, Some(row)) => {
+                    match self
+                        .put_right(&on, dialect, &request.tag, &row, decision)
+                        .await
+                    {
+                        Ok(done) => {
+                            progress.regressed |= done.regressed;
+                            progress.moved |= done.moved;
+                        }
+                        Err(error) if progress.again(&error) => {}
+                        Err(error) => return Err(self.noted(&on, error)),
+                    }
+                }
+            }
+        }
+        Err(StoreError::Transient(format!(
+            "biz_tag {}: the row kept changing while it was claimed, or the database is read-only",
+            request.tag
+        )))
+    }
+
+    /// The new `max_id`, or `None` where no row matched.
+    async fn try_claim(
+        &self,
+        on: &Generation,
+        dialect: &Dialect,
+        request: &ClaimRequest,
+        n: i64,
+        step: i64,
+    ) -> Result<Option<i64>, SqlError> {
+        let limit = self.limits.id_limit;
+        let statement = dialect.claim(&request.tag, n, step, request.mark, limit);
+        if dialect.backend == super::dialect::Backend::Sqlite {
+            let rows = self.pool.rows(on, Kind::Write, statement).await?;
+            return rows
+                .first()
+                .map(|row| value(row, "max_id", &self.pool.place))
+                .transpose();
+        }
+        let done = self.pool.execute(on, Kind::Write, statement).await?;
+        if done.rows_affected() == 0 {
+            return Ok(None);
+        }
+        i64::try_from(done.last_insert_id())
+            .map(Some)
+            .map_err(|_| StoreError::TagMisconfigured("max_id has left 63 bits".to_owned()).into())
+    }
+
+    pub(super) async fn read_row(
+        &self,
+        on: &Generation,
+        dialect: &Dialect,
+        tag: &BizTag,
+    ) -> Result<Option<Row>, SqlError> {
+        let place = &self.pool.place;
+        // On MySQL the lock makes it a write for a proxy; it changes nothing.
+        let rows = self.pool.rows(on, Kind::Read, dialect.row(tag)).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let guard = match dialect.identity {
+            None => None,
+            Some(_) => Some(Guard {
+                claimed_to: value(row, "claimed_to", place)?,
+                claimed_size: value(row, "claimed_size", place)?,
+                claimed_on: value(row, "claimed_on", place)?,
+                here: value::<i64>(row, "here", place)? != 0,
+            }),
+        };
+        Ok(Some(Row {
+            max_id: value(row, "max_id", place)?,
+            step: value(row, "step", place)?,
+            retired: value::<i64>(row, "retired", place)? != 0,
+            guard,
+        }))
+    }
+
+    /// Raises, moves or adopts the row; says what was done, which is nothing where another was first.
+    async fn put_right(
+        &self,
+        on: &Generation,
+        dialect: &Dialect,
+        tag: &BizTag,
+        row: &Row,
+        decision: Decision,
+    ) -> Result<Done, SqlError> {
+        let mut done = Done::default();
+        let identity = dialect.identity.as_ref();
+        let statement = match (&decision, identity) {
+            (Decision::Regressed { target }, _) => {
+                tracing::error!(
+                    biz_tag = %tag, max_id = row.max_id, target,
+                    "max_id has gone backwards (a restore, or somebody lowered it): raising it"
+                );
+                done.regressed = true;
+                dialect.raise(tag, row.max_id, *target)
+            }
+            (
+                Decision::Foreign {
+                    claimed_on,
+                    target,
+                    regressed,
+                },
+                Some(identity),
+            ) => {
+                self.may_move(tag)?;
+                (done.moved, done.regressed) = (true, *regressed);
+                dialect.take_over(tag, identity, claimed_on, row.max_id, *target)
+            }
+            (Decision::Adopt, Some(identity)) => {
+                dialect.take_over(tag, identity, "", row.max_id, row.max_id)
+            }
+            _ => return Ok(done),
+        };
+        let changed = self.pool.execute(on, Kind::Write, statement).await?;
+        if changed.rows_affected() == 0 {
+            return Ok(Done::default());
+        }
+        if let Decision::Foreign {
+            claimed_on, target, ..
+        } = &decision
+        {
+            self.count_move(tag);
+            tracing::error!(
+                biz_tag = %tag, claimed_on, max_id = row.max_id, target,
+                "the newest claim was made on another primary: moved past what it may have lost"
+            );
+        }
+        Ok(done)
+    }
+
+    fn may_move(&self, tag: &BizTag) -> Result<(), StoreError> {
+        let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        moves.retain(|_, times| {
+            times.retain(|time| time.elapsed() < HOUR);
+            !times.is_empty()
+        });
+        let made = moves.get(tag).map_or(0, VecDeque::len);
+        if made < self.settings.failover_limit as usize {
+            return Ok(());
+        }
+        Err(StoreError::FailoverFlapping(format!(
+            "biz_tag {tag}: the database changed its primary {made} times within an hour \
+             (database.failover_limit); claims wait. Are there two primaries?"
+        )))
+    }
+
+    fn count_move(&self, tag: &BizTag) {
+        let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        moves
+            .entry(tag.clone())
+            .or_default()
+            .push_back(Instant::now());
+    }
+
+    /// A column that is gone means the table is not what was inspected: look again next time.
+    pub(super) fn noted(&self, on: &Generation, error: SqlError) -> StoreError {
+        if error.mysql == Some(UNKNOWN_COLUMN) || matches!(error.store, StoreError::Unusable(_)) {
+            on.inspection.store(None);
+        }
+        error.store
+    }
+}
+
+#[derive(Default)]
+struct Done {
+    regressed: bool,
+    moved: bool,
+}
+
+impl Progress {
+    fn again(&mut self, error: &SqlError) -> bool {
+        if error.superseded {
+            // Another claim renewed the pool; the turns bound this.
+            return true;
+        }
+        self.deadlocks += 1;
+        error.mysql == Some(DEADLOCK) && self.deadlocks <= DEADLOCKS
+    }
+}

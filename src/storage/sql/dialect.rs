@@ -1,0 +1,359 @@
+//! The SQL of each database. Values are always bound; only the table's name, checked at start to be
+//! `[A-Za-z0-9_$]`, is part of the text, quoted.
+
+use super::errors::{Kind, Place, SqlError};
+use crate::domain::BizTag;
+use crate::storage::StoreError;
+use sea_orm::{DbBackend, QueryResult, Statement, TryGetable, Value};
+
+/// Which kind of database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Backend {
+    /// MySQL or MariaDB.
+    MySql,
+    /// An embedded file.
+    Sqlite,
+}
+
+impl Backend {
+    pub(super) fn statement(self, sql: impl Into<String>, values: Vec<Value>) -> Statement {
+        let backend = match self {
+            Self::MySql => DbBackend::MySql,
+            Self::Sqlite => DbBackend::Sqlite,
+        };
+        Statement::from_sql_and_values(backend, sql, values)
+    }
+}
+
+/// The identity of the server a statement runs on, evaluated inside that statement: bound from an
+/// earlier read, it would name the old primary after a failover behind a proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// An expression over the server's variables, made of constants of this program alone.
+    Expression(&'static str),
+    /// `database.server_identity`.
+    Configured(String),
+}
+
+/// How claims are written on the table as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Dialect {
+    pub(super) backend: Backend,
+    /// Quoted.
+    pub(super) table: String,
+    /// `None`: claims carry no guard.
+    pub(super) identity: Option<Identity>,
+    /// Whether the table has `retired_at`.
+    pub(super) retirable: bool,
+}
+
+/// A text that is built together with its values, which so stay in order.
+struct Sql {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            values: Vec::new(),
+        }
+    }
+
+    fn text(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
+    fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.text.push('?');
+        self.values.push(value.into());
+        self
+    }
+}
+
+pub(super) fn quoted(table: &str, backend: Backend) -> String {
+    match backend {
+        Backend::MySql => format!("`{table}`"),
+        Backend::Sqlite => format!("\"{table}\""),
+    }
+}
+
+impl Dialect {
+    fn done(&self, sql: Sql) -> Statement {
+        self.backend.statement(sql.text, sql.values)
+    }
+
+    /// The condition that finds the row by its exact bytes. The plain comparison in front uses the
+    /// index; most collations make it match `TEST` or `tést` for `test` too.
+    fn exact(&self, sql: Sql, tag: &str) -> Sql {
+        let sql = sql.text(" WHERE biz_tag = ").bind(tag);
+        match self.backend {
+            Backend::MySql => sql
+                .text(" AND CAST(CONVERT(biz_tag USING utf8mb4) AS BINARY) = CAST(")
+                .bind(tag)
+                .text(" AS BINARY)"),
+            Backend::Sqlite => sql
+                .text(" AND CAST(biz_tag AS BLOB) = CAST(")
+                .bind(tag)
+                .text(" AS BLOB)"),
+        }
+    }
+
+    fn live(&self, sql: Sql) -> Sql {
+        if self.retirable {
+            sql.text(" AND retired_at IS NULL")
+        } else {
+            sql
+        }
+    }
+
+    fn identity(&self, sql: Sql, identity: &Identity) -> Sql {
+        match (identity, self.backend) {
+            (Identity::Expression(expression), Backend::MySql) => sql
+                .text("LEFT(CONVERT(")
+                .text(expression)
+                .text(" USING utf8mb4), 255)"),
+            (Identity::Expression(expression), Backend::Sqlite) => sql.text(expression),
+            (Identity::Configured(name), Backend::MySql) => sql
+                .text("CONVERT(")
+                .bind(name.as_str())
+                .text(" USING utf8mb4)"),
+            (Identity::Configured(name), Backend::Sqlite) => sql.bind(name.as_str()),
+        }
+    }
+
+    /// `claimed_on = <identity>`, as bytes: the collations of a column and of a system variable do
+    /// not always go together.
+    fn here(&self, sql: Sql, identity: &Identity) -> Sql {
+        match self.backend {
+            Backend::MySql => {
+                let sql = sql.text("CAST(CONVERT(claimed_on USING utf8mb4) AS BINARY) = CAST(");
+                self.identity(sql, identity).text(" AS BINARY)")
+            }
+            Backend::Sqlite => self.identity(sql.text("claimed_on = "), identity),
+        }
+    }
+
+    fn greatest(&self) -> &'static str {
+        match self.backend {
+            Backend::MySql => "GREATEST",
+            Backend::Sqlite => "MAX",
+        }
+    }
+
+    /// Not on a primary that was demoted: with SUPER the write itself would pass.
+    fn writable(&self, sql: Sql) -> Sql {
+        match self.backend {
+            Backend::MySql => sql.text(" AND @@global.read_only = 0"),
+            Backend::Sqlite => sql,
+        }
+    }
+
+    /// SQLite has no `ON UPDATE CURRENT_TIMESTAMP`.
+    fn touched(&self, sql: Sql) -> Sql {
+        match self.backend {
+            Backend::MySql => sql,
+            Backend::Sqlite => sql.text(", update_time = CURRENT_TIMESTAMP"),
+        }
+    }
+
+    /// The claim of `n` ids where the row stands right. The order of the assignments matters: MySQL
+    /// evaluates them from left to right, so `max_id` must come last.
+    pub(super) fn claim(
+        &self,
+        tag: &BizTag,
+        n: i64,
+        step: i64,
+        mark: i64,
+        limit: i64,
+    ) -> Statement {
+        let mut sql = Sql::new(format!("UPDATE {} SET ", self.table));
+        if self.identity.is_some() {
+            sql = sql.text("claimed_to = max_id + ").bind(n);
+            sql = sql.text(", claimed_size = ").bind(n).text(", ");
+        }
+        sql = match self.backend {
+            Backend::MySql => sql
+                .text("max_id = LAST_INSERT_ID(max_id + ")
+                .bind(n)
+                .text(")"),
+            Backend::Sqlite => sql.text("max_id = max_id + ").bind(n),
+        };
+        sql = self.touched(sql);
+        sql = self.live(self.exact(sql, tag.as_str()));
+        sql = sql.text(" AND step = ").bind(step);
+        if let Some(identity) = &self.identity {
+            sql = self.here(sql.text(" AND "), identity);
+        }
+        sql = sql
+            .text(" AND max_id BETWEEN ")
+            .text(self.greatest())
+            .text("(");
+        if self.identity.is_some() {
+            sql = sql.text("claimed_to, ");
+        }
+        sql = sql
+            .bind(mark)
+            .text(", 0) AND ")
+            .bind(limit.saturating_sub(n));
+        if self.backend == Backend::Sqlite {
+            sql = sql.text(" RETURNING max_id");
+        }
+        self.done(sql)
+    }
+
+    /// The row of exactly this name. `FOR UPDATE` keeps a read/write-splitting proxy from asking a
+    /// replica.
+    pub(super) fn row(&self, tag: &BizTag) -> Statement {
+        let mut sql = Sql::new(match self.backend {
+            Backend::MySql => {
+                "SELECT CAST(max_id AS SIGNED) AS max_id, CAST(step AS SIGNED) AS step, description, "
+            }
+            Backend::Sqlite => "SELECT max_id, step, description, ",
+        });
+        sql = sql.text(if self.retirable {
+            "(retired_at IS NOT NULL) AS retired"
+        } else {
+            "0 AS retired"
+        });
+        if let Some(identity) = &self.identity {
+            sql = sql.text(", claimed_to, claimed_size, claimed_on, (");
+            sql = self.here(sql, identity).text(") AS here");
+        }
+        sql = sql.text(&format!(" FROM {}", self.table));
+        sql = self.exact(sql, tag.as_str());
+        if self.backend == Backend::MySql {
+            sql = sql.text(" FOR UPDATE");
+        }
+        self.done(sql)
+    }
+
+    /// Raises `max_id` to `target` if it still is what was read.
+    pub(super) fn raise(&self, tag: &BizTag, read: i64, target: i64) -> Statement {
+        let sql = Sql::new(format!("UPDATE {} SET max_id = ", self.table)).bind(target);
+        let sql = self.live(self.exact(self.touched(sql), tag.as_str()));
+        self.done(sql.text(" AND max_id = ").bind(read))
+    }
+
+    /// Writes this server's identity into a row that still carries `old` and `read`.
+    pub(super) fn take_over(
+        &self,
+        tag: &BizTag,
+        identity: &Identity,
+        old: &str,
+        read: i64,
+        target: i64,
+    ) -> Statement {
+        let sql = Sql::new(format!("UPDATE {} SET max_id = ", self.table)).bind(target);
+        let sql = self.identity(sql.text(", claimed_on = "), identity);
+        let sql = self.live(self.exact(self.touched(sql), tag.as_str()));
+        let sql = sql
+            .text(" AND max_id = ")
+            .bind(read)
+            .text(" AND claimed_on = ")
+            .bind(old);
+        self.done(self.writable(sql))
+    }
+
+    /// Changes step, description or both.
+    pub(super) fn change(
+        &self,
+        tag: &BizTag,
+        step: Option<i64>,
+        description: Option<&str>,
+    ) -> Statement {
+        let mut sql = Sql::new(format!("UPDATE {} SET biz_tag = biz_tag", self.table));
+        if let Some(step) = step {
+            sql = sql.text(", step = ").bind(step);
+        }
+        if let Some(description) = description {
+            sql = sql.text(", description = ").bind(description);
+        }
+        self.done(self.live(self.exact(sql, tag.as_str())))
+    }
+
+    /// The rows after a name, in order of their bytes, which for UTF-8 is that of the code points.
+    pub(super) fn list(&self, after: Option<&str>, limit: u64) -> Statement {
+        let (key, open, close) = match self.backend {
+            Backend::MySql => (
+                "CAST(CONVERT(biz_tag USING utf8mb4) AS BINARY)",
+                "CAST(",
+                " AS BINARY)",
+            ),
+            Backend::Sqlite => ("CAST(biz_tag AS BLOB)", "CAST(", " AS BLOB)"),
+        };
+        let mut sql = Sql::new("SELECT biz_tag, max_id, step, description, ");
+        sql = sql.text(if self.retirable {
+            "(retired_at IS NOT NULL) AS retired"
+        } else {
+            "0 AS retired"
+        });
+        sql = sql.text(&format!(" FROM {}", self.table));
+        if let Some(after) = after {
+            sql = sql
+                .text(&format!(" WHERE {key} > {open}"))
+                .bind(after)
+                .text(close);
+        }
+        sql = sql.text(&format!(" ORDER BY {key} LIMIT "));
+        self.done(sql.bind(i64::try_from(limit).unwrap_or(i64::MAX)))
+    }
+
+    /// Names of the rows that changed last.
+    pub(super) fn recent(&self, limit: u64) -> Statement {
+        let sql = Sql::new(format!("SELECT biz_tag FROM {} WHERE 1 = 1", self.table));
+        let sql = self.live(sql).text(" ORDER BY update_time DESC LIMIT ");
+        self.done(sql.bind(i64::try_from(limit).unwrap_or(i64::MAX)))
+    }
+
+    /// How many rows are not retired.
+    pub(super) fn count(&self) -> Statement {
+        let sql = Sql::new(format!(
+            "SELECT COUNT(*) AS tags FROM {} WHERE 1 = 1",
+            self.table
+        ));
+        self.done(self.live(sql))
+    }
+
+    /// A new row; the guard's columns have their defaults.
+    pub(super) fn insert(
+        &self,
+        tag: &BizTag,
+        max_id: i64,
+        step: i64,
+        description: &str,
+    ) -> Statement {
+        let text = format!(
+            "INSERT INTO {} (biz_tag, max_id, step, description) VALUES (",
+            self.table
+        );
+        let sql = Sql::new(text)
+            .bind(tag.as_str())
+            .text(", ")
+            .bind(max_id)
+            .text(", ");
+        self.done(sql.bind(step).text(", ").bind(description).text(")"))
+    }
+}
+
+/// A value of a row, by the column's name.
+pub(super) fn value<T: TryGetable>(
+    row: &QueryResult,
+    name: &str,
+    place: &Place,
+) -> Result<T, SqlError> {
+    row.try_get::<T>("", name)
+        .map_err(|error| super::errors::classify(&error, Kind::Read, place))
+}
+
+/// A text of a row by position; some servers call the texts of their catalogue binary.
+pub(super) fn text_at(row: &QueryResult, index: usize) -> Result<String, StoreError> {
+    if let Ok(text) = row.try_get_by_index::<Option<String>>(index) {
+        return Ok(text.unwrap_or_default());
+    }
+    row.try_get_by_index::<Option<Vec<u8>>>(index)
+        .map(|bytes| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
+        .map_err(|error| StoreError::Transient(format!("the catalogue cannot be read: {error}")))
+}
