@@ -132,10 +132,10 @@ impl Application {
         start_preload(&config, allocation.clone(), store.clone(), shared.clone());
         let server = serve(&config, workers, listener, allocation.clone(), shared)?;
         let (database, tags) = match &report {
-            Some(report) => (report.description.clone(), format!("{} tags", report.tags)),
+            Some(report) => (report.description.clone(), counted(report.tags)),
             None => (
                 format!("{} (not usable yet)", config.database.url.redacted()),
-                "0 tags".to_owned(),
+                counted(0),
             ),
         };
         Ok(Self {
@@ -316,6 +316,11 @@ fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+fn counted(tags: u64) -> String {
+    let plural = if tags == 1 { "" } else { "s" };
+    format!("{tags} tag{plural}")
 }
 
 /// An IPv6 address as it stands in a URL.

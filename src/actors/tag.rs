@@ -127,6 +127,8 @@ impl TagActor {
             .get_or_insert_with(|| core.metrics.tag(&self.shared.tag));
         tracing::debug!(biz_tag = %self.shared.tag, max_id = claim.max_id, step = claim.step,
             size = claim.range.len(), "segment claimed");
+        // Before anyone is answered, as whoever asked for health looks at it next.
+        self.publish_left();
         self.deliver(replies);
     }
 
@@ -218,7 +220,6 @@ impl Handler<LoadEnded> for TagActor {
         match message.result {
             Ok(claim) => {
                 self.take_in(now, message.seq, &claim);
-                self.publish_left();
                 self.load_if_needed(now, ctx);
             }
             Err(error) => {

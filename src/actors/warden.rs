@@ -78,7 +78,9 @@ pub(super) async fn watch_store(core: Arc<Core>) {
         let result = core.store.check().await;
         core.note_store(result.as_ref());
         if let Ok(report) = &result {
-            core.metrics.guard_active.set(i64::from(report.guard_active));
+            core.metrics
+                .guard_active
+                .set(i64::from(report.guard_active));
             if report.warnings != told {
                 for warning in &report.warnings {
                     tracing::warn!("{warning}");

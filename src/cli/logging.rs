@@ -3,10 +3,13 @@
 use crate::config::{LogFormat, Telemetry};
 use tracing_subscriber::EnvFilter;
 
+/// What libraries say about their ordinary life is of no use to operators.
+const LIBRARIES: &str = "actix_server=warn,sea_orm_migration=warn,sqlx=warn";
+
 /// Starts logging for the whole process; a second call does nothing.
 pub(super) fn init(telemetry: &Telemetry) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&telemetry.log_level));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(format!("{LIBRARIES},{}", telemetry.log_level)));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

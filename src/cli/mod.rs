@@ -122,8 +122,12 @@ impl Cli {
     /// # Errors
     /// [`Exit`] with the code and the line to print.
     pub async fn run(self) -> Result<(), Exit> {
-        let Loaded { config, warnings } = Config::load(self.config.as_deref(), std::env::vars_os()
-            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))))?;
+        let Loaded { config, warnings } = Config::load(
+            self.config.as_deref(),
+            std::env::vars_os().filter_map(|(key, value)| {
+                Some((key.into_string().ok()?, value.into_string().ok()?))
+            }),
+        )?;
         logging::init(&config.telemetry);
         for warning in warnings {
             tracing::warn!("{warning}");

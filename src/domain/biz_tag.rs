@@ -80,7 +80,13 @@ mod tests {
 
     #[test]
     fn ordinary_and_foreign_names_pass() {
-        for name in ["a", "order", "order.2024-x", "Ünïcödé 漢字", &"é".repeat(128)] {
+        for name in [
+            "a",
+            "order",
+            "order.2024-x",
+            "Ünïcödé 漢字",
+            &"é".repeat(128),
+        ] {
             assert_eq!(BizTag::parse(name).unwrap().as_str(), name);
         }
     }
@@ -89,10 +95,7 @@ mod tests {
     fn each_rule_has_its_error() {
         assert_eq!(BizTag::parse(""), Err(BizTagError::Empty));
         assert_eq!(BizTag::parse(&"x".repeat(129)), Err(BizTagError::TooLong));
-        assert_eq!(
-            BizTag::parse("a\nb"),
-            Err(BizTagError::ControlCharacter)
-        );
+        assert_eq!(BizTag::parse("a\nb"), Err(BizTagError::ControlCharacter));
         assert_eq!(BizTag::parse("_other"), Err(BizTagError::Reserved));
     }
 }

@@ -133,7 +133,10 @@ impl World {
             let fits = deadlines[0] > self.now && left >= u64::from((*count).max(1));
             assert!(!fits, "{count} ids are parked while {left} are left");
             let waits = deadlines.iter().any(|d| *d > self.now);
-            assert!(!waits || self.buffer.is_loading(), "somebody waits, nothing loads");
+            assert!(
+                !waits || self.buffer.is_loading(),
+                "somebody waits, nothing loads"
+            );
         }
     }
 
@@ -221,7 +224,10 @@ proptest! {
 #[test]
 fn step_one_at_start_zero_works_though_its_first_claim_holds_only_id_zero() {
     let mut world = World::new(0, 1);
-    world.apply(Event::Allocate { count: 1, callers: 1 });
+    world.apply(Event::Allocate {
+        count: 1,
+        callers: 1,
+    });
     world.apply(Event::Arrives);
     world.apply(Event::Arrives);
     assert!(world.seen.contains(&1));
@@ -230,10 +236,16 @@ fn step_one_at_start_zero_works_though_its_first_claim_holds_only_id_zero() {
 #[test]
 fn a_demand_larger_than_two_segments_is_claimed_whole() {
     let mut world = World::new(0, 10);
-    world.apply(Event::Allocate { count: 1, callers: 1 });
+    world.apply(Event::Allocate {
+        count: 1,
+        callers: 1,
+    });
     world.apply(Event::Arrives);
     world.apply(Event::Arrives);
-    world.apply(Event::Allocate { count: 5000, callers: 2 });
+    world.apply(Event::Allocate {
+        count: 5000,
+        callers: 2,
+    });
     assert!(world.load.as_ref().unwrap().want >= 10_000);
     world.apply(Event::Arrives);
     assert_eq!(world.seen.len(), 10_001);
@@ -242,17 +254,29 @@ fn a_demand_larger_than_two_segments_is_claimed_whole() {
 #[test]
 fn small_requests_are_served_while_a_large_one_waits() {
     let mut world = World::new(0, 10);
-    world.apply(Event::Allocate { count: 1, callers: 1 });
+    world.apply(Event::Allocate {
+        count: 1,
+        callers: 1,
+    });
     world.apply(Event::Arrives);
-    world.apply(Event::Allocate { count: 5000, callers: 1 });
-    world.apply(Event::Allocate { count: 1, callers: 1 });
+    world.apply(Event::Allocate {
+        count: 5000,
+        callers: 1,
+    });
+    world.apply(Event::Allocate {
+        count: 1,
+        callers: 1,
+    });
     assert_eq!(world.seen.len(), 2);
 }
 
 #[test]
 fn a_caller_past_its_deadline_is_dropped_before_the_allotment() {
     let mut world = World::new(0, 10);
-    world.apply(Event::Allocate { count: 3, callers: 2 });
+    world.apply(Event::Allocate {
+        count: 3,
+        callers: 2,
+    });
     world.apply(Event::Pass(600));
     world.apply(Event::Arrives);
     assert_eq!(world.seen.len(), 3, "the first of the two was late");
@@ -261,11 +285,20 @@ fn a_caller_past_its_deadline_is_dropped_before_the_allotment() {
 #[test]
 fn the_next_segment_is_asked_for_when_a_tenth_is_used() {
     let mut world = World::new(1, 30);
-    world.apply(Event::Allocate { count: 1, callers: 1 });
+    world.apply(Event::Allocate {
+        count: 1,
+        callers: 1,
+    });
     world.apply(Event::Arrives);
     assert!(world.load.is_none());
-    world.apply(Event::Allocate { count: 1, callers: 1 });
+    world.apply(Event::Allocate {
+        count: 1,
+        callers: 1,
+    });
     assert!(world.load.is_none());
-    world.apply(Event::Allocate { count: 1, callers: 1 });
+    world.apply(Event::Allocate {
+        count: 1,
+        callers: 1,
+    });
     assert!(world.load.is_some());
 }

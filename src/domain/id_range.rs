@@ -92,7 +92,10 @@ mod tests {
     #[test]
     fn the_interval_is_that_of_go_id_alloc() {
         let range = IdRange::claimed(2000, 1000).unwrap();
-        assert_eq!((range.first(), range.end(), range.len()), (1000, 2000, 1000));
+        assert_eq!(
+            (range.first(), range.end(), range.len()),
+            (1000, 2000, 1000)
+        );
     }
 
     #[test]

@@ -99,7 +99,10 @@ impl StepPolicy {
     /// next claim, which takes about `claim_time`.
     #[must_use]
     pub fn is_short(&self, left: u64, rate: f64, claim_time: Duration) -> bool {
-        let horizon = self.settings.outage_budget.max(claim_time.saturating_mul(4));
+        let horizon = self
+            .settings
+            .outage_budget
+            .max(claim_time.saturating_mul(4));
         left < u64::try_from(ids_in(horizon, rate)).unwrap_or(0)
     }
 }

@@ -36,9 +36,7 @@ pub(super) async fn post(
     match body {
         Ok(body) if is_form => answer(&request, &body, &allocator, &shared).await,
         Ok(_) => answer(&request, &[], &allocator, &shared).await,
-        Err(error)
-            if error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE =>
-        {
+        Err(error) if error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE => {
             Failure::new(&Refused::BodyTooLong(shared.settings.max_body)).respond()
         }
         Err(_) => Failure::new(&Refused::BadBody).respond(),

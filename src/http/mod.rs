@@ -12,8 +12,8 @@
 mod alloc;
 mod failure;
 mod observe;
-pub mod parameters;
 mod operations;
+pub mod parameters;
 
 pub use observe::RequestSpan;
 
@@ -118,9 +118,8 @@ where
 
 fn not_allowed(methods: &'static str) -> HttpResponse {
     let mut response = Failure::new(&Refused::MethodNotAllowed(methods)).respond();
-    response.headers_mut().insert(
-        header::ALLOW,
-        header::HeaderValue::from_static(methods),
-    );
+    response
+        .headers_mut()
+        .insert(header::ALLOW, header::HeaderValue::from_static(methods));
     response
 }

@@ -43,16 +43,19 @@ pub(super) async fn observe<B: MessageBody>(
             .response_mut()
             .head_mut()
             .set_connection_type(actix_web::http::ConnectionType::Close);
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        response.headers_mut().insert(
+            header::CONNECTION,
+            header::HeaderValue::from_static("close"),
+        );
     }
     let Some(shared) = request.app_data::<web::Data<Shared>>() else {
         return Ok(response);
     };
     let status = response.status();
     // The route's pattern, never the raw path: labels stay bounded.
-    let route = request.match_pattern().unwrap_or_else(|| "_none".to_owned());
+    let route = request
+        .match_pattern()
+        .unwrap_or_else(|| "_none".to_owned());
     shared
         .metrics
         .answered(&route, method(&request), status.as_str(), took);

@@ -75,9 +75,7 @@ fn render(result: Result<u64, Refused>) -> HttpResponse {
         Ok(left) => HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, "application/json"))
             .insert_header((header::CACHE_CONTROL, "no-store"))
-            .body(format!(
-                r#"{{"errno":0,"msg":"success","left":{left}}}"#
-            )),
+            .body(format!(r#"{{"errno":0,"msg":"success","left":{left}}}"#)),
         Err(refused) => Failure::of_health(&refused).respond(),
     }
 }

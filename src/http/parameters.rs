@@ -92,16 +92,22 @@ mod tests {
 
     #[test]
     fn escapes_and_plus_are_decoded_and_broken_ones_stand_for_themselves() {
-        assert_eq!(
-            call("biz%5Ftag=a%20b+c%C3%A9", "").unwrap().0,
-            "a b cé"
-        );
+        assert_eq!(call("biz%5Ftag=a%20b+c%C3%A9", "").unwrap().0, "a b cé");
         assert_eq!(call("biz_tag=a%zz%2", "").unwrap().0, "a%zz%2");
     }
 
     #[test]
     fn counts_outside_the_bounds_are_refused() {
-        for count in ["0", "-1", "+1", "", "abc", "1.0", "10001", "99999999999999999999"] {
+        for count in [
+            "0",
+            "-1",
+            "+1",
+            "",
+            "abc",
+            "1.0",
+            "10001",
+            "99999999999999999999",
+        ] {
             let query = format!("biz_tag=a&count={count}");
             assert!(
                 matches!(call(&query, ""), Err(Refused::InvalidCount(_))),
@@ -113,7 +119,10 @@ mod tests {
 
     #[test]
     fn a_missing_an_empty_and_a_broken_tag_differ() {
-        assert!(matches!(call("", ""), Err(Refused::BizTag(BizTagError::Empty))));
+        assert!(matches!(
+            call("", ""),
+            Err(Refused::BizTag(BizTagError::Empty))
+        ));
         assert!(matches!(
             call("biz_tag=", ""),
             Err(Refused::BizTag(BizTagError::Empty))

@@ -118,10 +118,7 @@ impl MemoryStore {
 
     fn row(&self, tag: &BizTag) -> Result<TagRow, StoreError> {
         let state = self.state();
-        let (max_id, step) = state
-            .rows
-            .get(tag.as_str())
-            .ok_or(StoreError::UnknownTag)?;
+        let (max_id, step) = state.rows.get(tag.as_str()).ok_or(StoreError::UnknownTag)?;
         Ok(TagRow {
             biz_tag: tag.to_string(),
             max_id: *max_id,

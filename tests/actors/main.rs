@@ -1,0 +1,439 @@
+//! The actors on a store in memory that fails, hangs, loses answers and panics as scripted.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use id_alloc::{
+    actors::{AllocError, Allocation, Allocator, Crash, Settings},
+    domain::{BizTag, IdRange, Ids, StepSettings},
+    metrics::Metrics,
+    storage::{MemoryStore, Script, StoreError, Unusable},
+};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Nothing here takes longer, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn settings() -> Settings {
+    Settings {
+        step: StepSettings {
+            segment_duration: Duration::from_secs(900),
+            max_step: 100_000_000,
+            outage_budget: Duration::from_secs(300),
+        },
+        backoff_max: Duration::from_millis(20),
+        claim_timeout: Duration::from_millis(200),
+        claims: 4,
+        request_deadline: Duration::from_secs(10),
+        max_waiting_per_tag: 10_000,
+        max_waiting: 10_000,
+        workers: 1,
+        unknown_tag_ttl: Duration::from_millis(200),
+        unknown_tags: 100,
+        max_loaded_tags: 100,
+        idle_after: Duration::from_secs(3600),
+        refresh: Duration::from_secs(60),
+    }
+}
+
+struct World {
+    store: Arc<MemoryStore>,
+    metrics: Arc<Metrics>,
+    allocation: Allocation,
+    allocator: Allocator,
+}
+
+impl World {
+    fn new(rows: &[(&str, i64, i64)]) -> Self {
+        Self::with(rows, settings())
+    }
+
+    fn with(rows: &[(&str, i64, i64)], settings: Settings) -> Self {
+        let store = Arc::new(MemoryStore::with_rows(rows.iter().copied()));
+        let metrics = Arc::new(Metrics::new(10).unwrap());
+        let allocation = Allocation::start(settings, store.clone(), metrics.clone(), 2);
+        let allocator = allocation.allocator();
+        Self {
+            store,
+            metrics,
+            allocation,
+            allocator,
+        }
+    }
+
+    async fn take(&self, tag: &str, count: u32) -> Result<Vec<i64>, AllocError> {
+        self.allocator
+            .allocate(&BizTag::parse(tag).unwrap(), count)
+            .await
+            .map(|ids| flat(&ids))
+    }
+
+    async fn one(&self, tag: &str) -> i64 {
+        self.take(tag, 1).await.unwrap()[0]
+    }
+
+    fn metric(&self, line_start: &str) -> f64 {
+        let text = self.metrics.render(|_| {}).unwrap();
+        text.lines()
+            .find_map(|line| line.strip_prefix(line_start))
+            .map_or(0.0, |value| value.trim().parse().unwrap())
+    }
+}
+
+fn flat(ids: &Ids) -> Vec<i64> {
+    ids.iter().flat_map(IdRange::iter).collect()
+}
+
+async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < PATIENCE, "never came true: {what}");
+        actix_web::rt::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+fn transient() -> StoreError {
+    StoreError::Transient("the database is down".to_owned())
+}
+
+#[actix_web::test]
+async fn ids_begin_at_one_and_follow_each_other() {
+    let world = World::new(&[("a", 0, 1000)]);
+    assert_eq!(world.take("a", 3).await.unwrap(), [1, 2, 3]);
+    assert_eq!(world.one("a").await, 4);
+}
+
+#[actix_web::test]
+async fn many_workers_callers_and_counts_get_each_id_once_from_a_step_of_one() {
+    let world = World::new(&[("a", 0, 1)]);
+    let workers: Vec<Allocator> = (0..4).map(|_| world.allocation.allocator()).collect();
+    let tag = BizTag::parse("a").unwrap();
+    let mut seen = BTreeSet::new();
+    for round in 0..50 {
+        let calls = workers.iter().flat_map(|worker| {
+            let tag = &tag;
+            (0..16_u32).map(move |i| worker.allocate(tag, 1 + (i * round) % 7))
+        });
+        for ids in futures_util::future::join_all(calls).await {
+            for id in flat(&ids.unwrap()) {
+                assert!(seen.insert(id), "{id} twice");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn requests_that_wait_together_travel_together() {
+    let world = World::new(&[("a", 0, 100_000)]);
+    world.one("a").await;
+    let tag = BizTag::parse("a").unwrap();
+    let calls = (0..500).map(|_| world.allocator.allocate(&tag, 1));
+    let ids: Vec<i64> = futures_util::future::join_all(calls)
+        .await
+        .into_iter()
+        .map(|ids| flat(&ids.unwrap())[0])
+        .collect();
+    assert_eq!(
+        ids,
+        (2..502).collect::<Vec<i64>>(),
+        "in the order of asking"
+    );
+}
+
+#[actix_web::test]
+async fn ids_in_memory_survive_a_dead_store_and_the_supervisor_restarts_the_actor() {
+    let world = World::new(&[("a", 0, 100)]);
+    assert_eq!(world.one("a").await, 1);
+    world.store.outage(Some(transient()));
+    for expected in 2..100 {
+        assert_eq!(world.one("a").await, expected);
+    }
+    let restarts = "id_alloc_actor_restarts_total{actor=\"tag\",reason=\"store_failure\"}";
+    eventually("the actor is restarted", || world.metric(restarts) >= 2.0).await;
+    world.store.outage(None);
+    assert_eq!(
+        world.one("a").await,
+        100,
+        "the buffer and its order survived"
+    );
+}
+
+#[actix_web::test]
+async fn those_waiting_survive_restarts_and_are_served_when_the_store_is_back() {
+    let world = World::new(&[("a", 0, 10)]);
+    world.store.outage(Some(transient()));
+    let tag = BizTag::parse("a").unwrap();
+    let waiting = world.allocator.allocate(&tag, 5);
+    let heal = async {
+        let restarts = "id_alloc_actor_restarts_total{actor=\"tag\",reason=\"store_failure\"}";
+        eventually("restarts", || world.metric(restarts) >= 2.0).await;
+        world.store.outage(None);
+    };
+    let (ids, ()) = futures_util::future::join(waiting, heal).await;
+    assert_eq!(flat(&ids.unwrap()), [1, 2, 3, 4, 5]);
+}
+
+#[actix_web::test]
+async fn restarts_come_at_most_once_per_backoff() {
+    let mut settings = settings();
+    settings.backoff_max = Duration::from_secs(600);
+    let world = World::with(&[("a", 0, 10)], settings);
+    world.store.outage(Some(transient()));
+    let tag = BizTag::parse("a").unwrap();
+    let _ = actix_web::rt::time::timeout(
+        Duration::from_millis(300),
+        world.allocator.allocate(&tag, 1),
+    )
+    .await;
+    // Pauses of 10, 20, (restart) 40, 80, … ms: a tight loop would claim thousands of times.
+    assert!(world.store.claims() < 12, "{} claims", world.store.claims());
+}
+
+#[actix_web::test]
+async fn a_claim_whose_answer_was_lost_is_a_gap_and_never_reused() {
+    let world = World::new(&[("a", 0, 10)]);
+    world.store.script([Script::CommitAndLose]);
+    assert_eq!(world.one("a").await, 10, "0 to 9 are lost");
+    assert_eq!(
+        world.metric("id_alloc_segment_loads_total{outcome=\"unknown\"}"),
+        1.0
+    );
+}
+
+#[actix_web::test]
+async fn a_hung_claim_is_given_up_and_made_again() {
+    let world = World::new(&[("a", 0, 10)]);
+    world.store.script([Script::Hang]);
+    assert_eq!(world.one("a").await, 1);
+}
+
+#[actix_web::test]
+async fn a_panic_in_the_store_costs_a_retry_only() {
+    let world = World::new(&[("a", 0, 10)]);
+    world.store.script([Script::Panic]);
+    assert_eq!(world.one("a").await, 1);
+}
+
+#[actix_web::test]
+async fn a_panicked_tag_actor_is_made_anew_above_its_mark() {
+    let world = World::new(&[("a", 0, 100)]);
+    assert_eq!(world.one("a").await, 1);
+    // An operator lowers the row as well: the mark outlives the actor.
+    let tag = BizTag::parse("a").unwrap();
+    world.store.put("a", 0, 100);
+    world.allocation.crash(Crash::Tag(&tag));
+    let id = loop {
+        match world.take("a", 1).await {
+            Ok(ids) => break ids[0],
+            Err(AllocError::NoAvailableId(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(id >= 100, "{id} was claimed before the panic");
+    assert_eq!(
+        world.metric("id_alloc_actor_restarts_total{actor=\"tag\",reason=\"panic\"}"),
+        1.0
+    );
+}
+
+#[actix_web::test]
+async fn a_panicked_loader_and_registry_are_made_anew() {
+    let world = World::new(&[("a", 0, 10), ("b", 0, 10), ("c", 0, 10)]);
+    assert_eq!(world.one("a").await, 1);
+    for (crash, tag, label) in [
+        (Crash::Loader, "b", "loader"),
+        (Crash::Registry, "c", "registry"),
+    ] {
+        world.allocation.crash(crash);
+        assert_eq!(world.one(tag).await, 1);
+        let metric = format!("id_alloc_actor_restarts_total{{actor=\"{label}\",reason=\"panic\"}}");
+        eventually(label, || world.metric(&metric) == 1.0).await;
+    }
+    for expected in 2..50 {
+        assert_eq!(world.one("a").await, expected);
+    }
+}
+
+#[actix_web::test]
+async fn an_unknown_tag_is_refused_remembered_and_seen_once_it_exists() {
+    let world = World::new(&[]);
+    assert_eq!(world.take("new", 1).await, Err(AllocError::UnknownTag));
+    let asked = world.store.claims();
+    for _ in 0..100 {
+        assert_eq!(world.take("new", 1).await, Err(AllocError::UnknownTag));
+    }
+    assert!(
+        world.store.claims() <= asked + 2,
+        "the flood reached the store"
+    );
+    world.store.put("new", 0, 10);
+    let began = Instant::now();
+    while world.take("new", 1).await.is_err() {
+        assert!(began.elapsed() < PATIENCE);
+    }
+    eventually("no rest of the unknown actor", || {
+        world.metric("id_alloc_tags_loaded") == 1.0
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_broken_row_is_refused_alone_and_works_once_mended() {
+    let world = World::new(&[("bad", 0, 0), ("good", 0, 10)]);
+    let refused = world.take("bad", 1).await;
+    assert!(
+        matches!(refused, Err(AllocError::TagMisconfigured(_))),
+        "{refused:?}"
+    );
+    assert_eq!(world.one("good").await, 1);
+    world.store.put("bad", 0, 10);
+    let began = Instant::now();
+    while world.take("bad", 1).await.is_err() {
+        assert!(began.elapsed() < PATIENCE);
+        actix_web::rt::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_missing_table_is_said_and_ids_come_once_it_is_there() {
+    let world = World::new(&[("a", 0, 10)]);
+    let missing = Unusable::TableMissing("run `id-alloc migrate up`".to_owned());
+    world.store.outage(Some(missing.into()));
+    let refused = world.take("a", 1).await;
+    assert!(
+        matches!(refused, Err(AllocError::TableMissing(_))),
+        "{refused:?}"
+    );
+    world.store.outage(None);
+    let began = Instant::now();
+    while world.take("a", 1).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(5));
+        actix_web::rt::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[actix_web::test]
+async fn an_idle_tag_is_evicted_and_comes_back_above_its_mark() {
+    let mut settings = settings();
+    settings.idle_after = Duration::from_millis(400);
+    let world = World::with(&[("a", 0, 100)], settings);
+    assert_eq!(world.one("a").await, 1);
+    eventually("evicted", || world.metric("id_alloc_tags_loaded") == 0.0).await;
+    world.store.put("a", 0, 100);
+    assert!(world.one("a").await >= 100, "the mark outlives eviction");
+}
+
+#[actix_web::test]
+async fn health_loads_a_tag_without_taking_an_id() {
+    let world = World::new(&[("a", 0, 100)]);
+    let tag = BizTag::parse("a").unwrap();
+    assert_eq!(world.allocator.left(&tag).await.unwrap(), 99);
+    assert_eq!(world.one("a").await, 1);
+    let unknown = BizTag::parse("b").unwrap();
+    assert_eq!(
+        world.allocator.left(&unknown).await,
+        Err(AllocError::UnknownTag)
+    );
+}
+
+#[actix_web::test]
+async fn health_is_red_exactly_while_nothing_can_be_served() {
+    let world = World::new(&[("a", 0, 100)]);
+    eventually("the store is seen", || world.allocator.health().is_ok()).await;
+    assert_eq!(world.one("a").await, 1);
+    world.store.outage(Some(transient()));
+    for _ in 0..50 {
+        world.one("a").await;
+    }
+    eventually("the outage is seen", || world.allocator.store().is_err()).await;
+    assert!(world.allocator.health().is_ok(), "ids are left");
+    let left = world.allocator.health().unwrap();
+    world.take("a", u32::try_from(left).unwrap()).await.unwrap();
+    assert!(world.allocator.health().is_err(), "nothing is left");
+    world.store.outage(None);
+    eventually("it is back", || world.allocator.health().is_ok()).await;
+}
+
+#[actix_web::test]
+async fn each_caller_has_an_answer_by_its_deadline() {
+    let mut settings = settings();
+    settings.request_deadline = Duration::from_millis(100);
+    let world = World::with(&[("a", 0, 10)], settings);
+    world.store.outage(Some(transient()));
+    let tag = BizTag::parse("a").unwrap();
+    let calls = (0..20).map(|_| world.allocator.allocate(&tag, 1));
+    for answer in futures_util::future::join_all(calls).await {
+        assert!(
+            matches!(answer, Err(AllocError::NoAvailableId(_))),
+            "{answer:?}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn waiting_is_bounded_per_tag_and_in_all_and_the_rest_is_refused_at_once() {
+    let mut settings = settings();
+    settings.max_waiting_per_tag = 5;
+    settings.max_waiting = 8;
+    settings.request_deadline = Duration::from_millis(300);
+    let world = World::with(&[("a", 0, 10), ("b", 0, 10)], settings);
+    world.store.outage(Some(transient()));
+    let (a, b) = (BizTag::parse("a").unwrap(), BizTag::parse("b").unwrap());
+    let calls = (0..10)
+        .flat_map(|_| [&a, &b])
+        .map(|tag| world.allocator.allocate(tag, 1));
+    let answers = futures_util::future::join_all(calls).await;
+    let overloaded = answers
+        .iter()
+        .filter(|answer| matches!(answer, Err(AllocError::Overloaded(_))))
+        .count();
+    assert_eq!(overloaded, 12, "8 of 20 may wait");
+    assert_eq!(world.allocator.waiting(), 0);
+}
+
+#[actix_web::test]
+async fn a_caller_who_left_gets_nothing_and_nobody_gets_its_ids() {
+    let world = World::new(&[("a", 0, 10)]);
+    world
+        .store
+        .script([Script::Slow(Duration::from_millis(50))]);
+    let tag = BizTag::parse("a").unwrap();
+    let gone =
+        actix_web::rt::time::timeout(Duration::from_millis(10), world.allocator.allocate(&tag, 3))
+            .await;
+    assert!(gone.is_err());
+    eventually("the claim is in", || {
+        world.allocator.health().unwrap_or(0) > 0
+    })
+    .await;
+    assert_eq!(world.one("a").await, 4, "1 to 3 were thrown away");
+}
+
+#[actix_web::test]
+async fn who_still_waits_at_the_end_is_told() {
+    let world = World::new(&[("a", 0, 10)]);
+    world.store.outage(Some(transient()));
+    let tag = BizTag::parse("a").unwrap();
+    let close = async {
+        eventually("it waits", || world.allocator.waiting() == 1).await;
+        world.allocation.close();
+    };
+    let (answer, ()) = futures_util::future::join(world.allocator.allocate(&tag, 1), close).await;
+    assert_eq!(answer, Err(AllocError::ShuttingDown));
+}
+
+#[actix_web::test]
+async fn an_actor_tells_its_state() {
+    let world = World::new(&[("a", 0, 100)]);
+    world.one("a").await;
+    let state = world
+        .allocator
+        .describe(&BizTag::parse("a").unwrap())
+        .await
+        .unwrap();
+    assert_eq!(state.segments, [(2, 100, 99)]);
+    assert_eq!((state.left, state.step, state.restarts), (98, 100, 0));
+}
