@@ -104,7 +104,7 @@ impl Application {
         if matches!(config.database.url.kind(), DatabaseKind::Sqlite { .. }) {
             store.prepare_embedded().await?;
         }
-        let report = first_look(&*store).await?;
+        let first_look = first_look(&*store).await?;
         let metrics = Metrics::new(config.telemetry.max_tag_series)
             .map(Arc::new)
             .map_err(|error| StartError::Internal(error.to_string()))?;
@@ -119,6 +119,7 @@ impl Application {
             metrics.clone(),
             workers,
         );
+        allocation.note_check(first_look.as_ref());
         let shared = Arc::new(http::Shared {
             settings: HttpSettings {
                 max_count: config.limits.max_count,
@@ -131,9 +132,9 @@ impl Application {
         });
         start_preload(&config, allocation.clone(), store.clone(), shared.clone());
         let server = serve(&config, workers, listener, allocation.clone(), shared)?;
-        let (database, tags) = match &report {
-            Some(report) => (report.description.clone(), counted(report.tags)),
-            None => (
+        let (database, tags) = match &first_look {
+            Ok(report) => (report.description.clone(), counted(report.tags)),
+            Err(_) => (
                 format!("{} (not usable yet)", config.database.url.redacted()),
                 counted(0),
             ),
@@ -208,20 +209,23 @@ async fn finish(handle: &ServerHandle, allocation: &Allocation, grace_period: Du
     }
 }
 
-/// A look at the store before anything is started: what it is, or `None` where it is not usable yet.
-async fn first_look(store: &dyn SegmentStore) -> Result<Option<StoreReport>, StartError> {
-    match store.check().await {
-        Ok(report) => Ok(Some(report)),
+/// A look at the store before anything is started. The inner error is one that may pass: the server
+/// starts and retries.
+async fn first_look(
+    store: &dyn SegmentStore,
+) -> Result<Result<StoreReport, StoreError>, StartError> {
+    let result = store.check().await;
+    match &result {
         Err(StoreError::Unusable(Unusable::TableMissing(reason))) => {
             tracing::warn!("{reason}; until then requests get `table_missing`");
-            Ok(None)
         }
         Err(error) if error.is_transient() => {
             tracing::error!(%error, "the database does not answer; started all the same, trying on");
-            Ok(None)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => return Err(error.clone().into()),
+        Ok(_) => {}
     }
+    Ok(result)
 }
 
 fn actor_settings(config: &Config, workers: usize) -> Settings {

@@ -4,7 +4,7 @@ use super::{directory::Directory, loader::SegmentLoader, registry::TagRegistry};
 use crate::{
     domain::StepSettings,
     metrics::Metrics,
-    storage::{SegmentStore, StoreError, Unusable},
+    storage::{SegmentStore, StoreError, StoreReport, Unusable},
 };
 use actix::{Addr, ArbiterHandle};
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -83,6 +83,8 @@ pub(super) struct Core {
     /// Where TagActors live, by hash of the tag.
     pub(super) tag_arbiters: Vec<ArbiterHandle>,
     pub(super) health: ArcSwap<StoreHealth>,
+    /// The store's warnings as last logged.
+    pub(super) warnings: ArcSwap<Vec<String>>,
     /// Callers waiting in all workers.
     pub(super) waiting: AtomicUsize,
     pub(super) phase: watch::Sender<Phase>,
@@ -115,6 +117,23 @@ impl Core {
             StoreHealth::Up | StoreHealth::Starting => {}
         }
         self.health.store(Arc::new(now));
+    }
+}
+
+impl Core {
+    /// Takes in what a check of the store found; each set of warnings is logged once.
+    pub(super) fn note_check(&self, found: Result<&StoreReport, &StoreError>) {
+        self.note_store(found);
+        let Ok(report) = found else { return };
+        self.metrics
+            .guard_active
+            .set(i64::from(report.guard_active));
+        if **self.warnings.load() != report.warnings {
+            for warning in &report.warnings {
+                tracing::warn!("{warning}");
+            }
+            self.warnings.store(Arc::new(report.warnings.clone()));
+        }
     }
 }
 

@@ -27,7 +27,11 @@ pub use error::AllocError;
 pub use messages::TagState;
 
 use self::core::{Core, Phase};
-use crate::{domain::BizTag, metrics::Metrics, storage::SegmentStore};
+use crate::{
+    domain::BizTag,
+    metrics::Metrics,
+    storage::{SegmentStore, StoreError, StoreReport},
+};
 use actix::Arbiter;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use directory::Directory;
@@ -61,6 +65,7 @@ impl Allocation {
                 .map(|_| Arbiter::new().handle())
                 .collect(),
             health: ArcSwap::from_pointee(StoreHealth::Starting),
+            warnings: ArcSwap::default(),
             waiting: AtomicUsize::new(0),
             phase: watch::Sender::new(Phase::Serving),
         });
@@ -68,6 +73,11 @@ impl Allocation {
         core.control.spawn(warden::watch_actors(core.clone()));
         core.control.spawn(warden::watch_store(core.clone()));
         Self { core }
+    }
+
+    /// Takes in what a check of the store found before the actors were started.
+    pub fn note_check(&self, found: Result<&StoreReport, &StoreError>) {
+        self.core.note_check(found);
     }
 
     /// An allocator for the calling worker.

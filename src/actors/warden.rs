@@ -73,21 +73,8 @@ pub(super) async fn watch_actors(core: Arc<Core>) {
 
 /// Checks the store until the server ends.
 pub(super) async fn watch_store(core: Arc<Core>) {
-    let mut told = Vec::new();
     loop {
-        let result = core.store.check().await;
-        core.note_store(result.as_ref());
-        if let Ok(report) = &result {
-            core.metrics
-                .guard_active
-                .set(i64::from(report.guard_active));
-            if report.warnings != told {
-                for warning in &report.warnings {
-                    tracing::warn!("{warning}");
-                }
-                told.clone_from(&report.warnings);
-            }
-        }
+        core.note_check(core.store.check().await.as_ref());
         let well = **core.health.load() == StoreHealth::Up;
         let pause = if well { core.settings.refresh } else { UNWELL };
         // While it is well a failing claim changes the state; then the next look is soon.

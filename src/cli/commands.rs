@@ -2,7 +2,7 @@
 
 use super::{Advance, Exit, Migrate, Tag};
 use crate::{
-    config::{Config, DatabaseKind},
+    config::Config,
     domain::BizTag,
     startup::{self, Application, Stop},
     storage::{AdvanceTo, NewTag, SegmentStore, TagRow, sql::SqlStore},
@@ -51,9 +51,6 @@ pub(super) async fn migrate(config: &Config, command: &Migrate) -> Result<(), Ex
     let store = startup::store(config)?;
     match command {
         Migrate::Up => {
-            if matches!(config.database.url.kind(), DatabaseKind::Sqlite { .. }) {
-                store.prepare_embedded().await?;
-            }
             let applied = store.migrate_up().await?;
             if applied.is_empty() {
                 say("nothing to do: the table is up to date")?;

@@ -17,7 +17,7 @@ pub enum BizTagError {
     /// Nothing was given.
     #[error("need biz_tag param")]
     Empty,
-    /// More than [`MAX_CHARS`] characters.
+    /// More than 128 characters.
     #[error("biz_tag is longer than {MAX_CHARS} characters")]
     TooLong,
     /// It holds a control character.

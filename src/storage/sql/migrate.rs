@@ -14,7 +14,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 /// How long to wait for another who migrates.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -29,6 +29,7 @@ impl SqlStore {
     /// # Errors
     /// As for any statement; [`StoreError::Transient`] where another held the lock for 30 s.
     pub async fn migrate_up(&self) -> Result<Vec<String>, StoreError> {
+        self.make_folder()?;
         let db = self.pool.single(LOCK_WAIT);
         let work = tokio::time::timeout(BOUND, async {
             match self.pool.backend {
@@ -56,6 +57,18 @@ impl SqlStore {
             ),
             error => classify(error, Kind::Write, &self.pool.place).store,
         }
+    }
+
+    /// The folder of an embedded database's file.
+    fn make_folder(&self) -> Result<(), StoreError> {
+        let file = self.pool.file();
+        let Some(folder) = file.as_deref().and_then(Path::parent) else {
+            return Ok(());
+        };
+        std::fs::create_dir_all(folder).map_err(|error| {
+            let folder = folder.display();
+            Unusable::WrongDatabase(format!("the folder {folder} cannot be made: {error}")).into()
+        })
     }
 
     async fn up_mysql(&self, db: &DatabaseConnection) -> Result<Vec<String>, StoreError> {
@@ -143,16 +156,8 @@ impl SqlStore {
     /// # Errors
     /// [`Unusable::WrongDatabase`] where the folder cannot be made; else as for any statement.
     pub async fn prepare_embedded(&self) -> Result<(), StoreError> {
-        let Some(file) = self.pool.file() else {
+        if self.pool.file().is_none() {
             return Ok(());
-        };
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                Unusable::WrongDatabase(format!(
-                    "the folder {} cannot be made: {error}",
-                    folder.display()
-                ))
-            })?;
         }
         self.migrate_up().await?;
         if !self.list_rows(None, 1).await?.is_empty() {

@@ -1,0 +1,40 @@
+//! The schema of id-alloc, as sea-orm migrations.
+//!
+//! One [`Migrator`] serves one table, whose name is configured; the record of what was applied
+//! stands in `<table>_migrations`, so that two deployments can share a database. Migrations only
+//! add: a table of go-id-alloc keeps its rows and its columns.
+//!
+//! sea-orm's migrations take no lock. The caller holds one (`storage/sql/migrate.rs`).
+
+mod m20261123_000001_segments;
+
+use sea_orm_migration::prelude::*;
+pub use sea_orm_migration::{MigrationStatus, MigratorTraitSelf};
+
+/// The migrations of one table.
+#[derive(Debug, Clone)]
+pub struct Migrator {
+    table: String,
+}
+
+impl Migrator {
+    /// For the segments table of this name, unquoted.
+    #[must_use]
+    pub fn new(table: impl Into<String>) -> Self {
+        Self {
+            table: table.into(),
+        }
+    }
+}
+
+impl MigratorTraitSelf for Migrator {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261123_000001_segments::Segments {
+            table: self.table.clone(),
+        })]
+    }
+
+    fn migration_table_name(&self) -> DynIden {
+        Alias::new(format!("{}_migrations", self.table)).into_iden()
+    }
+}

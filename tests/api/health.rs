@@ -1,0 +1,105 @@
+//! `/health`, `/livez`, `/readyz` and `/metrics`, as load balancers and Prometheus see them.
+
+use crate::support::database::TestDatabase;
+use crate::support::server::{Server, prepare};
+use std::time::Duration;
+
+#[tokio::test]
+async fn a_fresh_server_enters_a_load_balancer_that_polls_a_tag() {
+    for database in TestDatabase::on_all().await {
+        prepare(&database.url(), &[("test", 0, 100)]).await;
+        let server = Server::on(&database.url()).await;
+        // Nobody asked for an id: the poll alone loads the tag.
+        let answer = server.get("/health?biz_tag=test").await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let left = answer.json()["left"].as_i64().unwrap();
+        assert!(left > 0, "{}", answer.body);
+        let body = format!(r#"{{"errno":0,"msg":"success","left":{left}}}"#);
+        assert_eq!(answer.body, body);
+        assert_eq!(answer.header("content-type"), "application/json");
+        assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
+    }
+}
+
+#[tokio::test]
+async fn health_counts_what_is_left_and_refuses_as_alloc_does() {
+    let server = Server::start(&[]).await;
+    let answer = server.get("/health").await;
+    assert_eq!(
+        answer.body, r#"{"errno":0,"msg":"success","left":0}"#,
+        "no tag is in use"
+    );
+    assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
+    let before = server.get("/health?biz_tag=test").await.json()["left"]
+        .as_i64()
+        .unwrap();
+    assert_eq!(server.ids("test", 10).await.len(), 10);
+    let after = server.get("/health?biz_tag=test").await.json()["left"]
+        .as_i64()
+        .unwrap();
+    assert_eq!(before - after, 10);
+    assert_eq!(server.get("/health").await.json()["left"], after);
+
+    let cases = [
+        ("/health?biz_tag=nobody", 404, "unknown_tag"),
+        ("/health?biz_tag=a%00b", 400, "invalid_biz_tag"),
+    ];
+    for (path, status, code) in cases {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+        assert_eq!(answer.code(), code);
+        assert_eq!(answer.json()["left"], 0);
+    }
+}
+
+#[tokio::test]
+async fn livez_and_readyz_are_200_on_a_server_that_serves_and_take_head() {
+    let server = Server::start(&[]).await;
+    server.until("/readyz", 200, Duration::from_secs(5)).await;
+    for path in ["/livez", "/readyz", "/health", "/metrics"] {
+        assert_eq!(server.get(path).await.status, 200, "{path}");
+        let head = server.try_send("HEAD", path, None).await.unwrap();
+        assert_eq!((head.status, head.body.as_str()), (200, ""), "HEAD {path}");
+        let options = server.try_send("OPTIONS", path, None).await.unwrap();
+        assert!(options.status < 300, "OPTIONS {path}: {}", options.status);
+        let post = server.try_send("POST", path, None).await.unwrap();
+        assert_eq!(post.status, 405, "POST {path}");
+        assert!(post.header("allow").contains("GET"), "POST {path}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_count_the_ids_of_each_tag() {
+    let server = Server::start(&[]).await;
+    server.ids("test", 7).await;
+    let answer = server.get("/metrics").await;
+    assert!(answer.header("content-type").starts_with("text/plain"));
+    let line = r#"id_alloc_ids_allocated_total{biz_tag="test"} 7"#;
+    assert!(answer.body.lines().any(|l| l == line), "{}", answer.body);
+    server.ids("test", 3).await;
+    let series = r#"id_alloc_ids_allocated_total{biz_tag="test"}"#;
+    assert_eq!(server.metric(series).await, Some(10.0));
+}
+
+#[tokio::test]
+async fn a_missing_table_is_said_and_served_within_5_seconds_of_being_made() {
+    for database in TestDatabase::on_all().await {
+        let server = Server::on(&database.url()).await;
+        let answer = server.get("/alloc?biz_tag=test").await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (503, "table_missing".into()),
+            "{}",
+            answer.body
+        );
+        assert_eq!(server.get("/readyz").await.status, 503);
+        assert_eq!(server.get("/livez").await.status, 200);
+
+        prepare(&database.url(), &[("test", 0, 100)]).await;
+        let answer = server
+            .until("/alloc?biz_tag=test", 200, Duration::from_secs(5))
+            .await;
+        assert_eq!(answer.ids(), [1]);
+        server.until("/readyz", 200, Duration::from_secs(5)).await;
+    }
+}

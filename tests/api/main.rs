@@ -1,0 +1,20 @@
+//! Black-box tests: the real binary, spoken to over HTTP, on the embedded SQLite and on each MySQL or
+//! MariaDB of the run. `./scripts/test` starts the database; see `tests/support`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of tests fails by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod alloc;
+mod cli;
+mod cli_failures;
+mod faults;
+mod fleet;
+mod full_disk;
+mod health;
+mod shutdown;
+mod start;

@@ -1,0 +1,154 @@
+//! A database of its own for each test, on each kind of server, gone afterwards.
+
+use id_alloc::domain::BizTag;
+use id_alloc::storage::sql::{GuardMode, SqlSettings, SqlStore};
+use id_alloc::storage::{ClaimRequest, NewTag, SegmentStore};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use std::time::Duration;
+
+/// A fresh database, and a connection that plays the operator.
+pub(crate) struct Db {
+    pub(crate) url: String,
+    pub(crate) raw: DatabaseConnection,
+    pub(crate) mysql: bool,
+    name: String,
+    _folder: tempfile::TempDir,
+}
+
+fn bases() -> Vec<String> {
+    let bases = std::env::var("ID_ALLOC_TEST_MYSQL_URLS").expect("no database: run ./scripts/test");
+    bases.split_whitespace().map(str::to_owned).collect()
+}
+
+async fn raw(url: &str) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(url);
+    options.sqlx_logging(false).max_connections(1);
+    let raw = Database::connect(options).await.expect("a connection");
+    if url.starts_with("mysql") {
+        // One test turns the server's default off for a moment.
+        raw.execute_unprepared("SET autocommit = 1")
+            .await
+            .expect("set");
+    }
+    raw
+}
+
+impl Db {
+    pub(crate) async fn mysql(base: &str) -> Self {
+        let name = format!("t{:016x}", fastrand::u64(..));
+        let server = raw(base).await;
+        let make = format!("CREATE DATABASE {name}");
+        server.execute_unprepared(&make).await.expect("a database");
+        server.close().await.expect("closed");
+        let url = format!("{base}/{name}");
+        Self {
+            raw: raw(&url).await,
+            url,
+            mysql: true,
+            name,
+            _folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    pub(crate) async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("t.db").display());
+        Self {
+            raw: raw(&url).await,
+            url,
+            mysql: false,
+            name: String::new(),
+            _folder: folder,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> SqlSettings {
+        SqlSettings {
+            url: self.url.clone(),
+            table: "segments".into(),
+            max_connections: 8,
+            acquire_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(10),
+            guard: GuardMode::Auto,
+            failover_skip: None,
+            failover_limit: 3,
+            server_identity: None,
+            id_limit: i64::MAX,
+            max_step: 100_000_000,
+        }
+    }
+
+    pub(crate) fn store(&self) -> SqlStore {
+        SqlStore::new(self.settings()).expect("good settings")
+    }
+
+    /// A store whose table is made, with the tag `test` at 0 with a step of 100.
+    pub(crate) async fn ready(&self) -> SqlStore {
+        let store = self.store();
+        store.migrate_up().await.expect("migrated");
+        store.create(&new("test", 0, 100)).await.expect("made");
+        store
+    }
+
+    pub(crate) async fn sql(&self, sql: &str) {
+        self.raw.execute_unprepared(sql).await.expect(sql);
+    }
+
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let backend = self.raw.get_database_backend();
+        let statement = sea_orm::Statement::from_string(backend, sql);
+        let row = self
+            .raw
+            .query_one_raw(statement)
+            .await
+            .expect(sql)
+            .expect("a row");
+        row.try_get_by_index(0).expect("a number")
+    }
+
+    pub(crate) async fn drop(self) {
+        if self.mysql {
+            self.sql(&format!("DROP DATABASE {}", self.name)).await;
+        }
+    }
+}
+
+/// Runs a test on each server and on SQLite.
+pub(crate) async fn everywhere(test: impl AsyncFn(&Db)) {
+    let db = Db::sqlite().await;
+    test(&db).await;
+    on_servers(test).await;
+}
+
+/// Runs a test on each server.
+pub(crate) async fn on_servers(test: impl AsyncFn(&Db)) {
+    for base in bases() {
+        let db = Db::mysql(&base).await;
+        test(&db).await;
+        db.drop().await;
+    }
+}
+
+pub(crate) fn tag(name: &str) -> BizTag {
+    BizTag::parse(name).expect("a tag")
+}
+
+pub(crate) fn new(name: &str, start: i64, step: i64) -> NewTag {
+    NewTag {
+        tag: tag(name),
+        start,
+        step,
+        description: String::new(),
+    }
+}
+
+/// The first claim of a tag, of its step.
+pub(crate) fn ask(name: &str) -> ClaimRequest {
+    ClaimRequest {
+        tag: tag(name),
+        step: None,
+        want: 1,
+        mark: 0,
+        at_least: 1,
+    }
+}

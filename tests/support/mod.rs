@@ -1,0 +1,69 @@
+//! What the black-box tests share: databases, servers as processes, faults, and checks of promises.
+//!
+//! | what you want to see | file |
+//! |---|---|
+//! | a database per test on every server of the run | `database.rs` |
+//! | `id-alloc` as a process | `server.rs` |
+//! | a response, its ids, its code | `http.rs` |
+//! | a MariaDB of the test's own, to be killed and stopped | `mariadb.rs` |
+//! | a TCP link that can be cut and slowed | `proxy.rs` |
+//! | unique ids, and P2 over all pairs | `checks.rs` |
+//!
+//! Every process started here is killed when its value is dropped. Nothing sleeps to let something
+//! happen: [`eventually`] looks for the condition until a deadline.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a helper of tests fails by panicking"
+)]
+
+pub(crate) mod checks;
+pub(crate) mod database;
+pub(crate) mod http;
+pub(crate) mod mariadb;
+pub(crate) mod proxy;
+pub(crate) mod server;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// How long a server may take to start, to answer or to end: a machine that runs all tests is slow.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks every 20 ms until `look` gives a value, and panics with `what` after `limit`.
+pub(crate) async fn eventually<T, F, Fut>(what: &str, limit: Duration, mut look: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Sends a signal (`TERM`, `KILL`, `STOP`, `CONT`, `INT`) to a process that this test started.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let status = std::process::Command::new("kill")
+        .args([format!("-{name}"), pid.to_string()])
+        .status()
+        .expect("the program kill");
+    assert!(status.success(), "kill -{name} {pid}");
+}
+
+/// A port that nobody listens on, below the range from which outgoing connections take theirs, so
+/// that it is still free when a server comes back to it.
+pub(crate) fn free_port() -> u16 {
+    loop {
+        let port = fastrand::u16(20_000..32_000);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
