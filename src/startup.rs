@@ -14,7 +14,7 @@ use crate::{
         sql::{GuardMode, SqlSettings, SqlStore},
     },
 };
-use actix_web::{HttpServer, dev::Server, dev::ServerHandle};
+use actix_web::{App, HttpServer, dev::Server, dev::ServerHandle};
 use std::{
     net::TcpListener,
     sync::{
@@ -61,6 +61,8 @@ pub enum Stop {
 /// A server that listens.
 pub struct Application {
     server: Server,
+    /// Serves `/metrics` on `telemetry.metrics_bind`, where that is set.
+    metrics_server: Option<Server>,
     port: u16,
     allocation: Allocation,
     store: Arc<SqlStore>,
@@ -126,11 +128,13 @@ impl Application {
                 max_body: config.limits.max_body,
                 max_query: config.limits.max_query,
                 slow_request: config.telemetry.slow_request,
+                sample_ratio: config.telemetry.sample_ratio,
             },
             metrics,
             preloaded: AtomicBool::new(false),
         });
         start_preload(&config, allocation.clone(), store.clone(), shared.clone());
+        let metrics_server = serve_metrics(&config, allocation.clone(), shared.clone())?;
         let server = serve(&config, workers, listener, allocation.clone(), shared)?;
         let (database, tags) = match &first_look {
             Ok(report) => (report.description.clone(), counted(report.tags)),
@@ -146,6 +150,7 @@ impl Application {
                 bracketed(&config.server.host),
             ),
             server,
+            metrics_server,
             port,
             allocation,
             store,
@@ -176,6 +181,11 @@ impl Application {
     ) -> Result<(), StartError> {
         let handle = self.server.handle();
         let mut server = actix_web::rt::spawn(self.server);
+        let metrics_handle = self.metrics_server.map(|server| {
+            let handle = server.handle();
+            actix_web::rt::spawn(server);
+            handle
+        });
         let stop = tokio::select! {
             stop = stop => stop,
             ended = &mut server => {
@@ -189,6 +199,9 @@ impl Application {
         }
         finish(&handle, &self.allocation, self.grace_period).await;
         let _ = server.await;
+        if let Some(metrics) = metrics_handle {
+            metrics.stop(false).await;
+        }
         self.store.close().await;
         tracing::info!("stopped");
         Ok(())
@@ -295,6 +308,31 @@ fn serve(
         .listen(listener)
         .map_err(|error| StartError::Internal(error.to_string()))?;
     Ok(server.run())
+}
+
+fn serve_metrics(
+    config: &Config,
+    allocation: Allocation,
+    shared: Arc<http::Shared>,
+) -> Result<Option<Server>, StartError> {
+    let Some(address) = &config.telemetry.metrics_bind else {
+        return Ok(None);
+    };
+    let failed = |error| StartError::Bind {
+        address: address.clone(),
+        error,
+    };
+    let app = move || {
+        App::new().configure(|app| {
+            http::metrics_route(app, allocation.allocator(), shared.clone());
+        })
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        .bind(address)
+        .map_err(failed)?;
+    Ok(Some(server.run()))
 }
 
 /// A listener on the first address of `host`, and its port.

@@ -44,6 +44,8 @@ pub struct HttpSettings {
     pub max_query: usize,
     /// Requests that took longer are logged.
     pub slow_request: Duration,
+    /// The part of the other requests that is logged, 0 to 1.
+    pub sample_ratio: f64,
 }
 
 /// What all workers share beside their own allocator.
@@ -96,6 +98,17 @@ pub fn routes(
         .default_service(web::to(|| async {
             Failure::new(&Refused::NotFound).respond()
         }))
+}
+
+/// `/metrics` alone, for a listener of its own that answers while the API is saturated.
+pub fn metrics_route(config: &mut web::ServiceConfig, allocator: Allocator, shared: Arc<Shared>) {
+    config
+        .app_data(web::Data::new(allocator))
+        .app_data(web::Data::from(shared))
+        .service(read_only("/metrics", operations::metrics))
+        .default_service(web::to(|| async {
+            Failure::new(&Refused::NotFound).respond()
+        }));
 }
 
 /// A resource for GET, HEAD and OPTIONS.

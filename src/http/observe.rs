@@ -68,6 +68,8 @@ pub(super) async fn observe<B: MessageBody>(
         tracing::warn!(%route, status = status.as_u16(), code, text, ?took, "request failed");
     } else if took >= shared.settings.slow_request {
         tracing::warn!(%route, status = status.as_u16(), ?took, "slow request");
+    } else if shared.settings.sample_ratio > 0.0 && fastrand::f64() < shared.settings.sample_ratio {
+        tracing::info!(%route, status = status.as_u16(), ?took, "request");
     }
     Ok(response)
 }

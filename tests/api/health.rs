@@ -103,3 +103,29 @@ async fn a_missing_table_is_said_and_served_within_5_seconds_of_being_made() {
         server.until("/readyz", 200, Duration::from_secs(5)).await;
     }
 }
+
+#[tokio::test]
+async fn preloaded_tags_are_in_memory_once_readyz_is_green_and_metrics_have_their_own_port() {
+    let database = TestDatabase::on_mariadb().await;
+    prepare(&database.url(), &[("a", 0, 10), ("b", 0, 10)]).await;
+    let metrics = format!("127.0.0.1:{}", crate::support::free_port());
+    let server = Server::start(&[
+        ("database.url", &database.url()),
+        ("allocation.preload", "a,b"),
+        ("telemetry.metrics_bind", &metrics),
+    ])
+    .await;
+    server.until("/readyz", 200, Duration::from_secs(10)).await;
+    let scraped = reqwest::get(format!("http://{metrics}/metrics"))
+        .await
+        .unwrap();
+    let text = scraped.text().await.unwrap();
+    for tag in ["a", "b"] {
+        let line = format!("id_alloc_buffer_remaining_ids{{biz_tag=\"{tag}\"}} 9");
+        assert!(text.contains(&line), "{line} in {text}");
+    }
+    let other = reqwest::get(format!("http://{metrics}/alloc?biz_tag=a"))
+        .await
+        .unwrap();
+    assert_eq!(other.status(), 404);
+}
