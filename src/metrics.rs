@@ -26,7 +26,7 @@ pub struct Metrics {
     rejected: IntCounterVec,
     requests: IntCounterVec,
     request_duration: HistogramVec,
-    /// 1 while the newest call to the store succeeded.
+    /// 1 while the store can be used, as far as is known.
     pub store_up: IntGauge,
     /// 1 while claims carry the guard.
     pub guard_active: IntGauge,
@@ -43,6 +43,8 @@ pub struct Metrics {
     /// Tags with a series of their own, at most `max_tag_series`.
     tagged: Mutex<HashSet<BizTag>>,
     max_tag_series: usize,
+    /// Held while the levels are set and read.
+    scrape: Mutex<()>,
 }
 
 /// The series of one tag.
@@ -136,7 +138,7 @@ impl Metrics {
             store_up: gauge(
                 &registry,
                 "id_alloc_store_up",
-                "1 while the newest call to the database succeeded, else 0.",
+                "1 while the database can be used, as far as is known, else 0.",
             )?,
             guard_active: gauge(
                 &registry,
@@ -166,6 +168,7 @@ impl Metrics {
             )?,
             tagged: Mutex::default(),
             max_tag_series,
+            scrape: Mutex::default(),
             registry,
         };
         metrics.start_at_zero()?;
@@ -267,6 +270,7 @@ impl Metrics {
         &self,
         levels: impl FnOnce(&mut dyn FnMut(&BizTag, u64)),
     ) -> Result<String, prometheus::Error> {
+        let _one_scrape_at_a_time = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
         let mut other = None::<i64>;
         self.buffer_remaining.reset();
         levels(&mut |tag, left| {

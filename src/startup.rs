@@ -280,10 +280,13 @@ fn start_preload(
                 .iter()
                 .filter_map(|name| BizTag::parse(name).ok())
                 .collect(),
-            Preload::Recent => store.recent(RECENT).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "no tags could be preloaded");
-                Vec::new()
-            }),
+            Preload::Recent => {
+                allocation.store_is_up().await;
+                store.recent(RECENT).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "no tags could be preloaded");
+                    Vec::new()
+                })
+            }
         };
         allocation.preload(tags).await;
         shared.preloaded.store(true, Ordering::Release);
@@ -302,7 +305,8 @@ fn serve(
         .max_connections(config.server.max_connections)
         .keep_alive(config.server.keep_alive)
         .client_request_timeout(config.server.header_timeout)
-        .shutdown_timeout(config.server.grace_period.as_secs().max(1))
+        // In whole seconds, and never before those still waiting have been refused.
+        .shutdown_timeout(config.server.grace_period.as_secs() + 1)
         // Signals are handled in `cli`, which drains first.
         .disable_signals()
         .listen(listener)

@@ -47,6 +47,18 @@ impl Drop for Admission<'_> {
     }
 }
 
+/// Takes a lane out when its task ends, also by a panic: its callers are then told, not forgotten.
+struct Running {
+    waiting: Rc<Waiting>,
+    count: u32,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.waiting.lanes.borrow_mut().remove(&self.count);
+    }
+}
+
 impl Allocator {
     pub(super) fn new(core: Arc<Core>) -> Self {
         let per_tag = core
@@ -83,9 +95,10 @@ impl Allocator {
             return Err(AllocError::ShuttingDown);
         }
         self.allocate(tag, 0).await?;
-        match self.core.directory.get(tag) {
-            Some(entry) => Ok(entry.shared.left.load(Ordering::Acquire)),
-            None => Ok(0),
+        let entry = self.core.directory.get(tag);
+        match entry.map_or(0, |entry| entry.shared.left.load(Ordering::Acquire)) {
+            0 => Err(AllocError::NoAvailableId("none is left".to_owned())),
+            left => Ok(left),
         }
     }
 
@@ -102,7 +115,7 @@ impl Allocator {
         let directory = &self.core.directory;
         directory.for_each(|entry| {
             let left = entry.shared.left.load(Ordering::Acquire);
-            if left > 0 && directory.idle(&entry.shared, now) <= IN_USE {
+            if left > 0 && entry.addr.connected() && directory.idle(&entry.shared, now) <= IN_USE {
                 least = Some(least.map_or(left, |least| least.min(left)));
             }
         });
@@ -147,10 +160,12 @@ impl Allocator {
             .ok()
     }
 
-    /// Ids in memory of each loaded tag.
+    /// Ids in memory of each loaded tag that ever had a segment.
     pub fn levels(&self, mut visit: impl FnMut(&BizTag, u64)) {
         self.core.directory.for_each(|entry| {
-            visit(&entry.shared.tag, entry.shared.left.load(Ordering::Acquire));
+            if entry.shared.mark.load(Ordering::Acquire) > 0 && entry.addr.connected() {
+                visit(&entry.shared.tag, entry.shared.left.load(Ordering::Acquire));
+            }
         });
     }
 
@@ -191,6 +206,10 @@ impl Allocator {
         let mut lanes = waiting.lanes.borrow_mut();
         if let Some(lane) = lanes.get(&count) {
             lane.push(waiter);
+        } else if lanes.len() >= MAX_LANES {
+            return Err(AllocError::Overloaded(
+                "too many different counts wait for this biz_tag",
+            ));
         } else {
             let lane = Lane::new(tag.clone(), count);
             lane.push(waiter);
@@ -203,9 +222,10 @@ impl Allocator {
     /// Lanes live only while someone waits in them, so evicted tags leave nothing behind here.
     fn spawn(&self, waiting: Rc<Waiting>, lane: Rc<Lane>, count: u32) {
         let core = self.core.clone();
+        let running = Running { waiting, count };
         actix::spawn(async move {
             lane.run(&core).await;
-            waiting.lanes.borrow_mut().remove(&count);
+            drop(running);
         });
     }
 
@@ -227,6 +247,9 @@ impl Allocator {
 
 /// With so many tags in the table of those waited for, the idle ones are taken out first.
 const MANY_TAGS: usize = 1024;
+
+/// Lanes per tag and worker: so many callers with different counts may wait at once.
+const MAX_LANES: usize = 512;
 
 impl std::fmt::Debug for Allocator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,6 +1,10 @@
 //! `Core`: what all actors and workers of one server share.
 
-use super::{directory::Directory, loader::SegmentLoader, registry::TagRegistry};
+use super::{
+    directory::Directory,
+    loader::{Permits, SegmentLoader},
+    registry::TagRegistry,
+};
 use crate::{
     domain::StepSettings,
     metrics::Metrics,
@@ -13,7 +17,7 @@ use std::{
     sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// The limits and times that the actors obey.
 #[derive(Debug, Clone)]
@@ -85,14 +89,27 @@ pub(super) struct Core {
     pub(super) health: ArcSwap<StoreHealth>,
     /// The store's warnings as last logged.
     pub(super) warnings: ArcSwap<Vec<String>>,
+    /// Claims under way.
+    pub(super) permits: Permits,
+    /// Tells the warden that a claim failed and the store should be looked at.
+    pub(super) doubt: Notify,
     /// Callers waiting in all workers.
     pub(super) waiting: AtomicUsize,
     pub(super) phase: watch::Sender<Phase>,
 }
 
 impl Core {
-    /// Takes in what a call to the store says of it, with one log line per change of state.
-    pub(super) fn note_store<T>(&self, result: Result<T, &StoreError>) {
+    /// Takes in what a claim says of the store. A failure that may be the row's alone (a deadlock, a
+    /// lock) only makes the warden look.
+    pub(super) fn note_claim<T>(&self, result: Result<T, &StoreError>) {
+        match result {
+            Err(error) if error.is_transient() => self.doubt.notify_one(),
+            result => self.note_store(result),
+        }
+    }
+
+    /// Takes in what the store says of itself, with one log line per change of state.
+    fn note_store<T>(&self, result: Result<T, &StoreError>) {
         let now = match result {
             Err(error) if error.is_transient() => StoreHealth::Down(error.to_string()),
             Err(StoreError::Unusable(reason)) => StoreHealth::Unusable(reason.clone()),

@@ -68,6 +68,7 @@ impl Lane {
         loop {
             let mut batch = self.next_batch();
             if batch.is_empty() {
+                // All that were queued were late or gone.
                 return;
             }
             let outcome = self.send(core, &mut batch).await;
@@ -75,20 +76,23 @@ impl Lane {
         }
     }
 
-    /// The callers of the next message: those still there and in time.
+    /// The callers of the next message: those still there and in time. Empty only with the queue.
     fn next_batch(&self) -> Vec<Waiter> {
         let mut queue = self.queue.borrow_mut();
-        let size = queue.len().min(MAX_BATCH);
         let now = Instant::now();
-        queue
-            .drain(..size)
-            .filter_map(|mut waiter| {
-                if waiter.deadline <= now {
-                    waiter.late();
-                }
-                waiter.is_there().then_some(waiter)
-            })
-            .collect()
+        let mut batch = Vec::with_capacity(queue.len().min(MAX_BATCH));
+        while batch.len() < MAX_BATCH {
+            let Some(mut waiter) = queue.pop_front() else {
+                break;
+            };
+            if waiter.deadline <= now {
+                waiter.late();
+            }
+            if waiter.is_there() {
+                batch.push(waiter);
+            }
+        }
+        batch
     }
 
     /// Sends one message and waits for its answer, letting go of callers whose time is over.

@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Attempts for one load before it is given up.
 const ATTEMPTS: u32 = 3;
@@ -32,24 +32,45 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Loads that may wait in the mailbox; more are still accepted, as tags send without waiting.
 const MAILBOX: usize = 4096;
 
+/// How many claim at once. Kept apart from the loader, so that its successor does not double them.
+pub(super) struct Permits {
+    /// All claims.
+    all: Semaphore,
+    /// Those of tags that were never served here, which take one of `all` as well.
+    newcomers: Semaphore,
+}
+
+impl Permits {
+    pub(super) fn new(claims: usize) -> Self {
+        Self {
+            all: Semaphore::new(claims.max(1)),
+            newcomers: Semaphore::new(claims.div_ceil(2).max(1)),
+        }
+    }
+
+    /// Waits for its turn; semaphores are fair. Neither is ever closed.
+    async fn acquire(
+        &self,
+        request: &ClaimRequest,
+    ) -> (Option<SemaphorePermit<'_>>, Option<SemaphorePermit<'_>>) {
+        let is_newcomer = request.mark == 0;
+        let first = match is_newcomer {
+            true => self.newcomers.acquire().await.ok(),
+            false => None,
+        };
+        (first, self.all.acquire().await.ok())
+    }
+}
+
 /// See the module's documentation.
 pub(super) struct SegmentLoader {
     core: Arc<Core>,
-    /// Claims of tags that have been served before.
-    known: Arc<Semaphore>,
-    /// Claims of tags that have not.
-    newcomers: Arc<Semaphore>,
 }
 
 impl SegmentLoader {
     pub(super) fn new(core: Arc<Core>, ctx: &mut Context<Self>) -> Self {
         ctx.set_mailbox_capacity(MAILBOX);
-        let claims = core.settings.claims.max(1);
-        Self {
-            core,
-            known: Arc::new(Semaphore::new(claims)),
-            newcomers: Arc::new(Semaphore::new(claims.div_ceil(2))),
-        }
+        Self { core }
     }
 }
 
@@ -68,12 +89,8 @@ impl Handler<LoadSegment> for SegmentLoader {
 
     fn handle(&mut self, load: LoadSegment, _: &mut Context<Self>) {
         let core = self.core.clone();
-        let permits = match load.request.step {
-            Some(_) => self.known.clone(),
-            None => self.newcomers.clone(),
-        };
         actix::spawn(async move {
-            let result = AssertUnwindSafe(claim_patiently(&core, &permits, &load))
+            let result = AssertUnwindSafe(claim_patiently(&core, &load))
                 .catch_unwind()
                 .await
                 .unwrap_or_else(|_| {
@@ -90,11 +107,7 @@ impl Handler<LoadSegment> for SegmentLoader {
 }
 
 /// Tries until it succeeds, cannot succeed, or [`ATTEMPTS`] have failed.
-async fn claim_patiently(
-    core: &Core,
-    permits: &Semaphore,
-    load: &LoadSegment,
-) -> Result<Claim, StoreError> {
+async fn claim_patiently(core: &Core, load: &LoadSegment) -> Result<Claim, StoreError> {
     let mut backoff = Backoff::new(FIRST_PAUSE, core.settings.backoff_max);
     for _ in 0..load.given_up.min(16) * ATTEMPTS {
         backoff.after_failure(0.0);
@@ -110,7 +123,7 @@ async fn claim_patiently(
         at_least: load.request.at_least,
     };
     for attempt in 1.. {
-        let result = claim_once(core, permits, &request).await;
+        let result = claim_once(core, &request).await;
         match result {
             Err(error) if error.is_transient() && attempt < ATTEMPTS => {
                 tracing::debug!(biz_tag = %load.tag, %error, attempt, "a claim failed");
@@ -122,12 +135,8 @@ async fn claim_patiently(
     Err(StoreError::Transient("no attempt was made".to_owned()))
 }
 
-async fn claim_once(
-    core: &Core,
-    permits: &Semaphore,
-    request: &ClaimRequest,
-) -> Result<Claim, StoreError> {
-    let _permit = permits.acquire().await;
+async fn claim_once(core: &Core, request: &ClaimRequest) -> Result<Claim, StoreError> {
+    let _permits = core.permits.acquire(request).await;
     let began = Instant::now();
     let result = tokio::time::timeout(core.settings.claim_timeout, core.store.claim(request))
         .await
@@ -137,7 +146,7 @@ async fn claim_once(
             ))
         });
     core.metrics.load_took(began.elapsed());
-    core.note_store(result.as_ref());
+    core.note_claim(result.as_ref());
     match &result {
         Ok(claim) => {
             core.metrics.load_ended("ok");

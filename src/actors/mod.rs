@@ -35,8 +35,14 @@ use crate::{
 use actix::Arbiter;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use directory::Directory;
-use std::sync::{Arc, atomic::AtomicUsize};
-use tokio::sync::watch;
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
+use tokio::sync::{Notify, watch};
+
+/// How often the store's state is looked at by who waits for it.
+const STORE_POLL: Duration = Duration::from_millis(50);
 
 /// All actors of one server. Cheap to clone; each worker takes an [`Allocator`] from it.
 #[derive(Clone, Debug)]
@@ -53,6 +59,7 @@ impl Allocation {
         metrics: Arc<Metrics>,
         tag_arbiters: usize,
     ) -> Self {
+        let permits = loader::Permits::new(settings.claims);
         let core = Arc::new(Core {
             directory: Directory::new(settings.unknown_tags, settings.unknown_tag_ttl),
             settings,
@@ -66,6 +73,8 @@ impl Allocation {
                 .collect(),
             health: ArcSwap::from_pointee(StoreHealth::Starting),
             warnings: ArcSwap::default(),
+            permits,
+            doubt: Notify::new(),
             waiting: AtomicUsize::new(0),
             phase: watch::Sender::new(Phase::Serving),
         });
@@ -84,6 +93,13 @@ impl Allocation {
     #[must_use]
     pub fn allocator(&self) -> Allocator {
         Allocator::new(self.core.clone())
+    }
+
+    /// Waits until the store can be used.
+    pub async fn store_is_up(&self) {
+        while **self.core.health.load() != StoreHealth::Up {
+            tokio::time::sleep(STORE_POLL).await;
+        }
     }
 
     /// Loads these tags. Failures are logged: the tags are then loaded by their first request.

@@ -14,12 +14,15 @@ use crate::domain::BizTag;
 use actix::{Actor, Context, Handler, Supervised, Supervisor};
 use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
-    sync::Arc,
-    time::Instant,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
 /// Misses that may wait; past it callers are told that the server is overloaded.
 const MAILBOX: usize = 16_384;
+
+/// A tag for which no segment could ever be claimed leaves memory this soon.
+const UNSERVED: Duration = Duration::from_secs(10);
 
 /// See the module's documentation.
 pub(super) struct TagRegistry {
@@ -99,10 +102,15 @@ impl Handler<Sweep> for TagRegistry {
     type Result = ();
 
     fn handle(&mut self, _: Sweep, _: &mut Context<Self>) {
-        let (now, idle_after) = (Instant::now(), self.core.settings.idle_after);
+        let now = Instant::now();
         let directory = &self.core.directory;
         let mut dead = Vec::new();
         directory.for_each(|entry| {
+            let served = entry.shared.mark.load(Ordering::Acquire) > 0;
+            let idle_after = match served {
+                true => self.core.settings.idle_after,
+                false => self.core.settings.idle_after.min(UNSERVED),
+            };
             if directory.idle(&entry.shared, now) < idle_after {
                 return;
             }
@@ -115,6 +123,7 @@ impl Handler<Sweep> for TagRegistry {
         for (tag, id) in dead {
             directory.remove(&tag, id);
         }
+        self.core.metrics.tags_loaded.set(gauge(directory.len()));
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::sync::oneshot;
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Messages that may wait: one per worker and count, and the control messages.
-const MAILBOX: usize = 1024;
+const MAILBOX: usize = 16_384;
 
 type Reply = oneshot::Sender<Result<Grant, Refusal>>;
 
@@ -71,6 +71,10 @@ impl TagActor {
     fn load_if_needed(&mut self, now: Instant, ctx: &mut Context<Self>) {
         if self.retired || self.fault.as_ref().is_some_and(|(_, until)| *until > now) {
             return;
+        }
+        if self.buffer.has_parked() && !self.buffer.is_loading() {
+            let settled = self.buffer.settle_parked(now);
+            self.deliver(settled);
         }
         let Some(request) = self.buffer.next_load(now) else {
             return;
@@ -116,6 +120,8 @@ impl TagActor {
         self.shared.raise_mark(claim.max_id);
         if offer == Offer::Stale {
             self.core.metrics.load_ended("stale");
+            self.publish_left();
+            self.deliver(replies);
             tracing::info!(biz_tag = %self.shared.tag, "a late segment is left as a gap");
             return;
         }
@@ -136,12 +142,19 @@ impl TagActor {
         self.last_error = Some(error.to_string());
         if error.is_transient() {
             self.given_up = self.given_up.saturating_add(1);
+            let settled = self.buffer.settle_parked(now);
+            self.deliver(settled);
+            if self.was_never_served() && !self.buffer.has_parked() {
+                // Nobody waits for a tag that may not even exist.
+                self.retire();
+                return;
+            }
             // The Supervisor restarts it; `started` asks again.
             actix::ActorContext::stop(ctx);
             return;
         }
         let vanished = error == StoreError::UnknownTag;
-        if !vanished && self.fault.is_none() {
+        if self.fault.is_none() && !(vanished && self.was_never_served()) {
             tracing::error!(biz_tag = %self.shared.tag, %error, "no segment can be claimed");
         }
         let error = AllocError::from(error);
@@ -157,6 +170,16 @@ impl TagActor {
         self.retired = true;
         self.buffer.discard();
         self.publish_left();
+        self.tell_registry();
+    }
+
+    /// Whether no segment was ever claimed for the tag here.
+    fn was_never_served(&self) -> bool {
+        self.shared.mark.load(Ordering::Acquire) == 0
+    }
+
+    /// Says that it is retired; again where a registry that panicked did not hear it.
+    fn tell_registry(&self) {
         if let Some(registry) = &*self.core.registry.load() {
             registry.do_send(Retired {
                 tag: self.shared.tag.clone(),
@@ -186,6 +209,7 @@ impl Handler<Alloc> for TagActor {
 
     fn handle(&mut self, message: Alloc, ctx: &mut Context<Self>) {
         if self.retired {
+            self.tell_registry();
             let _ = message.reply.send(Err(Refusal::Moved));
             return;
         }
@@ -246,8 +270,12 @@ impl Handler<Retire> for TagActor {
     type Result = ();
 
     fn handle(&mut self, message: Retire, _: &mut Context<Self>) {
+        if self.retired {
+            self.tell_registry();
+            return;
+        }
         let idle = self.core.directory.idle(&self.shared, Instant::now());
-        if !self.retired && !self.buffer.has_parked() && idle >= message.idle_after {
+        if !self.buffer.has_parked() && idle >= message.idle_after {
             self.retire();
         }
     }

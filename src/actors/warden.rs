@@ -2,7 +2,8 @@
 //!
 //! A `Supervisor` does not survive a panic (actix#158), so a plain task, which runs no code of ours
 //! that can panic, looks whether the registry and the loader still live and makes them anew. Another
-//! checks the store: every `allocation.refresh` while it is well, every second while it is not.
+//! checks the store: every `allocation.refresh` while it is well, every second while it is not, and soon
+//! after a claim has failed.
 
 use super::{
     core::{Core, StoreHealth},
@@ -10,15 +11,21 @@ use super::{
     messages::{LoaderReplaced, Sweep},
     registry::TagRegistry,
 };
+use crate::storage::StoreError;
 use actix::{Addr, Supervisor};
 use arc_swap::ArcSwapOption;
+use futures_util::FutureExt as _;
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 /// How often the actors are looked at.
 const ROUND: Duration = Duration::from_millis(100);
+
+/// How often idle tags are looked for, at the least.
+const SWEEP: Duration = Duration::from_secs(5);
 
 /// How often a store that is not well is checked.
 const UNWELL: Duration = Duration::from_secs(1);
@@ -52,7 +59,7 @@ fn is_dead<A: actix::Actor>(slot: &ArcSwapOption<Addr<A>>) -> bool {
 
 /// Looks after the actors until the server ends.
 pub(super) async fn watch_actors(core: Arc<Core>) {
-    let sweep_every = (core.settings.idle_after / 4).min(Duration::from_secs(60));
+    let sweep_every = (core.settings.idle_after / 4).min(SWEEP);
     let mut swept = Instant::now();
     loop {
         tokio::time::sleep(ROUND).await;
@@ -74,16 +81,17 @@ pub(super) async fn watch_actors(core: Arc<Core>) {
 /// Checks the store until the server ends.
 pub(super) async fn watch_store(core: Arc<Core>) {
     loop {
-        core.note_check(core.store.check().await.as_ref());
-        let well = **core.health.load() == StoreHealth::Up;
-        let pause = if well { core.settings.refresh } else { UNWELL };
-        // While it is well a failing claim changes the state; then the next look is soon.
-        let began = Instant::now();
-        while began.elapsed() < pause {
-            tokio::time::sleep(UNWELL.min(pause)).await;
-            if well && **core.health.load() != StoreHealth::Up {
-                break;
-            }
+        let found = AssertUnwindSafe(core.store.check()).catch_unwind().await;
+        let found = found.unwrap_or_else(|_| {
+            let text = "the check of the database panicked".to_owned();
+            Err(StoreError::Transient(text))
+        });
+        core.note_check(found.as_ref());
+        // Never more often than this, however many claims fail.
+        tokio::time::sleep(UNWELL.min(core.settings.refresh)).await;
+        if **core.health.load() == StoreHealth::Up {
+            let rest = core.settings.refresh.saturating_sub(UNWELL);
+            let _ = tokio::time::timeout(rest, core.doubt.notified()).await;
         }
     }
 }

@@ -129,14 +129,14 @@ impl<W> DoubleBuffer<W> {
         };
         self.load_time = now.saturating_duration_since(asked);
         if range.first() < self.end {
-            return (Offer::Stale, Vec::new());
+            return (Offer::Stale, self.settle_parked(now));
         }
         self.end = range.end();
         self.policy.claimed(now, proposed.max(row_step), row_step);
         if !range.is_empty() {
             self.segments.push_back(Segment::new(range));
         }
-        (Offer::Taken, self.serve_parked(now))
+        (Offer::Taken, self.settle_parked(now))
     }
 
     /// Notes that load `seq` ended without a segment. False where it was not the newest.
@@ -148,6 +148,19 @@ impl<W> DoubleBuffer<W> {
     pub fn abandon_load(&mut self) {
         self.loading = None;
         self.seq += 1;
+    }
+
+    /// Serves whoever fits, in the order of arrival, and lets go of those who are late. To be called
+    /// before [`Self::next_load`], which does not ask on behalf of the late.
+    pub fn settle_parked(&mut self, now: Instant) -> Replies<W> {
+        let mut replies = Vec::new();
+        for _ in 0..self.parked.len() {
+            let Some(batch) = self.parked.pop_front() else {
+                break;
+            };
+            replies.extend(self.allocate(now, batch));
+        }
+        replies
     }
 
     /// The load to ask for now, if any: always when someone waits, else as supply demands.
@@ -258,18 +271,6 @@ impl<W> DoubleBuffer<W> {
             ids.push(range);
         }
         ids
-    }
-
-    /// Serves whoever fits, in the order of arrival.
-    fn serve_parked(&mut self, now: Instant) -> Replies<W> {
-        let mut replies = Vec::new();
-        for _ in 0..self.parked.len() {
-            let Some(batch) = self.parked.pop_front() else {
-                break;
-            };
-            replies.extend(self.allocate(now, batch));
-        }
-        replies
     }
 
     /// Ids that those waiting need in all, and the least that would serve one of them.

@@ -121,6 +121,11 @@ impl World {
     }
 
     fn poll_load(&mut self) {
+        if !self.buffer.is_loading() {
+            for (reply, grant) in self.buffer.settle_parked(self.now) {
+                self.deliver(reply, &grant);
+            }
+        }
         if let Some(load) = self.buffer.next_load(self.now) {
             assert!(self.load.is_none(), "one load at a time");
             self.load = Some(load);
@@ -128,6 +133,8 @@ impl World {
     }
 
     fn check(&self) {
+        let stuck = self.buffer.has_parked() && !self.buffer.is_loading();
+        assert!(!stuck, "a batch is parked and nothing will ever answer it");
         let left = self.buffer.left();
         for (count, deadlines) in self.batches.iter().flatten() {
             let fits = deadlines[0] > self.now && left >= u64::from((*count).max(1));

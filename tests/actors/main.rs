@@ -374,6 +374,42 @@ async fn each_caller_has_an_answer_by_its_deadline() {
 }
 
 #[actix_web::test]
+async fn a_demand_that_outlived_an_outage_in_the_queue_is_served_afterwards() {
+    let mut settings = settings();
+    settings.request_deadline = Duration::from_millis(300);
+    let world = World::with(&[("a", 0, 1000)], settings);
+    assert_eq!(world.take("a", 5).await.unwrap().len(), 5);
+    world.store.outage(Some(transient()));
+    let late = world.take("a", 5000).await;
+    assert!(
+        matches!(late, Err(AllocError::NoAvailableId(_))),
+        "{late:?}"
+    );
+    // The claim made on its behalf is given up while nobody in time waits.
+    let claims = world.store.claims();
+    eventually("one more round", || {
+        world.store.claims() >= claims + 6 || {
+            world.metric("id_alloc_segment_loads_total{outcome=\"transient\"}") > 20.0
+        }
+    })
+    .await;
+    world.store.outage(None);
+    assert_eq!(world.take("a", 5000).await.unwrap().len(), 5000);
+}
+
+#[actix_web::test]
+async fn names_asked_for_in_an_outage_do_not_stay_in_memory() {
+    let mut settings = settings();
+    settings.request_deadline = Duration::from_millis(50);
+    let world = World::with(&[], settings);
+    world.store.outage(Some(transient()));
+    for name in ["x", "y", "z"] {
+        assert!(world.take(name, 1).await.is_err());
+    }
+    eventually("forgotten", || world.metric("id_alloc_tags_loaded") == 0.0).await;
+}
+
+#[actix_web::test]
 async fn waiting_is_bounded_per_tag_and_in_all_and_the_rest_is_refused_at_once() {
     let mut settings = settings();
     settings.max_waiting_per_tag = 5;

@@ -2,7 +2,7 @@
 
 use crate::support::database::{TestDatabase, mysql_urls};
 use crate::support::free_port;
-use crate::support::server::{Output, Server, run};
+use crate::support::server::{Output, Server, prepare, run};
 use tempfile::TempDir;
 
 async fn failing(settings: &[(&str, &str)], arguments: &[&str], code: i32) -> Output {
@@ -71,6 +71,55 @@ async fn a_wrong_password_or_database_is_77_and_no_password_is_shown() {
 }
 
 #[tokio::test]
+async fn the_password_may_stand_in_a_file_of_its_own() {
+    for database in TestDatabase::on_all().await {
+        prepare(&database.url(), &[("test", 0, 10)]).await;
+        let user = format!("filed{:08x}", fastrand::u32(..));
+        let make = format!("CREATE USER '{user}' IDENTIFIED BY 's3cr3t: w0rd/@'");
+        // `*` is the database of the connection.
+        let grant = format!("GRANT ALL ON * TO '{user}'");
+        database.execute(&[&make, &grant]).await;
+
+        let mut url = url::Url::parse(&database.url()).unwrap();
+        url.set_username(&user).unwrap();
+        url.set_password(None).unwrap();
+        let directory = TempDir::new().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        // The newline that editors and `echo` put at the end is no part of it.
+        let right = file("right", "s3cr3t: w0rd/@\n");
+        let settings = |file| {
+            [
+                ("database.url", url.as_str()),
+                ("database.password_file", file),
+            ]
+        };
+        let server = Server::start(&settings(&right)).await;
+        assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
+        let said = format!("{} {}", server.start_line, server.stderr());
+        assert!(!said.contains("s3cr3t"), "{said}");
+
+        let wrong = file("wrong", "wr0ngw0rd\n");
+        for call in [&["serve"][..], &["tag", "list"]] {
+            let output = failing(&settings(&wrong), call, 77).await;
+            let said = format!("{}{}", output.stdout, output.stderr);
+            assert!(
+                said.contains(&user) && !said.contains("wr0ngw0rd"),
+                "{said}"
+            );
+        }
+        let missing = directory.path().join("missing");
+        let missing = missing.to_str().unwrap();
+        let output = failing(&settings(missing), &["serve"], 78).await;
+        assert!(output.stderr.contains(missing), "{}", output.stderr);
+        database.execute(&[&format!("DROP USER '{user}'")]).await;
+    }
+}
+
+#[tokio::test]
 async fn an_unreachable_database_is_69_for_all_commands_but_serve() {
     let url = format!("mysql://root:s3cr3tw0rd@127.0.0.1:{}/ids", free_port());
     for call in [
@@ -134,7 +183,7 @@ async fn every_mistake_in_the_configuration_is_named_with_file_and_key() {
 #[tokio::test]
 async fn an_alloc_json_of_go_id_alloc_is_accepted_as_the_file() {
     for database in TestDatabase::on_all().await {
-        crate::support::server::prepare(&database.url(), &[("test", 0, 10)]).await;
+        prepare(&database.url(), &[("test", 0, 10)]).await;
         let url = url::Url::parse(&database.url()).unwrap();
         let dsn = format!(
             "{}:{}@tcp({}:{}){}?charset=utf8mb4&parseTime=true",

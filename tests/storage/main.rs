@@ -1,7 +1,11 @@
 //! The SQL store against real servers (`ID_ALLOC_TEST_MYSQL_URLS`, see `scripts/test`) and SQLite.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod helpers;
+mod tls;
 
 use helpers::{Db, ask, everywhere, new, on_servers, tag};
 use id_alloc::storage::sql::{GuardMode, SqlSettings, SqlStore};
@@ -9,6 +13,7 @@ use id_alloc::storage::{AdvanceTo, ClaimRequest, SegmentStore, StoreError, Unusa
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use support::mariadb::OwnMariaDb;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_claims_at_once_are_distinct() {
@@ -405,6 +410,87 @@ async fn a_timed_out_claim_is_unknown_and_the_next_one_is_on_a_new_connection() 
         db.sql("COMMIT").await;
         let claim = store.claim(&held).await.unwrap();
         assert!(claim.max_id == 200 || claim.max_id == 300, "{claim:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_that_is_dropped_leaves_no_connection_with_an_answer_to_come() {
+    on_servers(async |db| {
+        db.ready().await;
+        let store = SqlStore::new(SqlSettings {
+            max_connections: 1,
+            ..db.settings()
+        })
+        .unwrap();
+        let known = ClaimRequest {
+            step: Some(100),
+            ..ask("test")
+        };
+        let mut end = store.claim(&known).await.unwrap().max_id;
+        for _ in 0..3 {
+            db.sql("BEGIN").await;
+            db.sql("UPDATE segments SET step = step").await;
+            let dropped = tokio::time::timeout(Duration::from_millis(100), store.claim(&known));
+            assert!(dropped.await.is_err());
+            db.sql("COMMIT").await;
+            let claim = store.claim(&known).await.unwrap();
+            assert!(claim.range.first() >= end, "{claim:?} after {end}");
+            end = claim.max_id;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_demoted_primary_claims_nothing_for_a_user_who_may_write_there() {
+    let server = OwnMariaDb::start(&[]).await;
+    let db = Db::mysql(&server.url()).await;
+    let store = db.ready().await;
+    let known = ClaimRequest {
+        step: Some(100),
+        ..ask("test")
+    };
+    assert_eq!(store.claim(&known).await.unwrap().max_id, 100);
+    db.sql("SET GLOBAL read_only = 1").await;
+    for old in ["", ", claimed_on = 'the new primary'", ", claimed_on = ''"] {
+        db.sql(&format!("UPDATE segments SET step = step{old}"))
+            .await;
+        let refused = store.claim(&known).await;
+        let Err(StoreError::Transient(text)) = refused else {
+            panic!("{old}: {refused:?}");
+        };
+        assert!(text.contains("read-only"), "{text}");
+    }
+    assert_eq!(db.number("SELECT max_id FROM segments").await, 100);
+    db.sql("SET GLOBAL read_only = 0").await;
+    assert_eq!(store.claim(&known).await.unwrap().max_id, 200);
+    db.drop().await;
+}
+
+#[tokio::test]
+async fn a_row_with_null_is_the_fault_of_that_tag_alone() {
+    on_servers(async |db| {
+        let store = db.ready().await;
+        store.create(&new("good", 0, 10)).await.unwrap();
+        for column in ["max_id", "step"] {
+            db.sql(&format!("ALTER TABLE segments MODIFY {column} BIGINT NULL"))
+                .await;
+            db.sql(&format!(
+                "UPDATE segments SET {column} = NULL WHERE biz_tag = 'test'"
+            ))
+            .await;
+            let refused = store.claim(&ask("test")).await;
+            let Err(StoreError::TagMisconfigured(text)) = refused else {
+                panic!("{column}: {refused:?}");
+            };
+            assert!(text.contains("NULL"), "{text}");
+            store.claim(&ask("good")).await.unwrap();
+            db.sql(&format!(
+                "UPDATE segments SET {column} = 1 WHERE biz_tag = 'test'"
+            ))
+            .await;
+        }
     })
     .await;
 }

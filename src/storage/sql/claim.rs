@@ -31,6 +31,8 @@ struct Progress {
     moved: bool,
     reconnected: bool,
     deadlocks: u32,
+    /// What should have matched the row did not: another was first, or the server is read-only.
+    idle: bool,
 }
 
 impl SqlStore {
@@ -86,7 +88,7 @@ impl SqlStore {
                 }
                 (Decision::StepChanged(new), _) => step = Some(new),
                 (Decision::TakeRest(n), Some(row)) => (step, rest) = (Some(row.step), Some(n)),
-                (Decision::Retry, _) => {}
+                (Decision::Retry, _) => progress.idle = true,
                 (Decision::Regressed { .. }, _) if !progress.reconnected => {
                     // The connection may lead to a replica or to the primary of yesterday.
                     progress.reconnected = true;
@@ -100,12 +102,17 @@ impl SqlStore {
                         Ok(done) => {
                             progress.regressed |= done.regressed;
                             progress.moved |= done.moved;
+                            progress.idle = !done.changed;
                         }
                         Err(error) if progress.again(&error) => {}
                         Err(error) => return Err(self.noted(&on, error)),
                     }
                 }
             }
+        }
+        if progress.idle {
+            // Where this user may write to a demoted primary no error says that it is one.
+            self.pool.renew(&self.pool.current());
         }
         Err(StoreError::Transient(format!(
             "biz_tag {}: the row kept changing while it was claimed, or the database is read-only",
@@ -161,9 +168,17 @@ impl SqlStore {
                 here: value::<i64>(row, "here", place)? != 0,
             }),
         };
+        // A column may allow NULL; that is this row's fault, not the table's.
+        let number = |name: &str| match value::<Option<i64>>(row, name, place) {
+            Ok(Some(number)) => Ok(number),
+            Ok(None) => Err(SqlError::from(StoreError::TagMisconfigured(format!(
+                "biz_tag {tag}: {name} is NULL: set it (max_id above every id in use)"
+            )))),
+            Err(error) => Err(error),
+        };
         Ok(Some(Row {
-            max_id: value(row, "max_id", place)?,
-            step: value(row, "step", place)?,
+            max_id: number("max_id")?,
+            step: number("step")?,
             retired: value::<i64>(row, "retired", place)? != 0,
             guard,
         }))
@@ -210,6 +225,7 @@ impl SqlStore {
         if changed.rows_affected() == 0 {
             return Ok(Done::default());
         }
+        done.changed = true;
         if let Decision::Foreign {
             claimed_on, target, ..
         } = &decision
@@ -258,6 +274,7 @@ impl SqlStore {
 
 #[derive(Default)]
 struct Done {
+    changed: bool,
     regressed: bool,
     moved: bool,
 }

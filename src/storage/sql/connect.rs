@@ -156,6 +156,11 @@ impl Pool {
     ) -> Result<T, SqlError> {
         let here = Arc::new(Notify::new());
         let mut work = std::pin::pin!(ACQUIRED.scope(here.clone(), work));
+        // Made after `work`, so dropped before it.
+        let mut unfinished = Unfinished {
+            pool: self,
+            on: Some(on),
+        };
         // sqlx bounds the acquiring itself; the second on top only catches it should it not.
         let acquire_bound = self.acquire_timeout + Duration::from_secs(1);
         let early = tokio::select! {
@@ -170,6 +175,7 @@ impl Pool {
                 .await
                 .map_err(|_| true),
         };
+        unfinished.on = None;
         let mut error = match outcome {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => classify(&error, kind, &self.place),
@@ -198,6 +204,25 @@ impl Pool {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         slot.take()
+    }
+}
+
+/// A statement under way. Where the caller drops it, its answer is still to come: as after a timeout,
+/// the connection must not be used again.
+struct Unfinished<'a> {
+    pool: &'a Pool,
+    /// `None` once it has ended.
+    on: Option<&'a Generation>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        // Without a runtime, which ends, there is nobody to use the connection.
+        if let Some(on) = self.on.take()
+            && tokio::runtime::Handle::try_current().is_ok()
+        {
+            self.pool.renew(on);
+        }
     }
 }
 

@@ -143,10 +143,11 @@ impl Dialect {
         }
     }
 
-    /// Not on a primary that was demoted: with SUPER the write itself would pass.
+    /// Not on a primary that was demoted: with SUPER the write itself would pass. As a text, since
+    /// it became an enumeration in MariaDB (MDEV-36425): each of its names equals the number 0.
     fn writable(&self, sql: Sql) -> Sql {
         match self.backend {
-            Backend::MySql => sql.text(" AND @@global.read_only = 0"),
+            Backend::MySql => sql.text(" AND CONCAT(@@global.read_only) IN ('0', 'OFF')"),
             Backend::Sqlite => sql,
         }
     }
@@ -198,6 +199,7 @@ impl Dialect {
             .bind(mark)
             .text(", 0) AND ")
             .bind(limit.saturating_sub(n));
+        sql = self.writable(sql);
         if self.backend == Backend::Sqlite {
             sql = sql.text(" RETURNING max_id");
         }

@@ -122,10 +122,9 @@ pub(super) fn connect(
                 let setup_error = setup_error.clone();
                 Box::pin(async move {
                     let result = prepare_mysql(connection).await;
-                    if let Err(error) = &result {
-                        let mut slot = setup_error.lock().unwrap_or_else(PoisonError::into_inner);
-                        *slot = Some(error.to_string());
-                    }
+                    // A good connection clears it, or a later error would name a cause that is gone.
+                    *setup_error.lock().unwrap_or_else(PoisonError::into_inner) =
+                        result.as_ref().err().map(ToString::to_string);
                     acquired();
                     result
                 })
