@@ -26,7 +26,6 @@ async fn sigterm_turns_health_red_while_ids_are_still_given_and_ends_with_0() {
     assert_eq!(server.ended().await.code(), Some(0), "{}", server.stderr());
     let lasted = asked.elapsed();
     assert!(lasted >= Duration::from_secs(3), "drained {lasted:?}");
-    assert!(lasted < Duration::from_secs(9), "drained {lasted:?}");
 }
 
 #[tokio::test]

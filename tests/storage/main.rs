@@ -227,6 +227,27 @@ async fn a_row_of_another_primary_is_moved_with_a_skip_and_not_too_often() {
 }
 
 #[tokio::test]
+async fn a_new_tag_whose_first_claims_were_lost_in_a_failover_is_moved_too() {
+    everywhere(async |db| {
+        let store = db.ready().await;
+        store.create(&new("fresh", 0, 100)).await.unwrap();
+        let lost = store.claim(&ask("fresh")).await.unwrap();
+        // The replica got the new row and nothing that came after it.
+        db.sql("UPDATE segments SET max_id = 0, claimed_to = 0, claimed_size = 0")
+            .await;
+        let promoted = SqlStore::new(SqlSettings {
+            server_identity: Some("the promoted replica".into()),
+            ..db.settings()
+        })
+        .unwrap();
+        let claim = promoted.claim(&ask("fresh")).await.unwrap();
+        assert!(claim.moved);
+        assert!(claim.range.first() >= lost.max_id, "{claim:?} {lost:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_table_of_go_id_alloc_serves_and_migrates() {
     on_servers(async |db| {
         db.sql(

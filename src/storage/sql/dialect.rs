@@ -327,16 +327,22 @@ impl Dialect {
         step: i64,
         description: &str,
     ) -> Statement {
-        let text = format!(
-            "INSERT INTO {} (biz_tag, max_id, step, description) VALUES (",
+        let more = if self.identity.is_some() {
+            ", claimed_on"
+        } else {
+            ""
+        };
+        let sql = Sql::new(format!(
+            "INSERT INTO {} (biz_tag, max_id, step, description{more}) VALUES (",
             self.table
-        );
-        let sql = Sql::new(text)
-            .bind(tag.as_str())
-            .text(", ")
-            .bind(max_id)
-            .text(", ");
-        self.done(sql.bind(step).text(", ").bind(description).text(")"))
+        ));
+        let sql = sql.bind(tag.as_str()).text(", ").bind(max_id).text(", ");
+        let mut sql = sql.bind(step).text(", ").bind(description);
+        if let Some(identity) = &self.identity {
+            // A replica that got this row but not its first claims is then seen as another server.
+            sql = self.identity(sql.text(", "), identity);
+        }
+        self.done(sql.text(")"))
     }
 }
 
