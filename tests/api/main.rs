@@ -12,6 +12,7 @@ mod support;
 mod alloc;
 mod cli;
 mod cli_failures;
+mod failover;
 mod faults;
 mod fleet;
 mod full_disk;

@@ -1,6 +1,8 @@
 //! A MariaDB that belongs to one test, which may kill it, stop it and start it again.
 
+use super::database::connect;
 use super::{eventually, free_port, signal};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TryGetable};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -20,6 +22,8 @@ impl OwnMariaDb {
     /// Makes the data directory without starting anything.
     pub(crate) async fn prepare(arguments: &[&str]) -> Self {
         let directory = TempDir::new().expect("a directory");
+        // Not the common /tmp: a mariadbd that starts clears away what looks like its temporary tables.
+        std::fs::create_dir(directory.path().join("t")).expect("a directory");
         let mut install = tokio::process::Command::new(program("mariadb-install-db"));
         install.arg("--no-defaults");
         if is_root() {
@@ -30,6 +34,7 @@ impl OwnMariaDb {
                 "--datadir={}",
                 directory.path().join("d").display()
             ))
+            .arg(format!("--tmpdir={}", directory.path().join("t").display()))
             .args([
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
@@ -60,6 +65,11 @@ impl OwnMariaDb {
         format!("mysql://root@127.0.0.1:{}", self.port)
     }
 
+    /// `127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// Starts mariadbd, which must not run, and waits until it answers.
     pub(crate) async fn restart(&mut self) {
         assert!(self.process.is_none(), "it runs already");
@@ -84,6 +94,10 @@ impl OwnMariaDb {
             .arg(format!(
                 "--pid-file={}",
                 self.directory.path().join("pid").display()
+            ))
+            .arg(format!(
+                "--tmpdir={}",
+                self.directory.path().join("t").display()
             ))
             .arg(format!("--port={}", self.port))
             .args([
@@ -155,6 +169,78 @@ impl OwnMariaDb {
     }
 }
 
+/// A primary and its asynchronous replica, which is read-only.
+pub(crate) struct Replicated {
+    pub(crate) primary: OwnMariaDb,
+    pub(crate) replica: OwnMariaDb,
+}
+
+impl Replicated {
+    /// Starts both with GTIDs and this `binlog_format`, and the replication.
+    pub(crate) async fn start(binlog_format: &str) -> Self {
+        let format = format!("--binlog-format={binlog_format}");
+        let common = ["--log-bin=binlog", "--log-slave-updates", &format];
+        let (primary, replica) = tokio::join!(
+            async { OwnMariaDb::start(&[&common[..], &["--server-id=1"]].concat()).await },
+            async {
+                let own = ["--server-id=2", "--read-only=1"];
+                OwnMariaDb::start(&[&common[..], &own].concat()).await
+            },
+        );
+        let root = connect(&replica.url()).await;
+        let source = format!(
+            "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {}, MASTER_USER = 'root', \
+             MASTER_PASSWORD = '', MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1",
+            primary.port
+        );
+        for sql in [source.as_str(), "START SLAVE"] {
+            root.execute_unprepared(sql).await.expect(sql);
+        }
+        root.close().await.expect("close");
+        Self { primary, replica }
+    }
+
+    /// Waits until the replica has applied all that the primary has committed.
+    pub(crate) async fn caught_up(&self) {
+        let primary = connect(&self.primary.url()).await;
+        let replica = connect(&self.replica.url()).await;
+        eventually("the replica's catching up", PATIENCE, async || {
+            let committed: String = value(&primary, "SELECT @@global.gtid_binlog_pos").await;
+            let applied: String = value(&replica, "SELECT @@global.gtid_slave_pos").await;
+            (committed == applied).then_some(())
+        })
+        .await;
+        primary.close().await.expect("close");
+        replica.close().await.expect("close");
+    }
+
+    /// The replica receives on and applies nothing any more.
+    pub(crate) async fn stop_applier(&self) {
+        self.on_replica(&["STOP SLAVE SQL_THREAD"]).await;
+    }
+
+    /// Makes the replica, as far as it has come, a primary.
+    pub(crate) async fn promote(&self) {
+        let promote = ["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = 0"];
+        self.on_replica(&promote).await;
+    }
+
+    async fn on_replica(&self, statements: &[&str]) {
+        let root = connect(&self.replica.url()).await;
+        for sql in statements {
+            root.execute_unprepared(sql).await.expect(sql);
+        }
+        root.close().await.expect("close");
+    }
+}
+
+/// The first column of the only row.
+pub(crate) async fn value<T: TryGetable>(connection: &DatabaseConnection, sql: &str) -> T {
+    let statement = Statement::from_string(DbBackend::MySql, sql);
+    let row = connection.query_one_raw(statement).await.expect(sql);
+    row.expect("a row").try_get_by_index(0).expect("a value")
+}
+
 impl Drop for OwnMariaDb {
     fn drop(&mut self) {
         if let Some(process) = &mut self.process {
@@ -179,8 +265,6 @@ fn is_root() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::support::database::connect;
-    use sea_orm::{ConnectionTrait, DatabaseConnection};
 
     async fn answers(connection: &DatabaseConnection) -> bool {
         let limit = Duration::from_millis(500);

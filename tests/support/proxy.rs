@@ -24,6 +24,8 @@ pub(crate) enum Link {
 pub(crate) struct Proxy {
     address: SocketAddr,
     link: watch::Sender<Link>,
+    target: watch::Sender<String>,
+    cuts: watch::Sender<()>,
     accepting: JoinHandle<()>,
 }
 
@@ -33,15 +35,19 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (link, state) = watch::channel(Link::Up);
-        let target = target.to_owned();
+        let (target, targets) = watch::channel(target.to_owned());
+        let (cuts, cut) = watch::channel(());
         let accepting = tokio::spawn(async move {
             while let Ok((inner, _)) = listener.accept().await {
-                let (target, state) = (target.clone(), state.clone());
+                let (target, state) = (targets.borrow().clone(), state.clone());
+                let mut cut = cut.clone();
+                cut.mark_unchanged();
                 tokio::spawn(async move {
                     // Errors and cuts end both directions by dropping both sockets.
                     let mut watching = state.clone();
                     tokio::select! {
                         _ = watching.wait_for(|&link| link == Link::Cut) => {}
+                        _ = cut.changed() => {}
                         _ = join(inner, target, state) => {}
                     }
                 });
@@ -50,6 +56,8 @@ impl Proxy {
         Self {
             address,
             link,
+            target,
+            cuts,
             accepting,
         }
     }
@@ -62,6 +70,16 @@ impl Proxy {
     /// Changes the link, for open connections too.
     pub(crate) fn set(&self, link: Link) {
         self.link.send_replace(link);
+    }
+
+    /// Leads new connections to `target`; open ones stay where they are.
+    pub(crate) fn retarget(&self, target: &str) {
+        self.target.send_replace(target.to_owned());
+    }
+
+    /// Closes the open connections, every one of them; new ones are served.
+    pub(crate) fn cut_open(&self) {
+        self.cuts.send_replace(());
     }
 }
 
