@@ -37,10 +37,12 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {error}; is another server running there?")]
+    #[error("cannot listen on {address} ({keys}): {error}")]
     Bind {
         /// `host:port`.
         address: String,
+        /// The configuration keys that name it.
+        keys: &'static str,
         /// What the system says.
         error: std::io::Error,
     },
@@ -126,11 +128,13 @@ impl Application {
             settings: HttpSettings {
                 max_count: config.limits.max_count,
                 max_body: config.limits.max_body,
+                body_timeout: config.server.header_timeout,
                 max_query: config.limits.max_query,
                 slow_request: config.telemetry.slow_request,
                 sample_ratio: config.telemetry.sample_ratio,
             },
             metrics,
+            throttle: http::Throttle::default(),
             preloaded: AtomicBool::new(false),
         });
         start_preload(&config, allocation.clone(), store.clone(), shared.clone());
@@ -324,6 +328,7 @@ fn serve_metrics(
     };
     let failed = |error| StartError::Bind {
         address: address.clone(),
+        keys: "telemetry.metrics_bind",
         error,
     };
     let app = move || {
@@ -343,6 +348,7 @@ fn serve_metrics(
 fn bind(host: &str, port: u16) -> Result<(TcpListener, u16), StartError> {
     let failed = |error| StartError::Bind {
         address: format!("{}:{port}", bracketed(host)),
+        keys: "server.host, server.port",
         error,
     };
     let listener = std::net::ToSocketAddrs::to_socket_addrs(&(host, port))

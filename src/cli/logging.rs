@@ -3,8 +3,10 @@
 use crate::config::{LogFormat, Telemetry};
 use tracing_subscriber::EnvFilter;
 
-/// What libraries say about their ordinary life is of no use to operators.
-const LIBRARIES: &str = "actix_server=warn,sea_orm_migration=warn,sqlx=warn";
+/// What libraries say about their ordinary life is of no use to operators: each malformed request is
+/// an error to actix-http, and each connection that a restarted database closed a warning to sqlx.
+const LIBRARIES: &str = "actix_server=warn,actix_http=off,sea_orm_migration=warn,sqlx=error,\
+    sqlx_core=error";
 
 /// Starts logging for the whole process; a second call does nothing.
 pub(super) fn init(telemetry: &Telemetry) {

@@ -1,7 +1,7 @@
 //! `/alloc`: ids of a biz_tag. Success bodies are go-id-alloc's, byte for byte.
 
 use super::{
-    Shared,
+    HttpSettings, Shared,
     failure::{Failure, Refused},
     parameters::alloc_call,
 };
@@ -9,11 +9,7 @@ use crate::{
     actors::Allocator,
     domain::{IdRange, Ids},
 };
-use actix_web::{
-    HttpMessage as _, HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web,
-};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, http::header, web};
 use std::fmt::Write as _;
 
 pub(super) async fn get(
@@ -26,20 +22,28 @@ pub(super) async fn get(
 
 pub(super) async fn post(
     request: HttpRequest,
-    body: Result<web::Bytes, actix_web::Error>,
+    payload: web::Payload,
     allocator: web::Data<Allocator>,
     shared: web::Data<Shared>,
 ) -> HttpResponse {
     let is_form = request
         .content_type()
         .eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    match body {
+    match read(payload, &shared.settings).await {
         Ok(body) if is_form => answer(&request, &body, &allocator, &shared).await,
         Ok(_) => answer(&request, &[], &allocator, &shared).await,
-        Err(error) if error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Failure::new(&Refused::BodyTooLong(shared.settings.max_body)).respond()
-        }
-        Err(_) => Failure::new(&Refused::BadBody).respond(),
+        Err(refused) => Failure::new(&refused).respond(),
+    }
+}
+
+/// The whole body, bounded in size and time.
+async fn read(payload: web::Payload, settings: &HttpSettings) -> Result<web::Bytes, Refused> {
+    let reading = payload.to_bytes_limited(settings.max_body);
+    match tokio::time::timeout(settings.body_timeout, reading).await {
+        Err(_) => Err(Refused::BodyTooSlow),
+        Ok(Err(_)) => Err(Refused::BodyTooLong(settings.max_body)),
+        Ok(Ok(Err(_))) => Err(Refused::BadBody),
+        Ok(Ok(Ok(body))) => Ok(body),
     }
 }
 

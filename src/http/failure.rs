@@ -22,6 +22,8 @@ pub(super) enum Refused {
     BodyTooLong(usize),
     #[error("the body could not be read")]
     BadBody,
+    #[error("the body did not arrive in time (server.header_timeout)")]
+    BodyTooSlow,
     #[error("no such path; see /alloc, /health, /livez, /readyz, /metrics")]
     NotFound,
     #[error("this path answers {0} only")]
@@ -44,7 +46,8 @@ impl Refused {
             Self::QueryTooLong(_) | Self::BodyTooLong(_) => {
                 (S::PAYLOAD_TOO_LARGE, "payload_too_large")
             }
-            Self::BadBody => (S::BAD_REQUEST, "missing_biz_tag"),
+            Self::BadBody => (S::BAD_REQUEST, "bad_request"),
+            Self::BodyTooSlow => (S::REQUEST_TIMEOUT, "bad_request"),
             Self::NotFound => (S::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::NotReady(_) => (S::SERVICE_UNAVAILABLE, "no_available_id"),

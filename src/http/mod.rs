@@ -14,8 +14,10 @@ mod failure;
 mod observe;
 mod operations;
 pub mod parameters;
+mod throttle;
 
 pub use observe::RequestSpan;
+pub use throttle::Throttle;
 
 use crate::{actors::Allocator, metrics::Metrics};
 use actix_web::{
@@ -40,6 +42,8 @@ pub struct HttpSettings {
     pub max_count: u32,
     /// The longest body of a POST, in bytes.
     pub max_body: usize,
+    /// How long a POST's body may take to arrive.
+    pub body_timeout: Duration,
     /// The longest query, in bytes.
     pub max_query: usize,
     /// Requests that took longer are logged.
@@ -55,6 +59,8 @@ pub struct Shared {
     pub settings: HttpSettings,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
+    /// Keeps a flood of failures out of the log.
+    pub throttle: Throttle,
     /// Set once `allocation.preload` is done.
     pub preloaded: AtomicBool,
 }
@@ -78,11 +84,9 @@ pub fn routes(
         InitError = (),
     >,
 > {
-    let max_body = shared.settings.max_body;
     actix_web::App::new()
         .app_data(web::Data::new(allocator))
         .app_data(web::Data::from(shared))
-        .app_data(web::PayloadConfig::new(max_body))
         .wrap(middleware::from_fn(observe::observe))
         .wrap(TracingLogger::<RequestSpan>::new())
         .service(

@@ -27,7 +27,8 @@ impl RootSpanBuilder for RequestSpan {
     fn on_request_end<B: MessageBody>(_: Span, _: &Result<ServiceResponse<B>, Error>) {}
 }
 
-/// Counts the request, logs server errors and slow ones, and asks callers to leave while draining.
+/// Counts the request, logs server errors and slow ones (one line per kind and second; `more` says how
+/// many were held back before it), and asks callers to leave while draining.
 pub(super) async fn observe<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -65,9 +66,14 @@ pub(super) async fn observe<B: MessageBody>(
     }
     if status.is_server_error() {
         let (code, text) = code.map_or(("", String::new()), |code| (code.code, code.text));
-        tracing::warn!(%route, status = status.as_u16(), code, text, ?took, "request failed");
+        if let Some(more) = shared.throttle.admit(code, Instant::now()) {
+            let status = status.as_u16();
+            tracing::warn!(%route, status, code, text, ?took, more, "request failed");
+        }
     } else if took >= shared.settings.slow_request {
-        tracing::warn!(%route, status = status.as_u16(), ?took, "slow request");
+        if let Some(more) = shared.throttle.admit("slow", Instant::now()) {
+            tracing::warn!(%route, status = status.as_u16(), ?took, more, "slow request");
+        }
     } else if shared.settings.sample_ratio > 0.0 && fastrand::f64() < shared.settings.sample_ratio {
         tracing::info!(%route, status = status.as_u16(), ?took, "request");
     }

@@ -2,6 +2,8 @@
 
 use crate::support::database::{SEED_SCHEMA, TestDatabase};
 use crate::support::server::{Server, prepare};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// A server on each kind of database, with the tag `test` at 0.
 struct Everywhere {
@@ -192,4 +194,32 @@ async fn a_broken_row_costs_no_other_tag_anything() {
     );
     assert_eq!(answer.header("retry-after"), "");
     assert_eq!(server.ids("good", 100).await.len(), 100);
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_is_answered_and_costs_no_id() {
+    let server = Server::start(&[("server.header_timeout", "300ms")]).await;
+    let address = server.base.trim_start_matches("http://").to_owned();
+    let mut connection = TcpStream::connect(&address).await.unwrap();
+    let head = "POST /alloc?biz_tag=test HTTP/1.1\r\nHost: a\r\n\
+        Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 50\r\n\r\nbiz";
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains(r#""code":"bad_request""#), "{answer}");
+    assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
+}
+
+#[tokio::test]
+async fn a_flood_of_failures_is_not_a_flood_of_log_lines() {
+    let database = TestDatabase::on_mariadb().await;
+    prepare(&database.url(), &[("broken", 0, 10)]).await;
+    database.execute(&["UPDATE segments SET step = 0"]).await;
+    let server = Server::on(&database.url()).await;
+    for _ in 0..300 {
+        assert_eq!(server.get("/alloc?biz_tag=broken").await.status, 500);
+    }
+    let lines = server.stderr().matches("request failed").count();
+    assert!((1..150).contains(&lines), "{lines} lines");
 }

@@ -204,3 +204,14 @@ async fn an_alloc_json_of_go_id_alloc_is_accepted_as_the_file() {
         assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
     }
 }
+
+#[tokio::test]
+async fn a_table_that_vanished_is_not_made_anew_without_a_word() {
+    for database in TestDatabase::on_all().await {
+        let url = database.url();
+        prepare(&url, &[("order", 500, 10)]).await;
+        database.execute(&["DROP TABLE segments"]).await;
+        let output = failing(&[("database.url", &url)], &["migrate", "up"], 65).await;
+        assert!(output.stderr.contains("restore"), "{}", output.stderr);
+    }
+}

@@ -199,7 +199,11 @@ impl Dialect {
             .bind(mark)
             .text(", 0) AND ")
             .bind(limit.saturating_sub(n));
-        sql = self.writable(sql);
+        // Not in the plain claim: with binlog_format=STATEMENT a replica would evaluate it anew, find
+        // itself read-only and apply nothing.
+        if self.identity.is_some() {
+            sql = self.writable(sql);
+        }
         if self.backend == Backend::Sqlite {
             sql = sql.text(" RETURNING max_id");
         }

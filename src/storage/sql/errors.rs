@@ -192,7 +192,7 @@ fn by_mysql_number(number: u16, message: &str, kind: Kind, place: &Place) -> Sql
 
 fn table_missing(table: &str) -> StoreError {
     Unusable::TableMissing(format!(
-        "table `{table}` is missing: run `id-alloc migrate up`"
+        "table `{table}` is missing: on a new database run `id-alloc migrate up`, else restore it"
     ))
     .into()
 }

@@ -275,7 +275,8 @@ fn mysql_identity(variables: &HashMap<String, String>) -> &'static str {
     } else if variables.contains_key("server_uuid") {
         "@@server_uuid"
     } else if variables.contains_key("server_uid") {
-        "@@server_uid"
+        // A hash of MAC address and port: alike for containers, so the replication id stands beside it.
+        "CONCAT(@@server_uid, ':', @@server_id)"
     } else {
         "CONCAT(@@hostname, ':', @@port, ':', @@server_id)"
     }
@@ -302,7 +303,7 @@ mod tests {
             ("wsrep_on", "OFF"),
             ("wsrep_provider", "none"),
         ];
-        assert_eq!(identity(&maria), "@@server_uid");
+        assert_eq!(identity(&maria), "CONCAT(@@server_uid, ':', @@server_id)");
         assert!(identity(&[]).contains("@@server_id"));
         let galera = [
             ("server_uid", "u"),

@@ -47,6 +47,9 @@ impl SqlStore {
         // The server frees the lock with the connection, should the release have failed.
         let _ = tokio::time::timeout(Duration::from_secs(2), db.close_by_ref()).await;
         self.pool.current().inspection.store(None);
+        if result.as_ref().is_ok_and(Vec::is_empty) {
+            self.table_is_still_there().await?;
+        }
         result
     }
 
@@ -56,6 +59,22 @@ impl SqlStore {
                 Unusable::TableMisconfigured(format!("{}: {text}", self.pool.place.endpoint)),
             ),
             error => classify(error, Kind::Write, &self.pool.place).store,
+        }
+    }
+
+    /// A table that vanished is not made anew: empty, it would hand the old ids out again.
+    async fn table_is_still_there(&self) -> Result<(), StoreError> {
+        let table = &self.settings.table;
+        match self.list_rows(None, 1).await {
+            Err(StoreError::Unusable(Unusable::TableMissing(_))) => {
+                Err(Unusable::TableMissing(format!(
+                    "table `{table}` was made and is gone: restore it from a backup and run \
+                     `id-alloc tag advance --all --by N`; where its ids do not matter, drop \
+                     `{table}_migrations` and run `id-alloc migrate up` again"
+                ))
+                .into())
+            }
+            _ => Ok(()),
         }
     }
 

@@ -1,0 +1,313 @@
+//! A replica that has lost the newest claims becomes the primary, and no id is answered twice: not by
+//! servers that lived through it, not by one started afterwards, not of a tag that was idle.
+
+use crate::support::checks::{Answer, assert_ordered, assert_unique};
+use crate::support::database::connect;
+use crate::support::http::send;
+use crate::support::mariadb::{OwnMariaDb, Replicated, value};
+use crate::support::proxy::Proxy;
+use crate::support::server::{Server, prepare};
+use crate::support::{PATIENCE, eventually};
+use sea_orm::ConnectionTrait;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Under load; claimed only before the replica stops applying; claimed also after that.
+const TAGS: [&str; 3] = ["busy", "idle", "late"];
+const BUSY: usize = 0;
+const IDLE: usize = 1;
+const LATE: usize = 2;
+/// Every claim takes so many: `allocation.max_step` forbids more.
+const STEP: i64 = 1000;
+/// The automatic skip is eight claims; a failover that loses more is beyond the promise.
+const SKIP: i64 = 8 * STEP;
+/// Ids per request of the load.
+const COUNT: usize = 50;
+
+/// Clients that take ids of the busy tag, each request against one permit, through everything.
+struct Load {
+    permits: Arc<Semaphore>,
+    served: Arc<AtomicUsize>,
+    clients: JoinSet<Vec<Answer>>,
+}
+
+impl Load {
+    fn on(servers: &[Server]) -> Self {
+        let permits = Arc::new(Semaphore::new(0));
+        let served = Arc::new(AtomicUsize::new(0));
+        let mut clients = JoinSet::new();
+        for number in 0..servers.len() * 3 {
+            let server = number % servers.len();
+            let base = servers[server].base.clone();
+            let (permits, served) = (permits.clone(), served.clone());
+            clients.spawn(client(server, base, permits, served));
+        }
+        Self {
+            permits,
+            served,
+            clients,
+        }
+    }
+
+    /// Lets so many requests go, and waits until they were served.
+    async fn serve(&self, requests: usize) {
+        let wanted = self.served.load(Ordering::SeqCst) + requests;
+        self.permits.add_permits(requests);
+        self.until(wanted).await;
+    }
+
+    /// From now on as fast as it goes.
+    fn unleash(&self) {
+        self.permits.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
+
+    async fn more(&self, requests: usize) {
+        self.until(self.served.load(Ordering::SeqCst) + requests)
+            .await;
+    }
+
+    async fn until(&self, wanted: usize) {
+        eventually("the load's being served", PATIENCE, async || {
+            (self.served.load(Ordering::SeqCst) >= wanted).then_some(())
+        })
+        .await;
+    }
+
+    async fn end(self) -> Vec<Answer> {
+        self.permits.close();
+        self.clients
+            .join_all()
+            .await
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+async fn client(
+    server: usize,
+    base: String,
+    permits: Arc<Semaphore>,
+    served: Arc<AtomicUsize>,
+) -> Vec<Answer> {
+    let client = reqwest::Client::new();
+    let path = format!("/alloc?biz_tag={}&count={COUNT}", TAGS[BUSY]);
+    let mut answers = Vec::new();
+    while let Ok(permit) = permits.acquire().await {
+        permit.forget();
+        let sent = Instant::now();
+        let answer = send(&client, &base, "GET", &path, None).await.unwrap();
+        if answer.status == 200 {
+            answers.push(Answer {
+                server,
+                tag: BUSY,
+                sent,
+                received: Instant::now(),
+                ids: answer.ids(),
+            });
+            served.fetch_add(1, Ordering::SeqCst);
+        } else {
+            assert_eq!(answer.code(), "no_available_id", "{}", answer.body);
+            permits.add_permits(1);
+        }
+    }
+    answers
+}
+
+/// Ids of a tag, as soon as the server has them.
+async fn take(servers: &[Server], server: usize, tag: usize, count: usize) -> Answer {
+    let path = format!("/alloc?biz_tag={}&count={count}", TAGS[tag]);
+    let sent = Instant::now();
+    let answer = servers[server].until(&path, 200, PATIENCE).await;
+    Answer {
+        server,
+        tag,
+        sent,
+        received: Instant::now(),
+        ids: answer.ids(),
+    }
+}
+
+async fn max_id(database: &OwnMariaDb, tag: usize) -> i64 {
+    let connection = connect(&format!("{}/ids", database.url())).await;
+    let sql = format!(
+        "SELECT max_id FROM segments WHERE biz_tag = '{}'",
+        TAGS[tag]
+    );
+    let max_id = value(&connection, &sql).await;
+    connection.close().await.unwrap();
+    max_id
+}
+
+/// Two servers behind a proxy, and a replica that has lost their newest claims.
+struct Scene {
+    databases: Replicated,
+    proxy: Proxy,
+    servers: Vec<Server>,
+    load: Load,
+    answers: Vec<Answer>,
+}
+
+impl Scene {
+    async fn set(binlog_format: &str) -> Self {
+        let databases = Replicated::start(binlog_format).await;
+        let root = connect(&databases.primary.url()).await;
+        let create = "CREATE DATABASE ids";
+        root.execute_unprepared(create).await.unwrap();
+        root.close().await.unwrap();
+        let proxy = Proxy::to(&databases.primary.address()).await;
+        let tags = TAGS.map(|tag| (tag, 0, STEP));
+        prepare(&url(&proxy), &tags).await;
+        let servers = vec![another(&proxy).await, another(&proxy).await];
+        let load = Load::on(&servers);
+        let mut scene = Self {
+            databases,
+            proxy,
+            servers,
+            load,
+            answers: Vec::new(),
+        };
+        scene.lose_claims().await;
+        scene
+    }
+
+    async fn lose_claims(&mut self) {
+        let Replicated { primary, replica } = &self.databases;
+        // Both hold ids of the idle tag, one of the late tag; all of that the replica has.
+        for (server, tag) in [(0, IDLE), (1, IDLE), (0, LATE)] {
+            let answer = take(&self.servers, server, tag, COUNT).await;
+            self.answers.push(answer);
+        }
+        self.load.serve(200).await;
+        self.databases.caught_up().await;
+        self.databases.stop_applier().await;
+
+        // The second server's first claim of the late tag, and several of the busy one, are lost.
+        let late = take(&self.servers, 1, LATE, COUNT).await;
+        self.answers.push(late);
+        assert!(max_id(primary, LATE).await > max_id(replica, LATE).await);
+        let kept = max_id(replica, BUSY).await;
+        while max_id(primary, BUSY).await < kept + 3 * STEP {
+            self.load.serve(5).await;
+        }
+        assert_eq!(max_id(replica, BUSY).await, kept);
+        assert!(max_id(primary, BUSY).await <= kept + SKIP - 2 * STEP);
+        for server in &self.servers {
+            assert_eq!(server.metric("id_alloc_guard_active ").await, Some(1.0));
+            let skips = server.metric("id_alloc_failover_skips_total ").await;
+            assert_eq!(skips, Some(0.0));
+        }
+    }
+
+    /// A third server comes; all of them take more of all tags than they hold; nothing comes twice.
+    async fn nothing_twice(mut self) {
+        self.servers.push(another(&self.proxy).await);
+        for _ in 0..8 {
+            for server in [2, 0, 1] {
+                for tag in [IDLE, LATE, BUSY] {
+                    let answer = take(&self.servers, server, tag, 500).await;
+                    self.answers.push(answer);
+                }
+            }
+        }
+        self.load.more(400).await;
+        self.answers.extend(self.load.end().await);
+        assert_unique(&self.answers);
+        assert_ordered(&self.answers);
+        let mut skips = 0.0;
+        for server in &self.servers {
+            let series = "id_alloc_failover_skips_total ";
+            skips += server.metric(series).await.unwrap();
+        }
+        // A move is counted with the claim that follows it; where that claim fails, it is not.
+        assert!((1.0..=3.0).contains(&skips), "{skips} moves of three tags");
+    }
+}
+
+fn url(proxy: &Proxy) -> String {
+    format!("mysql://root@{}/ids", proxy.address())
+}
+
+async fn another(proxy: &Proxy) -> Server {
+    let step = STEP.to_string();
+    Server::start(&[
+        ("database.url", &url(proxy)),
+        ("allocation.max_step", &step),
+    ])
+    .await
+}
+
+async fn a_killed_primary_and_a_replica_behind_it(binlog_format: &str) {
+    let mut scene = Scene::set(binlog_format).await;
+    scene.databases.primary.kill9();
+    // While there is no primary, memory is used up.
+    scene.load.unleash();
+    scene.databases.promote().await;
+    scene.proxy.retarget(&scene.databases.replica.address());
+    scene.proxy.cut_open();
+    scene.nothing_twice().await;
+}
+
+#[tokio::test]
+async fn with_row_a_failover_that_loses_claims_gives_no_id_twice() {
+    a_killed_primary_and_a_replica_behind_it("ROW").await;
+}
+
+#[tokio::test]
+async fn with_mixed_a_failover_that_loses_claims_gives_no_id_twice() {
+    a_killed_primary_and_a_replica_behind_it("MIXED").await;
+}
+
+#[tokio::test]
+async fn a_pool_that_sits_on_a_demoted_primary_leaves_it_and_gives_no_id_twice() {
+    let scene = Scene::set("ROW").await;
+    let old = &scene.databases.primary;
+    let root = connect(&old.url()).await;
+    let demote = "SET GLOBAL read_only = 1";
+    root.execute_unprepared(demote).await.unwrap();
+    let left = max_id(old, BUSY).await;
+    scene.load.unleash();
+    scene.databases.promote().await;
+    // Open connections stay on the old primary, on which this user, who has SUPER, may still write.
+    scene.proxy.retarget(&scene.databases.replica.address());
+    scene.load.more(400).await;
+    assert_eq!(max_id(old, BUSY).await, left);
+    scene.nothing_twice().await;
+}
+
+#[tokio::test]
+async fn with_statement_the_server_says_that_the_guard_is_off() {
+    let arguments = ["--log-bin=binlog", "--binlog-format=STATEMENT"];
+    let database = OwnMariaDb::start(&arguments).await;
+    let root = connect(&database.url()).await;
+    let create = "CREATE DATABASE ids";
+    root.execute_unprepared(create).await.unwrap();
+    let url = format!("{}/ids", database.url());
+    prepare(&url, &[("busy", 0, STEP)]).await;
+    let server = Server::on(&url).await;
+    server.ids("busy", COUNT).await;
+    assert_eq!(server.metric("id_alloc_guard_active ").await, Some(0.0));
+    let said = server.stderr();
+    assert!(said.contains("the guard is off"), "{said}");
+    assert!(said.contains("binlog_format is STATEMENT"), "{said}");
+}
+
+#[tokio::test]
+async fn with_statement_a_replica_follows_the_claims() {
+    let databases = Replicated::start("STATEMENT").await;
+    let root = connect(&databases.primary.url()).await;
+    let create = "CREATE DATABASE ids";
+    root.execute_unprepared(create).await.unwrap();
+    let url = format!("{}/ids", databases.primary.url());
+    prepare(&url, &[("busy", 0, STEP)]).await;
+    let server = Server::on(&url).await;
+    let mut last = 0;
+    for _ in 0..10 {
+        last = server.ids("busy", 500).await[499];
+    }
+    databases.caught_up().await;
+    assert!(max_id(&databases.replica, BUSY).await > last);
+}
