@@ -279,18 +279,17 @@ fn start_preload(
 ) {
     let preload = config.allocation.preload.clone();
     actix_web::rt::spawn(async move {
+        // Else each tag would fail, and `/readyz` would turn green without them.
+        allocation.store_is_up().await;
         let tags = match preload {
             Preload::Tags(names) => names
                 .iter()
                 .filter_map(|name| BizTag::parse(name).ok())
                 .collect(),
-            Preload::Recent => {
-                allocation.store_is_up().await;
-                store.recent(RECENT).await.unwrap_or_else(|error| {
-                    tracing::warn!(%error, "no tags could be preloaded");
-                    Vec::new()
-                })
-            }
+            Preload::Recent => store.recent(RECENT).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "no tags could be preloaded");
+                Vec::new()
+            }),
         };
         allocation.preload(tags).await;
         shared.preloaded.store(true, Ordering::Release);
