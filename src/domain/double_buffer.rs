@@ -50,6 +50,8 @@ pub struct LoadRequest {
     pub step: Option<i64>,
     /// How many ids are wanted.
     pub want: i64,
+    /// How large such requests are about to become, as the rate says.
+    pub expect: i64,
     /// Fewer than this would serve nobody who waits.
     pub at_least: i64,
 }
@@ -180,6 +182,7 @@ impl<W> DoubleBuffer<W> {
             seq: self.seq,
             step: self.policy.row_step(),
             want: proposed.max(demand).max(1),
+            expect: self.policy.forecast(proposed, self.rate.including_now(now)),
             at_least,
         })
     }

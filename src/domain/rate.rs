@@ -34,6 +34,24 @@ impl RateMeter {
         self.counted = self.counted.saturating_add(ids);
     }
 
+    /// What the rate may turn out to be: at least what the window that just began has seen so far.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "a rate, not an id")]
+    pub fn including_now(&self, now: Instant) -> f64 {
+        let Some(start) = self.window else { return 0.0 };
+        let seconds = now.duration_since(start).max(WINDOW).as_secs_f64();
+        self.per_second(now).max(self.counted as f64 / seconds)
+    }
+
+    /// What becomes of `rate` when nothing more is handed out for `idle`.
+    #[must_use]
+    pub fn faded(rate: f64, idle: Duration) -> f64 {
+        if idle < WINDOW {
+            return rate;
+        }
+        rate * (-idle.as_secs_f64() / MEMORY).exp()
+    }
+
     /// The rate at `now` in ids per second; 0 before a first window is complete.
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "a rate, not an id")]

@@ -83,6 +83,14 @@ impl StepPolicy {
         size.min(self.settings.max_step).max(row_step)
     }
 
+    /// How large claims are about to become at `rate` ids per second, where the next takes `proposed`:
+    /// the size they grow towards.
+    #[must_use]
+    pub fn forecast(&self, proposed: i64, rate: f64) -> i64 {
+        let target = ids_in(self.settings.segment_duration, rate);
+        target.min(self.settings.max_step).max(proposed)
+    }
+
     /// Notes that a claim of `proposed` ids was committed at `now` on a row that says `row_step`.
     pub fn claimed(&mut self, now: Instant, proposed: i64, row_step: i64) {
         if proposed > self.current && self.claimed_at.is_some() {
@@ -157,6 +165,16 @@ mod tests {
             policy.claimed(now, size, 10);
         }
         assert_eq!(policy.propose(now + MINUTE, 20_000.0), 18_000_000);
+    }
+
+    #[test]
+    fn the_forecast_is_what_the_rate_leads_to_long_before_claims_are_as_large() {
+        let (mut policy, now) = (policy(), Instant::now());
+        policy.claimed(now, 10, 10);
+        assert_eq!(policy.propose(now, 1000.0), 20);
+        assert_eq!(policy.forecast(20, 1000.0), 900_000);
+        assert_eq!(policy.forecast(20, 0.0), 20);
+        assert_eq!(policy.forecast(20, 1e12), 100_000_000);
     }
 
     #[test]
