@@ -1,7 +1,8 @@
 //! `DoubleBuffer`: the segments of one tag, those who wait for ids, and when to ask for more.
 //!
 //! A state machine without a clock: every event carries its time, every answer is a value. It holds
-//! normally two segments, the current and the next. What it promises:
+//! normally two segments, the current and the next; more only while two do not bridge the outage
+//! budget. What it promises:
 //! - ids of a tag leave it in increasing order, each once;
 //! - a batch is parked only while not even its first caller can be served from what is left;
 //! - at most one load is asked for at a time, and while anyone waits one is under way;
@@ -18,6 +19,9 @@ use std::{
 
 /// The next segment is asked for when a tenth of the current one is used, as in Leaf.
 const PREFETCH_PART: u64 = 10;
+
+/// No more than so many segments are held for the outage budget; then `max_step` is too small for it.
+const MAX_SEGMENTS: usize = 8;
 
 /// Callers that ask for the same number of ids, in order, and the way back to them.
 #[derive(Debug)]
@@ -296,17 +300,20 @@ impl<W> DoubleBuffer<W> {
 
     /// Whether the next segment should be on its way.
     fn runs_short(&self, rate: f64) -> bool {
-        match (self.segments.front(), self.segments.len()) {
-            (None, _) => true,
-            (Some(current), 1) => {
-                current.used() * PREFETCH_PART >= current.size()
-                    || self.policy.is_short(self.left(), rate, self.load_time)
-            }
-            _ => false,
-        }
+        let Some(current) = self.segments.front() else {
+            return true;
+        };
+        let used = current.used() * PREFETCH_PART >= current.size();
+        self.segments.len() == 1 && used
+            || self.segments.len() < MAX_SEGMENTS
+                && self.policy.is_short(self.left(), rate, self.load_time)
     }
 }
 
 #[cfg(test)]
 #[path = "double_buffer_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "outage_budget_tests.rs"]
+mod outage_budget_tests;
