@@ -69,6 +69,17 @@ pub enum Offer {
     Stale,
 }
 
+/// A load under way.
+#[derive(Debug, Clone, Copy)]
+struct Loading {
+    /// When it was asked for.
+    since: Instant,
+    /// The size that the policy proposed.
+    proposed: i64,
+    /// The size that it announces.
+    forecast: i64,
+}
+
 /// What the owner has to do: deliver these grants.
 pub type Replies<W> = Vec<(W, Grant)>;
 
@@ -81,8 +92,8 @@ pub struct DoubleBuffer<W> {
     parked: VecDeque<Batch<W>>,
     /// The number of the newest load asked for.
     seq: u64,
-    /// The load under way: when it was asked for and the size that the policy proposed.
-    loading: Option<(Instant, i64)>,
+    /// The load under way.
+    loading: Option<Loading>,
     /// The end of the newest segment seen; a lower one is refused.
     end: i64,
     policy: StepPolicy,
@@ -130,15 +141,16 @@ impl<W> DoubleBuffer<W> {
         if seq != self.seq {
             return (Offer::Stale, Vec::new());
         }
-        let Some((asked, proposed)) = self.loading.take() else {
+        let Some(load) = self.loading.take() else {
             return (Offer::Stale, Vec::new());
         };
-        self.load_time = now.saturating_duration_since(asked);
+        self.load_time = now.saturating_duration_since(load.since);
         if range.first() < self.end {
             return (Offer::Stale, self.settle_parked(now));
         }
         self.end = range.end();
-        self.policy.claimed(now, proposed.max(row_step), row_step);
+        let size = load.proposed.max(row_step);
+        self.policy.claimed(now, size, load.forecast, row_step);
         if !range.is_empty() {
             self.segments.push_back(Segment::new(range));
         }
@@ -179,14 +191,20 @@ impl<W> DoubleBuffer<W> {
         if demand == 0 && !self.runs_short(rate) {
             return None;
         }
-        let proposed = self.policy.propose(now, rate);
+        let lately = self.rate.including_now(now);
+        let proposed = self.policy.propose(now, rate, lately);
+        let forecast = self.policy.forecast(proposed, lately);
         self.seq += 1;
-        self.loading = Some((now, proposed));
+        self.loading = Some(Loading {
+            since: now,
+            proposed,
+            forecast,
+        });
         Some(LoadRequest {
             seq: self.seq,
             step: self.policy.row_step(),
             want: proposed.max(demand).max(1),
-            expect: self.policy.forecast(proposed, self.rate.including_now(now)),
+            expect: forecast,
             at_least,
         })
     }
