@@ -1,7 +1,7 @@
 //! A replica that has lost the newest claims becomes the primary, and no id is answered twice: not by
 //! servers that lived through it, not by one started afterwards, not of a tag that was idle.
 
-use crate::support::checks::{Answer, assert_ordered, assert_unique};
+use crate::support::checks::{Answer, assert_distinct, assert_ordered, assert_unique};
 use crate::support::database::connect;
 use crate::support::http::send;
 use crate::support::mariadb::{OwnMariaDb, Replicated, value};
@@ -303,4 +303,56 @@ async fn with_statement_a_replica_follows_the_claims() {
     }
     databases.caught_up().await;
     assert!(max_id(&databases.replica, BUSY).await > last);
+}
+
+/// Tags that nobody asked for before the failover: each takes a connection of its own.
+const QUIET: usize = 30;
+
+#[tokio::test]
+async fn a_pool_half_on_the_old_and_half_on_the_new_primary_gives_no_id_twice() {
+    let databases = Replicated::start("ROW").await;
+    let root = connect(&databases.primary.url()).await;
+    let create = "CREATE DATABASE ids";
+    root.execute_unprepared(create).await.unwrap();
+    let proxy = Proxy::to(&databases.primary.address()).await;
+    let names: Vec<String> = (0..QUIET).map(|number| format!("quiet{number}")).collect();
+    let tags: Vec<(&str, i64, i64)> = names.iter().map(|name| (name.as_str(), 0, STEP)).collect();
+    prepare(&url(&proxy), &tags).await;
+    let servers = [another(&proxy).await, another(&proxy).await];
+    let mut ids = vec![Vec::new(); QUIET];
+    for (name, ids) in names.iter().zip(&mut ids) {
+        ids.extend(servers[0].ids(name, COUNT).await);
+    }
+    databases.caught_up().await;
+    databases.stop_applier().await;
+    for (name, ids) in names.iter().zip(&mut ids) {
+        ids.extend(servers[1].ids(name, COUNT).await);
+    }
+    let demote = "SET GLOBAL read_only = 1";
+    root.execute_unprepared(demote).await.unwrap();
+    databases.promote().await;
+    // Open connections stay on the old primary, those that are made now lead to the new one.
+    proxy.retarget(&databases.replica.address());
+    for _ in 0..3 {
+        let taking = names.iter().enumerate().flat_map(|(tag, name)| {
+            let path = format!("/alloc?biz_tag={name}&count=2000");
+            servers.iter().map(move |server| {
+                let path = path.clone();
+                async move { (tag, server.until(&path, 200, PATIENCE).await.ids()) }
+            })
+        });
+        for (tag, more) in futures_util::future::join_all(taking).await {
+            ids[tag].extend(more);
+        }
+    }
+    for ids in &ids {
+        assert_distinct(ids);
+    }
+    let mut skips = 0.0;
+    for server in &servers {
+        let series = "id_alloc_failover_skips_total ";
+        skips += server.metric(series).await.unwrap();
+    }
+    assert!((skips - QUIET as f64).abs() < 0.5, "{skips} moves");
+    root.close().await.unwrap();
 }
