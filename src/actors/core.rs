@@ -69,8 +69,8 @@ const FLAPPING: Duration = Duration::from_secs(10);
 /// How claims went last.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// The outcome of those that fail; `None` while they succeed.
-    failing: Option<&'static str>,
+    /// Whether the newest one failed, and that was told.
+    failing: bool,
     /// When failing claims were last told of.
     said: Option<Instant>,
 }
@@ -124,21 +124,21 @@ impl Core {
         }
     }
 
-    /// One log line where claims begin to fail or fail otherwise, and one where they succeed again.
+    /// One log line where claims begin to fail, and one where they succeed again.
     fn claims_went(&self, failed: Option<&StoreError>) {
         let now = Instant::now();
         let mut state = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         match (failed, state.failing) {
-            (None, Some(_)) => {
+            (None, true) => {
                 tracing::info!("claims succeed again");
-                state.failing = None;
+                state.failing = false;
             }
-            (Some(error), failing) if failing != Some(error.outcome()) => {
+            (Some(error), false) => {
                 // A database that flaps, or one row among thousands, does not fill the log.
                 if state.said.is_some_and(|said| now < said + FLAPPING) {
                     return;
                 }
-                (state.failing, state.said) = (Some(error.outcome()), Some(now));
+                (state.failing, state.said) = (true, Some(now));
                 let supply = self.shortest_supply(now);
                 tracing::warn!(%error, supply, "claims fail; ids in memory are served on");
             }

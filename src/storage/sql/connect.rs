@@ -206,10 +206,15 @@ impl Pool {
             self.renew(on);
         } else if let StoreError::Transient(text) = &mut error.store
             && error.mysql.is_none()
-            && let Some(why) = self.take_setup_error()
         {
-            text.push_str(": ");
-            text.push_str(&why);
+            let why = match self.take_setup_error() {
+                Some(why) => Some(why),
+                None => refused(&self.options).await,
+            };
+            if let Some(why) = why {
+                text.push_str(": ");
+                text.push_str(&why);
+            }
         }
         Err(error)
     }
@@ -222,6 +227,28 @@ impl Pool {
         slot.take()
     }
 }
+
+/// Why nothing listens where the database should be. sqlx tries a refused connection again until its
+/// time is over and then tells of the time alone.
+async fn refused(options: &Options) -> Option<String> {
+    let Options::MySql(options) = options else {
+        return None;
+    };
+    let connecting = async {
+        match options.get_socket() {
+            Some(path) => tokio::net::UnixStream::connect(path).await.err(),
+            None => {
+                let address = (options.get_host(), options.get_port());
+                tokio::net::TcpStream::connect(address).await.err()
+            }
+        }
+    };
+    let error = tokio::time::timeout(REFUSED, connecting).await.ok()??;
+    Some(error.to_string())
+}
+
+/// A refusal comes at once; what does not is a network that swallows packets.
+const REFUSED: Duration = Duration::from_millis(200);
 
 /// A statement under way. Where the caller drops it, its answer is still to come: as after a timeout,
 /// the connection must not be used again.
