@@ -144,8 +144,12 @@ fn the_shipped_default_is_complete_and_says_what_is_documented() {
         (millis(500), 0.0)
     );
     assert_eq!(
-        (telemetry.metrics_bind, telemetry.max_tag_series),
-        (None, 1000)
+        (
+            telemetry.metrics_bind,
+            telemetry.otlp_endpoint,
+            telemetry.max_tag_series
+        ),
+        (None, None, 1000)
     );
 }
 

@@ -186,6 +186,17 @@ fn texts(config: &Config, checks: &mut Checks<'_>) {
             message,
         );
     }
+    if let Some(endpoint) = &config.telemetry.otlp_endpoint {
+        let url = url::Url::parse(endpoint).ok();
+        let plain = url.is_some_and(|url| url.scheme() == "http" && url.has_host());
+        let message = format!("{endpoint:?} is no such URL as \"http://127.0.0.1:4318\"");
+        checks.that(plain, "telemetry.otlp_endpoint", message);
+        checks.that(
+            cfg!(feature = "otlp"),
+            "telemetry.otlp_endpoint",
+            "this id-alloc cannot export traces: build it with --features otlp",
+        );
+    }
 }
 
 fn together(config: &Config, checks: &mut Checks<'_>) {

@@ -166,6 +166,9 @@ pub struct Telemetry {
     /// `None` serves metrics on the API's port alone. Taken already: exit code 71.
     #[serde(with = "values::optional_text")]
     pub metrics_bind: Option<String>,
+    /// `None` exports no traces. Needs the cargo feature `otlp`; a collector that is away loses spans, no more.
+    #[serde(with = "values::optional_text")]
+    pub otlp_endpoint: Option<String>,
     /// Too low and tags vanish into `_other`; too high and the metrics store groans.
     pub max_tag_series: usize,
 }

@@ -20,3 +20,4 @@ mod health;
 mod logs;
 mod shutdown;
 mod start;
+mod traces;
