@@ -3,7 +3,7 @@
 //! what feels the fault, with one code and only while the fault lasts. P1 and P2 hold over all of it.
 
 use crate::support::checks::Answer;
-use crate::support::database::{TestDatabase, connect};
+use crate::support::database::connect;
 use crate::support::load::{Load, Plan};
 use crate::support::mariadb::{OwnMariaDb, value};
 use crate::support::server::{Server, prepare};
@@ -48,10 +48,9 @@ async fn loaded(url: &str) -> (Server, Load) {
     (server, load)
 }
 
-async fn max_id(url: &str, tag: usize) -> i64 {
+async fn max_id(url: &str, tag: &str) -> i64 {
     let connection = connect(url).await;
-    let name = TAGS[tag];
-    let sql = format!("SELECT max_id FROM segments WHERE biz_tag = '{name}'");
+    let sql = format!("SELECT max_id FROM segments WHERE biz_tag = '{tag}'");
     let max_id = value(&connection, &sql).await;
     connection.close().await.unwrap();
     max_id
@@ -59,11 +58,11 @@ async fn max_id(url: &str, tag: usize) -> i64 {
 
 /// Takes ids of the large tag until its claims go on too.
 async fn claims_go_on(url: &str, server: &Server) -> Vec<Answer> {
-    let before = max_id(url, LARGE).await;
+    let before = max_id(url, TAGS[LARGE]).await;
     let mut answers = Vec::new();
-    while max_id(url, LARGE).await == before {
-        let sent = Instant::now();
+    while max_id(url, TAGS[LARGE]).await == before {
         for _ in 0..20 {
+            let sent = Instant::now();
             answers.push(Answer {
                 server: 0,
                 tag: LARGE,
@@ -196,14 +195,20 @@ async fn a_read_only_database_is_no_failover_and_fails_no_request_for_ids_in_mem
         load.tolerate(SMALL, NONE_LEFT);
         let read_only = "SET GLOBAL read_only = 1";
         root.execute_unprepared(read_only).await.unwrap();
-        let left = [max_id(&url, LARGE).await, max_id(&url, SMALL).await];
+        let left = [
+            max_id(&url, TAGS[LARGE]).await,
+            max_id(&url, TAGS[SMALL]).await,
+        ];
         for server in &servers {
             let path = "/health?biz_tag=small";
             server.until(path, 503, PATIENCE).await;
             assert_eq!(server.get("/health").await.status, 200);
         }
         load.more(LARGE, 300).await;
-        let now = [max_id(&url, LARGE).await, max_id(&url, SMALL).await];
+        let now = [
+            max_id(&url, TAGS[LARGE]).await,
+            max_id(&url, TAGS[SMALL]).await,
+        ];
         assert_eq!(now, left, "a claim was made while read_only was on");
         let writable = "SET GLOBAL read_only = 0";
         root.execute_unprepared(writable).await.unwrap();
@@ -224,8 +229,13 @@ async fn a_read_only_database_is_no_failover_and_fails_no_request_for_ids_in_mem
 
 #[tokio::test]
 async fn a_table_renamed_away_or_dropped_is_told_and_serves_again_when_it_is_back() {
-    let database = TestDatabase::on_mariadb().await;
-    let url = database.url();
+    let (_database, url) = own_database().await;
+    let root = connect(&url).await;
+    let run = async |statements: &[&str]| {
+        for sql in statements {
+            root.execute_unprepared(sql).await.expect(sql);
+        }
+    };
     let (server, load) = loaded(&url).await;
     let refresh = ("allocation.refresh", "1s");
     let unused = Server::start(&[("database.url", url.as_str()), refresh]).await;
@@ -237,10 +247,11 @@ async fn a_table_renamed_away_or_dropped_is_told_and_serves_again_when_it_is_bac
     let away = ["RENAME TABLE segments TO kept"];
     for (before, remove) in [(&[][..], &away[..]), (&copy[..], &["DROP TABLE segments"])] {
         load.more(SMALL, 200).await;
-        database.execute(before).await;
+        // While the statements run, claims wait for them.
+        load.tolerate(SMALL, &["table_missing", "no_available_id"]);
+        run(before).await;
         load.more(SMALL, 200).await;
-        load.tolerate(SMALL, &["table_missing"]);
-        database.execute(remove).await;
+        run(remove).await;
         load.until_refused(SMALL).await;
         load.more(LARGE, 300).await;
         let small = server.until("/health?biz_tag=small", 503, PATIENCE).await;
@@ -255,7 +266,7 @@ async fn a_table_renamed_away_or_dropped_is_told_and_serves_again_when_it_is_bac
         let health = unused.until("/health", 503, PATIENCE).await;
         assert_eq!(health.code(), "table_missing");
 
-        database.execute(&["RENAME TABLE kept TO segments"]).await;
+        run(&["RENAME TABLE kept TO segments"]).await;
         load.more(SMALL, 200).await;
         load.tolerate(SMALL, &[]);
         load.more(SMALL, 200).await;
@@ -268,8 +279,7 @@ async fn a_table_renamed_away_or_dropped_is_told_and_serves_again_when_it_is_bac
 
 #[tokio::test]
 async fn a_locked_row_holds_up_its_own_tag_alone() {
-    let database = TestDatabase::on_mariadb().await;
-    let url = database.url();
+    let (_database, url) = own_database().await;
     prepare(&url, &[("held", 0, 50), ("free", 0, 50)]).await;
     let server = Server::start(&[("database.url", url.as_str()), SEGMENT]).await;
     let plan = Plan {
@@ -289,18 +299,17 @@ async fn a_locked_row_holds_up_its_own_tag_alone() {
         locker.execute_unprepared(sql).await.expect(sql);
     }
     load.until_refused(held).await;
-    let sql = "SELECT max_id FROM segments WHERE biz_tag = ";
-    let stands = database.number(&format!("{sql}'held'")).await;
+    let stands = max_id(&url, "held").await;
     for _ in 0..3 {
-        let before = database.number(&format!("{sql}'free'")).await;
+        let before = max_id(&url, "free").await;
         eventually("a claim of the other tag", PATIENCE, async || {
-            let now = database.number(&format!("{sql}'free'")).await;
+            let now = max_id(&url, "free").await;
             (now > before).then_some(())
         })
         .await;
         load.more(free, 100).await;
     }
-    assert_eq!(database.number(&format!("{sql}'held'")).await, stands);
+    assert_eq!(max_id(&url, "held").await, stands);
     locker.execute_unprepared("COMMIT").await.unwrap();
     load.more(held, 200).await;
     load.tolerate(held, &[]);
