@@ -13,6 +13,7 @@ mod alloc;
 mod cli;
 mod cli_failures;
 mod crashes;
+mod drain;
 mod failover;
 mod faults;
 mod fleet;
