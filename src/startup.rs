@@ -117,6 +117,8 @@ impl Application {
         let metrics = Metrics::new(config.telemetry.max_tag_series)
             .map(Arc::new)
             .map_err(|error| StartError::Internal(error.to_string()))?;
+        metrics.set_id_limit(config.allocation.id_limit);
+        metrics.know_codes(&http::CODES);
         let workers = match config.server.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,

@@ -7,6 +7,7 @@
 //! sea-orm's migrations take no lock. The caller holds one (`storage/sql/migrate.rs`).
 
 mod m20261123_000001_segments;
+mod m20261123_000002_moves;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigrationStatus, MigratorTraitSelf};
@@ -29,9 +30,11 @@ impl Migrator {
 
 impl MigratorTraitSelf for Migrator {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261123_000001_segments::Segments {
-            table: self.table.clone(),
-        })]
+        let table = || self.table.clone();
+        vec![
+            Box::new(m20261123_000001_segments::Segments { table: table() }),
+            Box::new(m20261123_000002_moves::Moves { table: table() }),
+        ]
     }
 
     fn migration_table_name(&self) -> DynIden {

@@ -31,7 +31,7 @@ const GUARD: [(&str, &str, &str); 4] = [
     ),
     (
         "claimed_size",
-        "bigint NOT NULL DEFAULT 0 COMMENT 'size of the newest claim'",
+        "bigint NOT NULL DEFAULT 0 COMMENT 'how large claims are about to become'",
         "bigint NOT NULL DEFAULT 0",
     ),
     (
@@ -87,7 +87,7 @@ impl MigrationTrait for Segments {
 }
 
 /// The name as an identifier, whatever it holds.
-fn quoted(name: &str, sqlite: bool) -> String {
+pub(crate) fn quoted(name: &str, sqlite: bool) -> String {
     if sqlite {
         format!("\"{}\"", name.replace('"', "\"\""))
     } else {

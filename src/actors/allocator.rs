@@ -6,7 +6,10 @@ use super::{
     gather::{Lane, Waiter},
     messages::{Describe, TagState},
 };
-use crate::domain::{BizTag, Ids};
+use crate::{
+    domain::{BizTag, Ids},
+    metrics::Level,
+};
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
@@ -160,13 +163,20 @@ impl Allocator {
             .ok()
     }
 
-    /// Ids in memory of each loaded tag that ever had a segment.
-    pub fn levels(&self, mut visit: impl FnMut(&BizTag, u64)) {
-        self.core.directory.for_each(|entry| {
+    /// The level of each loaded tag that ever had a segment.
+    pub fn levels(&self, mut visit: impl FnMut(&BizTag, Level)) {
+        let (now, directory) = (Instant::now(), &self.core.directory);
+        directory.for_each(|entry| {
             if entry.shared.mark.load(Ordering::Acquire) > 0 && entry.addr.connected() {
-                visit(&entry.shared.tag, entry.shared.left.load(Ordering::Acquire));
+                visit(&entry.shared.tag, directory.level(&entry.shared, now));
             }
         });
+    }
+
+    /// Connections to the store: idle, and in use.
+    #[must_use]
+    pub fn store_connections(&self) -> (usize, usize) {
+        self.core.store.connections()
     }
 
     /// Callers waiting in the whole server.

@@ -6,7 +6,7 @@ use super::{
     registry::TagRegistry,
 };
 use crate::{
-    domain::StepSettings,
+    domain::{BizTag, StepSettings},
     metrics::Metrics,
     storage::{SegmentStore, StoreError, StoreReport, Unusable},
 };
@@ -14,8 +14,8 @@ use actix::{Addr, ArbiterHandle};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
+    time::{Duration, Instant},
 };
 use tokio::sync::{Notify, watch};
 
@@ -63,6 +63,18 @@ pub enum StoreHealth {
     Unusable(Unusable),
 }
 
+/// Failing claims are told of at most this often.
+const FLAPPING: Duration = Duration::from_secs(10);
+
+/// How claims went last.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    /// The outcome of those that fail; `None` while they succeed.
+    failing: Option<&'static str>,
+    /// When failing claims were last told of.
+    said: Option<Instant>,
+}
+
 /// Why the server is going away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -87,6 +99,8 @@ pub(super) struct Core {
     /// Where TagActors live, by hash of the tag.
     pub(super) tag_arbiters: Vec<ArbiterHandle>,
     pub(super) health: ArcSwap<StoreHealth>,
+    /// How claims went last, for the log.
+    pub(super) claims: Mutex<Claims>,
     /// The store's warnings as last logged.
     pub(super) warnings: ArcSwap<Vec<String>>,
     /// Claims under way.
@@ -102,9 +116,48 @@ impl Core {
     /// Takes in what a claim says of the store. A failure that may be the row's alone (a deadlock, a
     /// lock) only makes the warden look.
     pub(super) fn note_claim<T>(&self, result: Result<T, &StoreError>) {
+        let failed = result.as_ref().err().filter(|error| error.is_transient());
+        self.claims_went(failed.copied());
         match result {
             Err(error) if error.is_transient() => self.doubt.notify_one(),
             result => self.note_store(result),
+        }
+    }
+
+    /// One log line where claims begin to fail or fail otherwise, and one where they succeed again.
+    fn claims_went(&self, failed: Option<&StoreError>) {
+        let now = Instant::now();
+        let mut state = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        match (failed, state.failing) {
+            (None, Some(_)) => {
+                tracing::info!("claims succeed again");
+                state.failing = None;
+            }
+            (Some(error), failing) if failing != Some(error.outcome()) => {
+                // A database that flaps, or one row among thousands, does not fill the log.
+                if state.said.is_some_and(|said| now < said + FLAPPING) {
+                    return;
+                }
+                (state.failing, state.said) = (Some(error.outcome()), Some(now));
+                let supply = self.shortest_supply(now);
+                tracing::warn!(%error, supply, "claims fail; ids in memory are served on");
+            }
+            _ => {}
+        }
+    }
+
+    /// Which tag runs out first, and when, for the log.
+    fn shortest_supply(&self, now: Instant) -> String {
+        let mut shortest = None::<(f64, BizTag)>;
+        self.directory.for_each(|entry| {
+            let lasts = self.directory.level(&entry.shared, now).supply_seconds();
+            if lasts.is_finite() && shortest.as_ref().is_none_or(|(least, _)| lasts < *least) {
+                shortest = Some((lasts, entry.shared.tag.clone()));
+            }
+        });
+        match shortest {
+            Some((seconds, tag)) => format!("at its present rate {tag} lasts {seconds:.0} s"),
+            None => "no tag is in use".to_owned(),
         }
     }
 
@@ -126,7 +179,8 @@ impl Core {
                 tracing::info!("the database is back");
             }
             StoreHealth::Down(reason) => {
-                tracing::error!(%reason, "the database is lost; ids in memory are served on");
+                let supply = self.shortest_supply(Instant::now());
+                tracing::error!(%reason, supply, "the database is lost; ids in memory are served on");
             }
             StoreHealth::Unusable(reason) => {
                 tracing::error!(%reason, "the database cannot serve");

@@ -4,7 +4,10 @@
 //! evicted tags, and the names that were asked for in vain a moment ago.
 
 use super::tag::TagActor;
-use crate::domain::BizTag;
+use crate::{
+    domain::{BizTag, RateMeter},
+    metrics::Level,
+};
 use actix::Addr;
 use lru::LruCache;
 use std::{
@@ -25,8 +28,14 @@ pub(super) struct TagShared {
     pub(super) id: u64,
     /// End of everything this process ever claimed for the tag; only raised.
     pub(super) mark: AtomicI64,
+    /// When this actor was made.
+    pub(super) born: Instant,
     /// Ids in memory.
     pub(super) left: AtomicU64,
+    /// The size of claims in force, in ids.
+    pub(super) step: AtomicI64,
+    /// Ids handed out per second as of the last request, as the bits of an `f64`.
+    rate: AtomicU64,
     /// When it was last asked for ids or health, in milliseconds of the directory's clock.
     last_use: AtomicU64,
 }
@@ -34,6 +43,10 @@ pub(super) struct TagShared {
 impl TagShared {
     pub(super) fn raise_mark(&self, to: i64) {
         self.mark.fetch_max(to, Ordering::AcqRel);
+    }
+
+    pub(super) fn set_rate(&self, per_second: f64) {
+        self.rate.store(per_second.to_bits(), Ordering::Relaxed);
     }
 }
 
@@ -88,7 +101,10 @@ impl Directory {
             tag: tag.clone(),
             id: self.ids.fetch_add(1, Ordering::Relaxed),
             mark: AtomicI64::new(kept.max(inherited)),
+            born: Instant::now(),
             left: AtomicU64::new(0),
+            step: AtomicI64::new(0),
+            rate: AtomicU64::new(0),
             last_use: AtomicU64::new(self.millis(Instant::now())),
         }
     }
@@ -146,6 +162,17 @@ impl Directory {
     pub(super) fn idle(&self, shared: &TagShared, now: Instant) -> Duration {
         let last = shared.last_use.load(Ordering::Relaxed);
         Duration::from_millis(self.millis(now).saturating_sub(last))
+    }
+
+    /// What there is of a tag at `now`. A tag that nobody asks for slows down as its meter would.
+    pub(super) fn level(&self, shared: &TagShared, now: Instant) -> Level {
+        let rate = f64::from_bits(shared.rate.load(Ordering::Relaxed));
+        Level {
+            left: shared.left.load(Ordering::Acquire),
+            rate: RateMeter::faded(rate, self.idle(shared, now)),
+            step: shared.step.load(Ordering::Relaxed),
+            max_id: shared.mark.load(Ordering::Acquire),
+        }
     }
 
     fn millis(&self, now: Instant) -> u64 {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::Backoff,
-    storage::{Claim, ClaimRequest, StoreError},
+    storage::{Claim, ClaimRequest, Repairs, StoreError},
 };
 use actix::{Actor, Context, Handler, Supervised};
 use futures_util::FutureExt as _;
@@ -119,6 +119,7 @@ async fn claim_patiently(core: &Core, load: &LoadSegment) -> Result<Claim, Store
         tag: load.tag.clone(),
         step: load.request.step,
         want: load.request.want,
+        expect: load.request.expect,
         mark: load.mark,
         at_least: load.request.at_least,
     };
@@ -138,7 +139,9 @@ async fn claim_patiently(core: &Core, load: &LoadSegment) -> Result<Claim, Store
 async fn claim_once(core: &Core, request: &ClaimRequest) -> Result<Claim, StoreError> {
     let _permits = core.permits.acquire(request).await;
     let began = Instant::now();
-    let result = tokio::time::timeout(core.settings.claim_timeout, core.store.claim(request))
+    let repairs = Repairs::default();
+    let claim = core.store.claim(request, &repairs);
+    let result = tokio::time::timeout(core.settings.claim_timeout, claim)
         .await
         .unwrap_or_else(|_| {
             Err(StoreError::UnknownOutcome(
@@ -147,20 +150,11 @@ async fn claim_once(core: &Core, request: &ClaimRequest) -> Result<Claim, StoreE
         });
     core.metrics.load_took(began.elapsed());
     core.note_claim(result.as_ref());
-    match &result {
-        Ok(claim) => {
-            core.metrics.load_ended("ok");
-            if claim.regressed {
-                core.metrics.load_ended("regressed");
-                core.metrics.max_id_regressions.inc();
-            }
-            if claim.moved {
-                core.metrics.load_ended("moved");
-                core.metrics.failover_skips.inc();
-            }
-        }
-        Err(error) => core.metrics.load_ended(error.outcome()),
-    }
+    core.metrics.repaired(repairs.raised(), repairs.moved());
+    core.metrics.load_ended(match &result {
+        Ok(_) => "ok",
+        Err(error) => error.outcome(),
+    });
     result
 }
 

@@ -36,7 +36,7 @@ use actix::Arbiter;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use directory::Directory;
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{Arc, Mutex, atomic::AtomicUsize},
     time::Duration,
 };
 use tokio::sync::{Notify, watch};
@@ -72,6 +72,7 @@ impl Allocation {
                 .map(|_| Arbiter::new().handle())
                 .collect(),
             health: ArcSwap::from_pointee(StoreHealth::Starting),
+            claims: Mutex::default(),
             warnings: ArcSwap::default(),
             permits,
             doubt: Notify::new(),

@@ -35,27 +35,32 @@ impl TagRegistry {
         Self { core }
     }
 
-    fn ensure(&self, tag: &BizTag) -> Result<Arc<TagEntry>, AllocError> {
+    /// The tag's live entry; `None` where its actor panicked so soon after it was made that the next
+    /// has to wait, so that one which panics over and over costs the others nothing.
+    fn ensure(&self, tag: &BizTag) -> Option<Result<Arc<TagEntry>, AllocError>> {
         let directory = &self.core.directory;
         let predecessor = directory.get(tag);
         if let Some(entry) = &predecessor {
             if entry.addr.connected() {
-                return Ok(entry.clone());
+                return Some(Ok(entry.clone()));
+            }
+            if entry.shared.born.elapsed() < self.core.settings.backoff_max {
+                return None;
             }
             tracing::error!(biz_tag = %tag, "the tag's actor panicked and is made anew");
             self.core.metrics.restarted("tag", "panic");
         }
         if directory.is_unknown(tag) {
-            return Err(AllocError::UnknownTag);
+            return Some(Err(AllocError::UnknownTag));
         }
         if predecessor.is_none() && directory.len() >= self.core.settings.max_loaded_tags {
-            return Err(AllocError::Overloaded("too many tags are loaded"));
+            return Some(Err(AllocError::Overloaded("too many tags are loaded")));
         }
         let old: Option<&TagShared> = predecessor.as_ref().map(|entry| &*entry.shared);
         let entry = self.start(Arc::new(directory.new_shared(tag, old)));
         directory.insert(entry.clone());
         self.core.metrics.tags_loaded.set(gauge(directory.len()));
-        Ok(entry)
+        Some(Ok(entry))
     }
 
     fn start(&self, shared: Arc<TagShared>) -> Arc<TagEntry> {
@@ -84,7 +89,10 @@ impl Handler<Ensure> for TagRegistry {
     type Result = ();
 
     fn handle(&mut self, message: Ensure, _: &mut Context<Self>) {
-        let _ = message.reply.send(self.ensure(&message.tag));
+        // An unanswered one asks again.
+        if let Some(answer) = self.ensure(&message.tag) {
+            let _ = message.reply.send(answer);
+        }
     }
 }
 

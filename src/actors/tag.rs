@@ -14,19 +14,21 @@ use super::{
     },
 };
 use crate::{
-    domain::{Batch, DoubleBuffer, Grant, IdRange, Offer},
+    domain::{Backoff, Batch, DoubleBuffer, Grant, IdRange, Offer},
     metrics::TagMetrics,
     storage::{Claim, StoreError},
 };
 use actix::{Actor, AsyncContext, Context, Handler, Supervised};
 use std::{
+    mem::discriminant,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
 
-/// After a claim that cannot succeed, the tag's row is looked at again this much later.
-const FAULT_PAUSE: Duration = Duration::from_secs(1);
+/// After a claim that cannot succeed, the tag's row is looked at again when the next request comes
+/// after a pause that grows from the first to the second, so that a mended row is soon seen.
+const FAULT_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
 
 /// Messages that may wait: one per worker and count, and the control messages.
 const MAILBOX: usize = 16_384;
@@ -40,6 +42,8 @@ pub(super) struct TagActor {
     buffer: DoubleBuffer<Reply>,
     /// Why claims fail, and until when nobody asks again.
     fault: Option<(AllocError, Instant)>,
+    /// How long nobody asks after a fault.
+    pause: Backoff,
     /// Loads that the loader gave up in a row.
     given_up: u32,
     last_error: Option<String>,
@@ -59,6 +63,7 @@ impl TagActor {
             core,
             shared,
             fault: None,
+            pause: Backoff::new(FAULT_PAUSES.0, FAULT_PAUSES.1),
             given_up: 0,
             last_error: None,
             restarts: 0,
@@ -102,10 +107,12 @@ impl TagActor {
         }
     }
 
-    fn publish_left(&self) {
-        self.shared
-            .left
-            .store(self.buffer.left(), Ordering::Release);
+    /// Tells those who look from outside what is left.
+    fn publish(&self, now: Instant) {
+        let shared = &self.shared;
+        shared.left.store(self.buffer.left(), Ordering::Release);
+        shared.step.store(self.buffer.step(), Ordering::Relaxed);
+        shared.set_rate(self.buffer.rate(now));
     }
 
     fn refuse_parked(&mut self, error: &AllocError) {
@@ -120,12 +127,15 @@ impl TagActor {
         self.shared.raise_mark(claim.max_id);
         if offer == Offer::Stale {
             self.core.metrics.load_ended("stale");
-            self.publish_left();
+            self.publish(now);
             self.deliver(replies);
             tracing::info!(biz_tag = %self.shared.tag, "a late segment is left as a gap");
             return;
         }
-        self.fault = None;
+        if self.fault.take().is_some() {
+            tracing::info!(biz_tag = %self.shared.tag, "segments can be claimed again");
+            self.pause.reset();
+        }
         self.given_up = 0;
         self.last_error = None;
         let core = &self.core;
@@ -134,7 +144,7 @@ impl TagActor {
         tracing::debug!(biz_tag = %self.shared.tag, max_id = claim.max_id, step = claim.step,
             size = claim.range.len(), "segment claimed");
         // Before anyone is answered, as whoever asked for health looks at it next.
-        self.publish_left();
+        self.publish(now);
         self.deliver(replies);
     }
 
@@ -154,12 +164,16 @@ impl TagActor {
             return;
         }
         let vanished = error == StoreError::UnknownTag;
-        if self.fault.is_none() && !(vanished && self.was_never_served()) {
-            tracing::error!(biz_tag = %self.shared.tag, %error, "no segment can be claimed");
-        }
+        // What is wrong with the whole store is said once for all tags.
+        let said = matches!(error, StoreError::Unusable(_)) || vanished && self.was_never_served();
         let error = AllocError::from(error);
+        let known = |(old, _): &(AllocError, _)| discriminant(old) == discriminant(&error);
+        if !said && !self.fault.as_ref().is_some_and(known) {
+            tracing::error!(biz_tag = %self.shared.tag, %error, left = self.buffer.left(),
+                "no segment can be claimed");
+        }
         self.refuse_parked(&error);
-        self.fault = Some((error, now + FAULT_PAUSE));
+        self.fault = Some((error, now + self.pause.after_failure(fastrand::f64())));
         if vanished && self.buffer.left() == 0 {
             self.core.directory.remember_unknown(&self.shared.tag);
             self.retire();
@@ -169,7 +183,7 @@ impl TagActor {
     fn retire(&mut self) {
         self.retired = true;
         self.buffer.discard();
-        self.publish_left();
+        self.publish(Instant::now());
         self.tell_registry();
     }
 
@@ -224,7 +238,7 @@ impl Handler<Alloc> for TagActor {
             },
         );
         if let Some(settled) = settled {
-            self.publish_left();
+            self.publish(now);
             self.deliver([settled]);
         } else if let Some((error, until)) = &self.fault
             && *until > now

@@ -156,12 +156,7 @@ async fn run_advance(store: &SqlStore, advance: &Advance, limit: i64) -> Result<
 
 async fn list(store: &SqlStore) -> Result<(), Exit> {
     let rows = all_rows(store).await?;
-    let width = rows
-        .iter()
-        .map(|row| row.biz_tag.chars().count())
-        .max()
-        .unwrap_or(0)
-        .max("biz_tag".len());
+    let width = name_width(&rows);
     say(&format!(
         "{:<width$}  {:>19}  {:>12}  description",
         "biz_tag", "max_id", "step"
@@ -212,8 +207,44 @@ pub(super) async fn guard_status(config: &Config) -> Result<(), Exit> {
     for warning in &report.warnings {
         say(&format!("warning   {warning}"))?;
     }
+    if report.guard_active {
+        guard_rows(&all_rows(&store).await?)?;
+    }
     store.close().await;
     Ok(())
+}
+
+/// Per tag: how far it was claimed and where, how large claims were about to become, and how often the
+/// guard moved or raised it.
+fn guard_rows(rows: &[TagRow]) -> Result<(), Exit> {
+    let width = name_width(rows);
+    say(&format!(
+        "\n{:<width$}  {:>19}  {:>19}  {:>12}  {:>5}  claimed on",
+        "biz_tag", "max_id", "claimed_to", "claimed_size", "moves"
+    ))?;
+    for row in rows {
+        let Some(guard) = &row.guard else { continue };
+        let place = match (guard.here, guard.claimed_on.as_str()) {
+            (_, "") => "nowhere yet".to_owned(),
+            (true, _) => "this database server".to_owned(),
+            (false, other) => format!("{other}: the next claim moves it"),
+        };
+        let behind = match row.max_id < guard.claimed_to {
+            true => "; max_id has gone backwards: the next claim raises it",
+            false => "",
+        };
+        let retired = if row.retired { " (retired)" } else { "" };
+        say(&format!(
+            "{:<width$}  {:>19}  {:>19}  {:>12}  {:>5}  {place}{behind}{retired}",
+            row.biz_tag, row.max_id, guard.claimed_to, guard.claimed_size, guard.moves
+        ))?;
+    }
+    Ok(())
+}
+
+fn name_width(rows: &[TagRow]) -> usize {
+    let widths = rows.iter().map(|row| row.biz_tag.chars().count());
+    widths.max().unwrap_or(0).max("biz_tag".len())
 }
 
 fn parse(name: &str) -> Result<BizTag, Exit> {

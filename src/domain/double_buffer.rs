@@ -1,7 +1,8 @@
 //! `DoubleBuffer`: the segments of one tag, those who wait for ids, and when to ask for more.
 //!
 //! A state machine without a clock: every event carries its time, every answer is a value. It holds
-//! normally two segments, the current and the next. What it promises:
+//! normally two segments, the current and the next; more only while two do not bridge the outage
+//! budget. What it promises:
 //! - ids of a tag leave it in increasing order, each once;
 //! - a batch is parked only while not even its first caller can be served from what is left;
 //! - at most one load is asked for at a time, and while anyone waits one is under way;
@@ -18,6 +19,9 @@ use std::{
 
 /// The next segment is asked for when a tenth of the current one is used, as in Leaf.
 const PREFETCH_PART: u64 = 10;
+
+/// No more than so many segments are held for the outage budget; then `max_step` is too small for it.
+const MAX_SEGMENTS: usize = 8;
 
 /// Callers that ask for the same number of ids, in order, and the way back to them.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub struct LoadRequest {
     pub step: Option<i64>,
     /// How many ids are wanted.
     pub want: i64,
+    /// How large such requests are about to become, as the rate says.
+    pub expect: i64,
     /// Fewer than this would serve nobody who waits.
     pub at_least: i64,
 }
@@ -61,6 +67,17 @@ pub enum Offer {
     Taken,
     /// It answered an older request, or lies below ids already seen: a gap.
     Stale,
+}
+
+/// A load under way.
+#[derive(Debug, Clone, Copy)]
+struct Loading {
+    /// When it was asked for.
+    since: Instant,
+    /// The size that the policy proposed.
+    proposed: i64,
+    /// The size that it announces.
+    forecast: i64,
 }
 
 /// What the owner has to do: deliver these grants.
@@ -75,8 +92,8 @@ pub struct DoubleBuffer<W> {
     parked: VecDeque<Batch<W>>,
     /// The number of the newest load asked for.
     seq: u64,
-    /// The load under way: when it was asked for and the size that the policy proposed.
-    loading: Option<(Instant, i64)>,
+    /// The load under way.
+    loading: Option<Loading>,
     /// The end of the newest segment seen; a lower one is refused.
     end: i64,
     policy: StepPolicy,
@@ -124,15 +141,16 @@ impl<W> DoubleBuffer<W> {
         if seq != self.seq {
             return (Offer::Stale, Vec::new());
         }
-        let Some((asked, proposed)) = self.loading.take() else {
+        let Some(load) = self.loading.take() else {
             return (Offer::Stale, Vec::new());
         };
-        self.load_time = now.saturating_duration_since(asked);
+        self.load_time = now.saturating_duration_since(load.since);
         if range.first() < self.end {
             return (Offer::Stale, self.settle_parked(now));
         }
         self.end = range.end();
-        self.policy.claimed(now, proposed.max(row_step), row_step);
+        let size = load.proposed.max(row_step);
+        self.policy.claimed(now, size, load.forecast, row_step);
         if !range.is_empty() {
             self.segments.push_back(Segment::new(range));
         }
@@ -173,13 +191,20 @@ impl<W> DoubleBuffer<W> {
         if demand == 0 && !self.runs_short(rate) {
             return None;
         }
-        let proposed = self.policy.propose(now, rate);
+        let lately = self.rate.including_now(now);
+        let proposed = self.policy.propose(now, rate, lately);
+        let forecast = self.policy.forecast(proposed, lately);
         self.seq += 1;
-        self.loading = Some((now, proposed));
+        self.loading = Some(Loading {
+            since: now,
+            proposed,
+            forecast,
+        });
         Some(LoadRequest {
             seq: self.seq,
             step: self.policy.row_step(),
             want: proposed.max(demand).max(1),
+            expect: forecast,
             at_least,
         })
     }
@@ -293,17 +318,20 @@ impl<W> DoubleBuffer<W> {
 
     /// Whether the next segment should be on its way.
     fn runs_short(&self, rate: f64) -> bool {
-        match (self.segments.front(), self.segments.len()) {
-            (None, _) => true,
-            (Some(current), 1) => {
-                current.used() * PREFETCH_PART >= current.size()
-                    || self.policy.is_short(self.left(), rate, self.load_time)
-            }
-            _ => false,
-        }
+        let Some(current) = self.segments.front() else {
+            return true;
+        };
+        let used = current.used() * PREFETCH_PART >= current.size();
+        self.segments.len() == 1 && used
+            || self.segments.len() < MAX_SEGMENTS
+                && self.policy.is_short(self.left(), rate, self.load_time)
     }
 }
 
 #[cfg(test)]
 #[path = "double_buffer_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "outage_budget_tests.rs"]
+mod outage_budget_tests;

@@ -4,11 +4,21 @@
 //! minutes and halves one that lasted more than 30, never below the row's step. Doubling alone needs
 //! about one target duration of traffic to arrive, so after [`LONG_RISE`] doublings in a row the
 //! claim follows the measured rate at once.
+//!
+//! Growth is announced before it happens: each claim writes into its row how large claims will become,
+//! and only what was announced [`REPLICATED`] ago is claimed. A replica that is no further behind then
+//! knows how much the claims that it lost may have taken.
 
 use std::time::{Duration, Instant};
 
 /// So many doublings in a row prove that traffic is steady, and the measured rate is trusted.
 const LONG_RISE: u32 = 5;
+
+/// A replica further behind than this may not know of announced growth.
+const REPLICATED: Duration = Duration::from_secs(10);
+
+/// What is not announced yet may be claimed for so much traffic.
+const UNANNOUNCED: Duration = Duration::from_secs(2);
 
 /// What an operator sets.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +43,10 @@ pub struct StepPolicy {
     claimed_at: Option<Instant>,
     /// Doublings in a row.
     rises: u32,
+    /// The size that was announced long enough ago.
+    announced: i64,
+    /// An announcement that has yet to grow old.
+    fresh: Option<(Instant, i64)>,
 }
 
 impl StepPolicy {
@@ -45,6 +59,8 @@ impl StepPolicy {
             current: 0,
             claimed_at: None,
             rises: 0,
+            announced: 0,
+            fresh: None,
         }
     }
 
@@ -60,9 +76,10 @@ impl StepPolicy {
         self.current
     }
 
-    /// How much a claim made at `now` should take, at `rate` ids per second.
+    /// How much a claim made at `now` should take, at `rate` ids per second on average and `lately`
+    /// including what the average does not show yet.
     #[must_use]
-    pub fn propose(&self, now: Instant, rate: f64) -> i64 {
+    pub fn propose(&self, now: Instant, rate: f64, lately: f64) -> i64 {
         let (Some(row_step), Some(claimed_at)) = (self.row_step, self.claimed_at) else {
             return self.current;
         };
@@ -80,11 +97,33 @@ impl StepPolicy {
         } else {
             self.current
         };
-        size.min(self.settings.max_step).max(row_step)
+        let known = match self.fresh {
+            Some((at, size)) if is_replicated(at, now) => size,
+            _ => self.announced,
+        };
+        size.min(known.max(ids_in(UNANNOUNCED, lately)))
+            .min(self.settings.max_step)
+            .max(row_step)
     }
 
-    /// Notes that a claim of `proposed` ids was committed at `now` on a row that says `row_step`.
-    pub fn claimed(&mut self, now: Instant, proposed: i64, row_step: i64) {
+    /// How large claims are about to become at `rate` ids per second, where the next takes `proposed`:
+    /// the size they grow towards.
+    #[must_use]
+    pub fn forecast(&self, proposed: i64, rate: f64) -> i64 {
+        let target = ids_in(self.settings.segment_duration, rate);
+        target.min(self.settings.max_step).max(proposed)
+    }
+
+    /// Notes that a claim of `proposed` ids, which announced `forecast`, was committed at `now` on a row
+    /// that says `row_step`.
+    pub fn claimed(&mut self, now: Instant, proposed: i64, forecast: i64, row_step: i64) {
+        match self.fresh {
+            Some((at, _)) if !is_replicated(at, now) => {}
+            old => {
+                self.announced = old.map_or(0, |(_, size)| size);
+                self.fresh = Some((now, forecast));
+            }
+        }
         if proposed > self.current && self.claimed_at.is_some() {
             self.rises += 1;
         } else {
@@ -107,6 +146,11 @@ impl StepPolicy {
     }
 }
 
+/// Whether what was committed at `at` has reached the replicas by `now`.
+fn is_replicated(at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(at) >= REPLICATED
+}
+
 /// How many ids `rate` uses up in `duration`.
 #[allow(clippy::cast_possible_truncation, reason = "float casts saturate")]
 fn ids_in(duration: Duration, rate: f64) -> i64 {
@@ -127,43 +171,81 @@ mod tests {
         })
     }
 
+    /// A policy whose claims of `size` have been announced, on a row with this step, at `now`.
+    fn settled(now: Instant, size: i64, row_step: i64) -> StepPolicy {
+        let mut policy = policy();
+        let long_ago = now.checked_sub(REPLICATED * 2).unwrap();
+        policy.claimed(long_ago, size, 1 << 40, row_step);
+        policy.claimed(
+            now.checked_sub(REPLICATED).unwrap(),
+            size,
+            1 << 40,
+            row_step,
+        );
+        policy.claimed(now, size, 1 << 40, row_step);
+        policy
+    }
+
     #[test]
     fn a_claim_doubles_while_used_up_fast_and_stops_at_the_maximum() {
-        let (mut policy, now) = (policy(), Instant::now());
-        policy.claimed(now, 1000, 1000);
-        assert_eq!(policy.propose(now + MINUTE, 0.0), 2000);
-        policy.claimed(now, 99_999_999, 1000);
-        assert_eq!(policy.propose(now + MINUTE, 0.0), 100_000_000);
+        let now = Instant::now() + MINUTE;
+        let policy = settled(now, 1000, 1000);
+        assert_eq!(policy.propose(now + MINUTE, 0.0, 0.0), 2000);
+        let policy = settled(now, 99_999_999, 1000);
+        assert_eq!(policy.propose(now + MINUTE, 0.0, 0.0), 100_000_000);
     }
 
     #[test]
     fn it_stays_in_between_and_halves_down_to_the_rows_step() {
-        let (mut policy, now) = (policy(), Instant::now());
-        policy.claimed(now, 3000, 1000);
-        assert_eq!(policy.propose(now + 20 * MINUTE, 0.0), 3000);
-        assert_eq!(policy.propose(now + 31 * MINUTE, 0.0), 1500);
-        policy.claimed(now, 1500, 1000);
-        assert_eq!(policy.propose(now + 31 * MINUTE, 0.0), 1000);
+        let now = Instant::now() + MINUTE;
+        let mut policy = settled(now, 3000, 1000);
+        assert_eq!(policy.propose(now + 20 * MINUTE, 0.0, 0.0), 3000);
+        assert_eq!(policy.propose(now + 31 * MINUTE, 0.0, 0.0), 1500);
+        policy.claimed(now, 1500, 1500, 1000);
+        assert_eq!(policy.propose(now + 31 * MINUTE, 0.0, 0.0), 1000);
     }
 
     #[test]
     fn after_a_long_rise_it_follows_the_measured_rate() {
         let (mut policy, mut now) = (policy(), Instant::now());
-        policy.claimed(now, 10, 10);
+        policy.claimed(now, 10, 10, 10);
         for _ in 0..LONG_RISE {
-            now += Duration::from_secs(1);
-            let size = policy.propose(now, 20_000.0);
+            now += REPLICATED;
+            let size = policy.propose(now, 20_000.0, 20_000.0);
             assert!(size <= 320);
-            policy.claimed(now, size, 10);
+            let forecast = policy.forecast(size, 20_000.0);
+            policy.claimed(now, size, forecast, 10);
         }
-        assert_eq!(policy.propose(now + MINUTE, 20_000.0), 18_000_000);
+        assert_eq!(policy.propose(now + MINUTE, 20_000.0, 20_000.0), 18_000_000);
     }
 
     #[test]
     fn a_raised_step_is_the_least_at_once() {
         let (mut policy, now) = (policy(), Instant::now());
-        policy.claimed(now, 10, 5000);
+        policy.claimed(now, 10, 10, 5000);
         assert_eq!(policy.current(), 5000);
+    }
+
+    #[test]
+    fn the_forecast_is_what_the_rate_leads_to_long_before_claims_are_as_large() {
+        let policy = policy();
+        assert_eq!(policy.forecast(20, 1000.0), 900_000);
+        assert_eq!(policy.forecast(20, 0.0), 20);
+        assert_eq!(policy.forecast(20, 1e12), 100_000_000);
+    }
+
+    #[test]
+    fn growth_that_is_not_announced_long_enough_is_bounded_by_two_seconds_of_traffic() {
+        let (mut policy, start) = (policy(), Instant::now());
+        policy.claimed(start, 100_000, 100_000, 10);
+        policy.claimed(start, 200_000, 90_000_000, 10);
+        let second = start + Duration::from_secs(1);
+        assert_eq!(policy.propose(second, 1e5, 1e5), 200_000);
+        // The first announcement has grown old, the second, which says more, has not been kept.
+        let later = start + REPLICATED;
+        assert_eq!(policy.propose(later, 1e4, 1e4), 100_000);
+        policy.claimed(later, 100_000, 90_000_000, 10);
+        assert_eq!(policy.propose(later + REPLICATED, 1e4, 1e4), 200_000);
     }
 
     #[test]

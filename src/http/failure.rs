@@ -36,6 +36,27 @@ pub(super) enum Refused {
     Alloc(#[from] AllocError),
 }
 
+/// Every code that a refused request may be answered with.
+pub const CODES: [&str; 17] = [
+    "missing_biz_tag",
+    "invalid_biz_tag",
+    "invalid_count",
+    "payload_too_large",
+    "bad_request",
+    "not_found",
+    "method_not_allowed",
+    "no_available_id",
+    "internal",
+    "unknown_tag",
+    "tag_misconfigured",
+    "tag_exhausted",
+    "table_missing",
+    "table_misconfigured",
+    "failover_flapping",
+    "overloaded",
+    "shutting_down",
+];
+
 impl Refused {
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         use StatusCode as S;

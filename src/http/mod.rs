@@ -16,6 +16,7 @@ mod operations;
 pub mod parameters;
 mod throttle;
 
+pub use failure::CODES;
 pub use observe::RequestSpan;
 pub use throttle::Throttle;
 

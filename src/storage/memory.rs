@@ -1,7 +1,8 @@
 //! `MemoryStore`: rows in memory, with scripted faults. For tests of what stands above the store.
 
 use super::{
-    AdvanceTo, Advanced, Claim, ClaimRequest, NewTag, SegmentStore, StoreError, StoreReport, TagRow,
+    AdvanceTo, Advanced, Claim, ClaimRequest, NewTag, Repairs, SegmentStore, StoreError,
+    StoreReport, TagRow,
 };
 use crate::domain::{BizTag, IdRange};
 use async_trait::async_trait;
@@ -86,7 +87,7 @@ impl MemoryStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn commit(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
+    fn commit(&self, request: &ClaimRequest, repairs: &Repairs) -> Result<Claim, StoreError> {
         let mut state = self.state();
         let (max_id, step) = state
             .rows
@@ -98,8 +99,8 @@ impl MemoryStore {
                 request.tag
             )));
         }
-        let regressed = *max_id < request.mark;
-        if regressed {
+        if *max_id < request.mark {
+            repairs.note_raised();
             *max_id = request.mark + 8 * *step;
         }
         let size = request.want.max(*step);
@@ -111,8 +112,6 @@ impl MemoryStore {
                 .map_err(|error| StoreError::TagMisconfigured(error.to_string()))?,
             max_id: *max_id,
             step: *step,
-            regressed,
-            moved: false,
         })
     }
 
@@ -125,13 +124,14 @@ impl MemoryStore {
             step: *step,
             description: String::new(),
             retired: false,
+            guard: None,
         })
     }
 }
 
 #[async_trait]
 impl SegmentStore for MemoryStore {
-    async fn claim(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
+    async fn claim(&self, request: &ClaimRequest, repairs: &Repairs) -> Result<Claim, StoreError> {
         self.claims.fetch_add(1, Ordering::SeqCst);
         let (outage, fault) = {
             let mut state = self.state();
@@ -143,7 +143,7 @@ impl SegmentStore for MemoryStore {
         match fault {
             Some(Script::Fail(error)) => return Err(error),
             Some(Script::CommitAndLose) => {
-                self.commit(request)?;
+                self.commit(request, repairs)?;
                 return Err(StoreError::UnknownOutcome("the answer was lost".to_owned()));
             }
             Some(Script::Slow(delay)) => tokio::time::sleep(delay).await,
@@ -152,7 +152,7 @@ impl SegmentStore for MemoryStore {
             Some(Script::Panic) => panic!("scripted panic in the store"),
             None => {}
         }
-        self.commit(request)
+        self.commit(request, repairs)
     }
 
     async fn check(&self) -> Result<StoreReport, StoreError> {
@@ -225,6 +225,10 @@ impl SegmentStore for MemoryStore {
             from: row.max_id,
             to: target,
         })
+    }
+
+    fn connections(&self) -> (usize, usize) {
+        (0, 0)
     }
 
     async fn close(&self) {}

@@ -20,6 +20,7 @@ pub use memory::{MemoryStore, Script};
 
 use crate::domain::{BizTag, IdRange};
 use async_trait::async_trait;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a claim asks for.
 #[derive(Debug, Clone)]
@@ -31,6 +32,9 @@ pub struct ClaimRequest {
     pub step: Option<i64>,
     /// How many ids are wanted. At least the row's step is claimed.
     pub want: i64,
+    /// How large the claims of this caller are about to become, as its rate says. Written into the row
+    /// with the claim: a replica that lost the claims which follow can tell how much that may be.
+    pub expect: i64,
     /// The high-water mark: the end of everything this process ever claimed for the tag, 0 at first.
     /// A row below it has gone backwards.
     pub mark: i64,
@@ -48,10 +52,38 @@ pub struct Claim {
     pub max_id: i64,
     /// The row's `step`.
     pub step: i64,
-    /// The row had gone backwards and was raised first.
-    pub regressed: bool,
-    /// The row had been claimed on another primary and was moved first.
-    pub moved: bool,
+}
+
+/// What a claim put right on its way. Kept apart from its result: a row that was moved was moved,
+/// whatever became of the claim after that.
+#[derive(Debug, Default)]
+pub struct Repairs {
+    raised: AtomicU64,
+    moved: AtomicU64,
+}
+
+impl Repairs {
+    /// Notes a row that had gone backwards and was raised.
+    pub fn note_raised(&self) {
+        self.raised.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes a row that had been claimed on another primary and was moved.
+    pub fn note_moved(&self) {
+        self.moved.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Rows raised because they had gone backwards.
+    #[must_use]
+    pub fn raised(&self) -> u64 {
+        self.raised.load(Ordering::Relaxed)
+    }
+
+    /// Rows moved because they had been claimed on another primary.
+    #[must_use]
+    pub fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
+    }
 }
 
 /// A row of the segments table, for people.
@@ -67,6 +99,23 @@ pub struct TagRow {
     pub description: String,
     /// Whether `retired_at` is set (deleted).
     pub retired: bool,
+    /// `None` where claims carry no guard.
+    pub guard: Option<GuardRow>,
+}
+
+/// The guard's columns of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuardRow {
+    /// End of the newest claim.
+    pub claimed_to: i64,
+    /// How large claims were about to become with the newest one, itself included.
+    pub claimed_size: i64,
+    /// Identity of the primary it was made on; empty where none is known.
+    pub claimed_on: String,
+    /// Whether that is the server which answered.
+    pub here: bool,
+    /// How often the guard has moved or raised the row.
+    pub moves: i64,
 }
 
 /// A tag to be made.
@@ -117,7 +166,9 @@ pub enum AdvanceTo {
 #[async_trait]
 pub trait SegmentStore: Send + Sync + 'static {
     /// Claims a segment: committed when it returns `Ok`, and nobody else has or gets its ids.
-    async fn claim(&self, request: &ClaimRequest) -> Result<Claim, StoreError>;
+    ///
+    /// What had to be put right first is noted in `repairs`, also where the claim fails after that.
+    async fn claim(&self, request: &ClaimRequest, repairs: &Repairs) -> Result<Claim, StoreError>;
 
     /// Checks connection, table and server, and says what they are.
     async fn check(&self) -> Result<StoreReport, StoreError>;
@@ -144,6 +195,9 @@ pub trait SegmentStore: Send + Sync + 'static {
 
     /// Raises `max_id`; never lowers it.
     async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError>;
+
+    /// Connections: idle, and in use.
+    fn connections(&self) -> (usize, usize);
 
     /// Closes the connections. Idempotent.
     async fn close(&self);

@@ -2,102 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod panics;
+mod world;
+
 use id_alloc::{
-    actors::{AllocError, Allocation, Allocator, Crash, Settings},
-    domain::{BizTag, IdRange, Ids, StepSettings},
-    metrics::Metrics,
-    storage::{MemoryStore, Script, StoreError, Unusable},
+    actors::{AllocError, Allocator},
+    domain::BizTag,
+    storage::{Script, Unusable},
 };
 use std::{
     collections::BTreeSet,
-    sync::Arc,
     time::{Duration, Instant},
 };
-
-/// Nothing here takes longer, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn settings() -> Settings {
-    Settings {
-        step: StepSettings {
-            segment_duration: Duration::from_secs(900),
-            max_step: 100_000_000,
-            outage_budget: Duration::from_secs(300),
-        },
-        backoff_max: Duration::from_millis(20),
-        claim_timeout: Duration::from_millis(200),
-        claims: 4,
-        request_deadline: Duration::from_secs(10),
-        max_waiting_per_tag: 10_000,
-        max_waiting: 10_000,
-        workers: 1,
-        unknown_tag_ttl: Duration::from_millis(200),
-        unknown_tags: 100,
-        max_loaded_tags: 100,
-        idle_after: Duration::from_secs(3600),
-        refresh: Duration::from_secs(60),
-    }
-}
-
-struct World {
-    store: Arc<MemoryStore>,
-    metrics: Arc<Metrics>,
-    allocation: Allocation,
-    allocator: Allocator,
-}
-
-impl World {
-    fn new(rows: &[(&str, i64, i64)]) -> Self {
-        Self::with(rows, settings())
-    }
-
-    fn with(rows: &[(&str, i64, i64)], settings: Settings) -> Self {
-        let store = Arc::new(MemoryStore::with_rows(rows.iter().copied()));
-        let metrics = Arc::new(Metrics::new(10).unwrap());
-        let allocation = Allocation::start(settings, store.clone(), metrics.clone(), 2);
-        let allocator = allocation.allocator();
-        Self {
-            store,
-            metrics,
-            allocation,
-            allocator,
-        }
-    }
-
-    async fn take(&self, tag: &str, count: u32) -> Result<Vec<i64>, AllocError> {
-        self.allocator
-            .allocate(&BizTag::parse(tag).unwrap(), count)
-            .await
-            .map(|ids| flat(&ids))
-    }
-
-    async fn one(&self, tag: &str) -> i64 {
-        self.take(tag, 1).await.unwrap()[0]
-    }
-
-    fn metric(&self, line_start: &str) -> f64 {
-        let text = self.metrics.render(|_| {}).unwrap();
-        text.lines()
-            .find_map(|line| line.strip_prefix(line_start))
-            .map_or(0.0, |value| value.trim().parse().unwrap())
-    }
-}
-
-fn flat(ids: &Ids) -> Vec<i64> {
-    ids.iter().flat_map(IdRange::iter).collect()
-}
-
-async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !condition() {
-        assert!(began.elapsed() < PATIENCE, "never came true: {what}");
-        actix_web::rt::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-fn transient() -> StoreError {
-    StoreError::Transient("the database is down".to_owned())
-}
+use world::{PATIENCE, World, eventually, flat, settings, transient};
 
 #[actix_web::test]
 async fn ids_begin_at_one_and_follow_each_other() {
@@ -208,53 +125,6 @@ async fn a_hung_claim_is_given_up_and_made_again() {
     let world = World::new(&[("a", 0, 10)]);
     world.store.script([Script::Hang]);
     assert_eq!(world.one("a").await, 1);
-}
-
-#[actix_web::test]
-async fn a_panic_in_the_store_costs_a_retry_only() {
-    let world = World::new(&[("a", 0, 10)]);
-    world.store.script([Script::Panic]);
-    assert_eq!(world.one("a").await, 1);
-}
-
-#[actix_web::test]
-async fn a_panicked_tag_actor_is_made_anew_above_its_mark() {
-    let world = World::new(&[("a", 0, 100)]);
-    assert_eq!(world.one("a").await, 1);
-    // An operator lowers the row as well: the mark outlives the actor.
-    let tag = BizTag::parse("a").unwrap();
-    world.store.put("a", 0, 100);
-    world.allocation.crash(Crash::Tag(&tag));
-    let id = loop {
-        match world.take("a", 1).await {
-            Ok(ids) => break ids[0],
-            Err(AllocError::NoAvailableId(_)) => {}
-            Err(error) => panic!("{error}"),
-        }
-    };
-    assert!(id >= 100, "{id} was claimed before the panic");
-    assert_eq!(
-        world.metric("id_alloc_actor_restarts_total{actor=\"tag\",reason=\"panic\"}"),
-        1.0
-    );
-}
-
-#[actix_web::test]
-async fn a_panicked_loader_and_registry_are_made_anew() {
-    let world = World::new(&[("a", 0, 10), ("b", 0, 10), ("c", 0, 10)]);
-    assert_eq!(world.one("a").await, 1);
-    for (crash, tag, label) in [
-        (Crash::Loader, "b", "loader"),
-        (Crash::Registry, "c", "registry"),
-    ] {
-        world.allocation.crash(crash);
-        assert_eq!(world.one(tag).await, 1);
-        let metric = format!("id_alloc_actor_restarts_total{{actor=\"{label}\",reason=\"panic\"}}");
-        eventually(label, || world.metric(&metric) == 1.0).await;
-    }
-    for expected in 2..50 {
-        assert_eq!(world.one("a").await, expected);
-    }
 }
 
 #[actix_web::test]
@@ -386,13 +256,11 @@ async fn a_demand_that_outlived_an_outage_in_the_queue_is_served_afterwards() {
         "{late:?}"
     );
     // The claim made on its behalf is given up while nobody in time waits.
-    let claims = world.store.claims();
-    eventually("one more round", || {
-        world.store.claims() >= claims + 6 || {
-            world.metric("id_alloc_segment_loads_total{outcome=\"transient\"}") > 20.0
-        }
-    })
-    .await;
+    let (tag, began) = (BizTag::parse("a").unwrap(), Instant::now());
+    while world.allocator.describe(&tag).await.unwrap().loading {
+        assert!(began.elapsed() < PATIENCE, "it claims on for nobody");
+        actix_web::rt::time::sleep(Duration::from_millis(2)).await;
+    }
     world.store.outage(None);
     assert_eq!(world.take("a", 5000).await.unwrap().len(), 5000);
 }

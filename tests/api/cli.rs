@@ -146,3 +146,44 @@ async fn four_migrations_at_once_on_an_empty_database_all_end_well() {
         }
     }
 }
+
+#[tokio::test]
+async fn guard_status_tells_of_each_tag_where_and_how_far_it_was_claimed_and_its_moves() {
+    let database = TestDatabase::on_mariadb().await;
+    let url = database.url();
+    prepare(
+        &url,
+        &[("order", 0, 10), ("idle", 700, 10), ("lost", 0, 10)],
+    )
+    .await;
+    let server = Server::on(&url).await;
+    server.ids("order", 100).await;
+    server.ids("lost", 1).await;
+    database
+        .execute(&[
+            "UPDATE segments SET claimed_on = 'an old primary', moves = 2 WHERE biz_tag = 'lost'",
+            "UPDATE segments SET max_id = 7 WHERE biz_tag = 'order'",
+            "UPDATE segments SET claimed_on = '' WHERE biz_tag = 'idle'",
+        ])
+        .await;
+    let status = cli(&url, &["guard", "status"]).await;
+    assert!(status.contains("guard     on\n"), "{status}");
+    let line = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("{name}: {status}"))
+    };
+    let order = line("order");
+    assert!(order.contains("this database server"), "{status}");
+    assert!(order.contains("gone backwards"), "{status}");
+    assert!(line("idle").contains("700"), "{status}");
+    assert!(line("idle").contains("nowhere yet"), "{status}");
+    let moved = "    2  an old primary: the next claim moves it";
+    assert!(line("lost").ends_with(moved), "{status}");
+    server.ids("order", 10_000).await;
+    let status = cli(&url, &["guard", "status"]).await;
+    let order = status.lines().find(|line| line.starts_with("order"));
+    assert!(
+        order.is_some_and(|line| line.ends_with("    1  this database server")),
+        "{status}"
+    );
+}

@@ -2,7 +2,7 @@
 
 use id_alloc::domain::BizTag;
 use id_alloc::storage::sql::{GuardMode, SqlSettings, SqlStore};
-use id_alloc::storage::{ClaimRequest, NewTag, SegmentStore};
+use id_alloc::storage::{Claim, ClaimRequest, NewTag, Repairs, SegmentStore, StoreError};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use std::time::Duration;
 
@@ -148,7 +148,29 @@ pub(crate) fn ask(name: &str) -> ClaimRequest {
         tag: tag(name),
         step: None,
         want: 1,
+        expect: 1,
         mark: 0,
         at_least: 1,
+    }
+}
+
+/// Claims as tests write them.
+pub(crate) trait Take {
+    /// One claim, whatever it puts right.
+    async fn take(&self, request: &ClaimRequest) -> Result<Claim, StoreError>;
+
+    /// One claim that succeeds, and how many rows it raised and moved.
+    async fn repair(&self, request: &ClaimRequest) -> (Claim, u64, u64);
+}
+
+impl Take for SqlStore {
+    async fn take(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
+        self.claim(request, &Repairs::default()).await
+    }
+
+    async fn repair(&self, request: &ClaimRequest) -> (Claim, u64, u64) {
+        let repairs = Repairs::default();
+        let claim = self.claim(request, &repairs).await.expect("a claim");
+        (claim, repairs.raised(), repairs.moved())
     }
 }

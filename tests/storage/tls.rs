@@ -1,7 +1,7 @@
 //! The connection to the database, encrypted and checked, against a MariaDB with a certificate of the
 //! test's own.
 
-use crate::helpers::{ask, new};
+use crate::helpers::{Take as _, ask, new};
 use crate::support::database::connect;
 use crate::support::mariadb::OwnMariaDb;
 use id_alloc::storage::sql::{GuardMode, SqlSettings, SqlStore};
@@ -97,10 +97,10 @@ async fn a_checked_and_encrypted_connection_claims_and_an_unchecked_one_is_refus
     let good = store(url("127.0.0.1", "ids", "VERIFY_IDENTITY", "right"));
     good.migrate_up().await.unwrap();
     good.create(&new("test", 0, 100)).await.unwrap();
-    assert_eq!(good.claim(&ask("test")).await.unwrap().max_id, 100);
+    assert_eq!(good.take(&ask("test")).await.unwrap().max_id, 100);
     // The certificate does not say this name, which matters to VERIFY_IDENTITY alone.
     let other_name = store(url("localhost", "ids", "VERIFY_CA", "right"));
-    assert_eq!(other_name.claim(&ask("test")).await.unwrap().max_id, 200);
+    assert_eq!(other_name.take(&ask("test")).await.unwrap().max_id, 200);
 
     for (host, mode, authority) in [
         ("127.0.0.1", "VERIFY_IDENTITY", "wrong"),
@@ -109,7 +109,7 @@ async fn a_checked_and_encrypted_connection_claims_and_an_unchecked_one_is_refus
     ] {
         let asked = Instant::now();
         let wrong = store(url(host, "ids", mode, authority));
-        let refused = wrong.claim(&ask("test")).await;
+        let refused = wrong.take(&ask("test")).await;
         let took = asked.elapsed();
         let said = format!("{host} {mode} {authority}: {refused:?} after {took:?}");
         let Err(StoreError::Transient(text)) = refused else {
@@ -121,7 +121,7 @@ async fn a_checked_and_encrypted_connection_claims_and_an_unchecked_one_is_refus
     }
     // MariaDB calls it a refused password.
     let plain = store(url("127.0.0.1", "ids", "DISABLED", "right"));
-    let refused = plain.claim(&ask("test")).await;
+    let refused = plain.take(&ask("test")).await;
     assert!(
         matches!(
             refused,
@@ -129,5 +129,5 @@ async fn a_checked_and_encrypted_connection_claims_and_an_unchecked_one_is_refus
         ),
         "{refused:?}"
     );
-    assert_eq!(good.claim(&ask("test")).await.unwrap().max_id, 300);
+    assert_eq!(good.take(&ask("test")).await.unwrap().max_id, 300);
 }

@@ -26,12 +26,13 @@ impl SqlStore {
         let statement = found.dialect.list(after, limit);
         let rows = self.pool.rows(&on, Kind::Read, statement).await;
         let rows = rows.map_err(|error| self.noted(&on, error))?;
+        let guarded = found.dialect.identity.is_some();
         rows.iter()
-            .map(|row| self.tag_row(row).map_err(StoreError::from))
+            .map(|row| self.tag_row(row, guarded).map_err(StoreError::from))
             .collect()
     }
 
-    fn tag_row(&self, row: &QueryResult) -> Result<TagRow, SqlError> {
+    fn tag_row(&self, row: &QueryResult, guarded: bool) -> Result<TagRow, SqlError> {
         let place = &self.pool.place;
         Ok(TagRow {
             biz_tag: value(row, "biz_tag", place)?,
@@ -39,6 +40,7 @@ impl SqlStore {
             step: value(row, "step", place)?,
             description: value::<Option<String>>(row, "description", place)?.unwrap_or_default(),
             retired: value::<i64>(row, "retired", place)? != 0,
+            guard: guarded.then(|| self.guard_row(row)).transpose()?,
         })
     }
 
@@ -67,14 +69,7 @@ impl SqlStore {
         let rows = self.pool.rows(on, Kind::Read, found.dialect.row(tag)).await;
         let rows = rows.map_err(|error| self.noted(on, error))?;
         let row = rows.first().ok_or(StoreError::UnknownTag)?;
-        let place = &self.pool.place;
-        Ok(TagRow {
-            biz_tag: tag.as_str().to_owned(),
-            max_id: value(row, "max_id", place)?,
-            step: value(row, "step", place)?,
-            description: value::<Option<String>>(row, "description", place)?.unwrap_or_default(),
-            retired: value::<i64>(row, "retired", place)? != 0,
-        })
+        Ok(self.tag_row(row, found.dialect.identity.is_some())?)
     }
 
     pub(super) async fn show_row(&self, tag: &BizTag) -> Result<TagRow, StoreError> {
@@ -186,7 +181,7 @@ impl SqlStore {
                     "biz_tag {tag}: max_id is {from} already and is never lowered"
                 ));
             }
-            let statement = found.dialect.raise(tag, from, target);
+            let statement = found.dialect.raise(tag, from, target, false);
             let done = self.pool.execute(&on, Kind::Write, statement).await;
             if done
                 .map_err(|error| self.noted(&on, error))?

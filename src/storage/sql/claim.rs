@@ -6,11 +6,12 @@
 
 use super::SqlStore;
 use super::connect::Generation;
-use super::decide::{Decision, Guard, Row, decide, wanted};
+use super::decide::{Decision, Row, decide, wanted};
 use super::dialect::{Dialect, value};
 use super::errors::{DEADLOCK, Kind, SqlError, UNKNOWN_COLUMN};
 use crate::domain::{BizTag, IdRange};
-use crate::storage::{Claim, ClaimRequest, StoreError};
+use crate::storage::{Claim, ClaimRequest, GuardRow, Repairs, StoreError};
+use sea_orm::QueryResult;
 use std::collections::{HashMap, VecDeque};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -27,16 +28,16 @@ pub(super) type Moves = HashMap<BizTag, VecDeque<Instant>>;
 
 #[derive(Default)]
 struct Progress {
-    regressed: bool,
-    moved: bool,
     reconnected: bool,
     deadlocks: u32,
-    /// What should have matched the row did not: another was first, or the server is read-only.
-    idle: bool,
 }
 
 impl SqlStore {
-    pub(super) async fn claim_segment(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
+    pub(super) async fn claim_segment(
+        &self,
+        request: &ClaimRequest,
+        repairs: &Repairs,
+    ) -> Result<Claim, StoreError> {
         let mut progress = Progress::default();
         let mut step = request.step;
         // Set where exactly so many are to be claimed.
@@ -59,8 +60,6 @@ impl SqlStore {
                             range,
                             max_id,
                             step,
-                            regressed: progress.regressed,
-                            moved: progress.moved,
                         });
                     }
                     Ok(None) => {}
@@ -88,34 +87,33 @@ impl SqlStore {
                 }
                 (Decision::StepChanged(new), _) => step = Some(new),
                 (Decision::TakeRest(n), Some(row)) => (step, rest) = (Some(row.step), Some(n)),
-                (Decision::Retry, _) => progress.idle = true,
+                (Decision::Retry, _) => {}
+                (Decision::ReadOnly, _) => {
+                    // With SUPER no statement fails here; only this tells that it was demoted.
+                    self.pool.renew(&on);
+                    return Err(StoreError::ReadOnly(format!(
+                        "the database is read-only: {}",
+                        self.pool.place.endpoint
+                    )));
+                }
                 (Decision::Regressed { .. }, _) if !progress.reconnected => {
                     // The connection may lead to a replica or to the primary of yesterday.
                     progress.reconnected = true;
                     self.pool.renew(&on);
                 }
                 (decision, Some(row)) => {
-                    match self
-                        .put_right(&on, dialect, &request.tag, &row, decision)
-                        .await
-                    {
-                        Ok(done) => {
-                            progress.regressed |= done.regressed;
-                            progress.moved |= done.moved;
-                            progress.idle = !done.changed;
-                        }
+                    let put_right =
+                        self.put_right(&on, dialect, &request.tag, &row, decision, repairs);
+                    match put_right.await {
+                        Ok(()) => {}
                         Err(error) if progress.again(&error) => {}
                         Err(error) => return Err(self.noted(&on, error)),
                     }
                 }
             }
         }
-        if progress.idle {
-            // Where this user may write to a demoted primary no error says that it is one.
-            self.pool.renew(&self.pool.current());
-        }
         Err(StoreError::Transient(format!(
-            "biz_tag {}: the row kept changing while it was claimed, or the database is read-only",
+            "biz_tag {}: the row kept changing while it was claimed",
             request.tag
         )))
     }
@@ -130,7 +128,7 @@ impl SqlStore {
         step: i64,
     ) -> Result<Option<i64>, SqlError> {
         let limit = self.limits.id_limit;
-        let statement = dialect.claim(&request.tag, n, step, request.mark, limit);
+        let statement = dialect.claim(request, n, step, limit);
         if dialect.backend == super::dialect::Backend::Sqlite {
             let rows = self.pool.rows(on, Kind::Write, statement).await?;
             return rows
@@ -161,12 +159,7 @@ impl SqlStore {
         };
         let guard = match dialect.identity {
             None => None,
-            Some(_) => Some(Guard {
-                claimed_to: value(row, "claimed_to", place)?,
-                claimed_size: value(row, "claimed_size", place)?,
-                claimed_on: value(row, "claimed_on", place)?,
-                here: value::<i64>(row, "here", place)? != 0,
-            }),
+            Some(_) => Some(self.guard_row(row)?),
         };
         // A column may allow NULL; that is this row's fault, not the table's.
         let number = |name: &str| match value::<Option<i64>>(row, name, place) {
@@ -180,11 +173,23 @@ impl SqlStore {
             max_id: number("max_id")?,
             step: number("step")?,
             retired: value::<i64>(row, "retired", place)? != 0,
+            writable: value::<i64>(row, "writable", place)? != 0,
             guard,
         }))
     }
 
-    /// Raises, moves or adopts the row; says what was done, which is nothing where another was first.
+    pub(super) fn guard_row(&self, row: &QueryResult) -> Result<GuardRow, SqlError> {
+        let place = &self.pool.place;
+        Ok(GuardRow {
+            claimed_to: value(row, "claimed_to", place)?,
+            claimed_size: value(row, "claimed_size", place)?,
+            claimed_on: value(row, "claimed_on", place)?,
+            here: value::<i64>(row, "here", place)? != 0,
+            moves: value(row, "moves", place)?,
+        })
+    }
+
+    /// Raises, moves or adopts the row, unless another was first.
     async fn put_right(
         &self,
         on: &Generation,
@@ -192,51 +197,55 @@ impl SqlStore {
         tag: &BizTag,
         row: &Row,
         decision: Decision,
-    ) -> Result<Done, SqlError> {
-        let mut done = Done::default();
+        repairs: &Repairs,
+    ) -> Result<(), SqlError> {
         let identity = dialect.identity.as_ref();
         let statement = match (&decision, identity) {
-            (Decision::Regressed { target }, _) => {
-                tracing::error!(
-                    biz_tag = %tag, max_id = row.max_id, target,
-                    "max_id has gone backwards (a restore, or somebody lowered it): raising it"
-                );
-                done.regressed = true;
-                dialect.raise(tag, row.max_id, *target)
-            }
+            (Decision::Regressed { target }, _) => dialect.raise(tag, row.max_id, *target, true),
             (
                 Decision::Foreign {
-                    claimed_on,
-                    target,
-                    regressed,
+                    claimed_on, target, ..
                 },
                 Some(identity),
             ) => {
                 self.may_move(tag)?;
-                (done.moved, done.regressed) = (true, *regressed);
                 dialect.take_over(tag, identity, claimed_on, row.max_id, *target)
             }
             (Decision::Adopt, Some(identity)) => {
                 dialect.take_over(tag, identity, "", row.max_id, row.max_id)
             }
-            _ => return Ok(done),
+            _ => return Ok(()),
         };
         let changed = self.pool.execute(on, Kind::Write, statement).await?;
         if changed.rows_affected() == 0 {
-            return Ok(Done::default());
+            return Ok(());
         }
-        done.changed = true;
-        if let Decision::Foreign {
-            claimed_on, target, ..
-        } = &decision
-        {
-            self.count_move(tag);
-            tracing::error!(
-                biz_tag = %tag, claimed_on, max_id = row.max_id, target,
-                "the newest claim was made on another primary: moved past what it may have lost"
-            );
+        match &decision {
+            Decision::Regressed { target } => {
+                repairs.note_raised();
+                tracing::error!(
+                    biz_tag = %tag, max_id = row.max_id, raised_to = target,
+                    "max_id had gone backwards (a restore, or somebody lowered it) and was raised"
+                );
+            }
+            Decision::Foreign {
+                claimed_on,
+                target,
+                regressed,
+            } => {
+                self.count_move(tag);
+                repairs.note_moved();
+                if *regressed {
+                    repairs.note_raised();
+                }
+                tracing::error!(
+                    biz_tag = %tag, claimed_on, max_id = row.max_id, moved_to = target,
+                    "the newest claim was made on another primary: moved past what it may have lost"
+                );
+            }
+            _ => {}
         }
-        Ok(done)
+        Ok(())
     }
 
     fn may_move(&self, tag: &BizTag) -> Result<(), StoreError> {
@@ -270,13 +279,6 @@ impl SqlStore {
         }
         error.store
     }
-}
-
-#[derive(Default)]
-struct Done {
-    changed: bool,
-    regressed: bool,
-    moved: bool,
 }
 
 impl Progress {

@@ -75,6 +75,22 @@ impl Pool {
         self.current.load_full()
     }
 
+    /// Connections of the current pool: idle, and in use.
+    pub(super) fn connections(&self) -> (usize, usize) {
+        let current = self.current.load();
+        let (size, idle) = match self.backend {
+            Backend::MySql => {
+                let pool = current.db.get_mysql_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+            Backend::Sqlite => {
+                let pool = current.db.get_sqlite_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+        };
+        (idle, (size as usize).saturating_sub(idle))
+    }
+
     /// The SQLite file; `None` on a server.
     pub(super) fn file(&self) -> Option<PathBuf> {
         match &self.options {

@@ -5,7 +5,7 @@
 //! of another primary is moved before anything is said about its `max_id`, since the move raises it
 //! past a regression too; and only a row that stands right is asked about the limit.
 
-use crate::storage::ClaimRequest;
+use crate::storage::{ClaimRequest, GuardRow};
 
 /// A row as read, exactly of the wanted name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,21 +13,10 @@ pub(super) struct Row {
     pub(super) max_id: i64,
     pub(super) step: i64,
     pub(super) retired: bool,
+    /// False on a server that says it is read-only.
+    pub(super) writable: bool,
     /// `None` where claims carry no guard.
-    pub(super) guard: Option<Guard>,
-}
-
-/// The guard's columns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Guard {
-    /// End of the newest claim.
-    pub(super) claimed_to: i64,
-    /// Size of the newest claim.
-    pub(super) claimed_size: i64,
-    /// Identity of the primary it was made on; empty where none is known.
-    pub(super) claimed_on: String,
-    /// Whether that is the server which answered.
-    pub(super) here: bool,
+    pub(super) guard: Option<GuardRow>,
 }
 
 /// The configured bounds.
@@ -37,7 +26,7 @@ pub(super) struct Limits {
     pub(super) id_limit: i64,
     /// The largest step a row may say.
     pub(super) max_step: i64,
-    /// Ids skipped by a move or a raise; `None` for 8 × the newest claim.
+    /// Ids skipped by a move or a raise; `None` for 8 × what the newest claim expected.
     pub(super) failover_skip: Option<i64>,
 }
 
@@ -73,6 +62,8 @@ pub(super) enum Decision {
     },
     /// No primary is named yet: write this one's identity.
     Adopt,
+    /// A demoted primary: nothing is written to it, whoever may.
+    ReadOnly,
     /// The row matches by now: claim again.
     Retry,
 }
@@ -93,6 +84,9 @@ pub(super) fn decide(row: Option<&Row>, request: &ClaimRequest, limits: &Limits)
             "biz_tag {tag}: max_id is {}, it must not be negative: set it above every id in use",
             row.max_id
         ));
+    }
+    if !row.writable {
+        return Decision::ReadOnly;
     }
     let claimed_to = row.guard.as_ref().map_or(0, |guard| guard.claimed_to);
     let floor = claimed_to.max(request.mark).max(0);
@@ -146,11 +140,12 @@ fn left(max_id: i64, limits: &Limits) -> i64 {
 }
 
 /// How far beyond everything known a row is raised: others may hold claims that were lost with the
-/// old primary, as large as the newest one or as ours.
+/// old primary, as large as the newest one said that they would become, or as ours.
 fn skip(row: &Row, request: &ClaimRequest, limits: &Limits) -> i64 {
     limits.failover_skip.unwrap_or_else(|| {
-        let newest = row.guard.as_ref().map_or(0, |guard| guard.claimed_size);
-        newest.max(request.want).max(row.step).saturating_mul(8)
+        let expected = row.guard.as_ref().map_or(0, |guard| guard.claimed_size);
+        let ours = request.want.max(request.expect);
+        expected.max(ours).max(row.step).saturating_mul(8)
     })
 }
 
@@ -170,6 +165,7 @@ mod tests {
             tag: BizTag::parse("order").unwrap(),
             step: Some(100),
             want: 100,
+            expect: 100,
             mark: 0,
             at_least: 1,
         }
@@ -180,16 +176,18 @@ mod tests {
             max_id: 5000,
             step: 100,
             retired: false,
-            guard: Some(Guard {
+            writable: true,
+            guard: Some(GuardRow {
                 claimed_to: 5000,
                 claimed_size: 200,
                 claimed_on: "here".into(),
                 here: true,
+                moves: 0,
             }),
         }
     }
 
-    fn with_guard(change: impl FnOnce(&mut Guard)) -> Row {
+    fn with_guard(change: impl FnOnce(&mut GuardRow)) -> Row {
         let mut row = row();
         change(row.guard.as_mut().unwrap());
         row

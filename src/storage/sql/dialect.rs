@@ -3,7 +3,7 @@
 
 use super::errors::{Kind, Place, SqlError};
 use crate::domain::BizTag;
-use crate::storage::StoreError;
+use crate::storage::{ClaimRequest, StoreError};
 use sea_orm::{DbBackend, QueryResult, Statement, TryGetable, Value};
 
 /// Which kind of database it is.
@@ -46,6 +46,10 @@ pub(super) struct Dialect {
     /// Whether the table has `retired_at`.
     pub(super) retirable: bool,
 }
+
+/// Whether a server may be written to. As a text, since `read_only` became an enumeration in MariaDB
+/// (MDEV-36425): each of its names equals the number 0.
+const WRITABLE: &str = "CONCAT(@@global.read_only) IN ('0', 'OFF')";
 
 /// A text that is built together with its values, which so stay in order.
 struct Sql {
@@ -143,12 +147,31 @@ impl Dialect {
         }
     }
 
-    /// Not on a primary that was demoted: with SUPER the write itself would pass. As a text, since
-    /// it became an enumeration in MariaDB (MDEV-36425): each of its names equals the number 0.
-    fn writable(&self, sql: Sql) -> Sql {
+    /// Not on a primary that was demoted: with SUPER the write itself would pass.
+    fn only_writable(&self, sql: Sql) -> Sql {
         match self.backend {
-            Backend::MySql => sql.text(" AND CONCAT(@@global.read_only) IN ('0', 'OFF')"),
+            Backend::MySql => sql.text(" AND ").text(WRITABLE),
             Backend::Sqlite => sql,
+        }
+    }
+
+    /// The columns of the guard and whether the server may be written to, for a SELECT.
+    fn guard_columns(&self, mut sql: Sql) -> Sql {
+        if let Some(identity) = &self.identity {
+            sql = sql.text(", claimed_to, claimed_size, claimed_on, moves, (");
+            sql = self.here(sql, identity).text(") AS here");
+        }
+        match (self.backend, &self.identity) {
+            (Backend::MySql, Some(_)) => sql.text(&format!(", ({WRITABLE}) AS writable")),
+            _ => sql.text(", 1 AS writable"),
+        }
+    }
+
+    /// One more move, where moves are counted.
+    fn moved(&self, sql: Sql) -> Sql {
+        match self.identity {
+            Some(_) => sql.text(", moves = moves + 1"),
+            None => sql,
         }
     }
 
@@ -162,18 +185,20 @@ impl Dialect {
 
     /// The claim of `n` ids where the row stands right. The order of the assignments matters: MySQL
     /// evaluates them from left to right, so `max_id` must come last.
-    pub(super) fn claim(
-        &self,
-        tag: &BizTag,
-        n: i64,
-        step: i64,
-        mark: i64,
-        limit: i64,
-    ) -> Statement {
+    pub(super) fn claim(&self, request: &ClaimRequest, n: i64, step: i64, limit: i64) -> Statement {
         let mut sql = Sql::new(format!("UPDATE {} SET ", self.table));
         if self.identity.is_some() {
             sql = sql.text("claimed_to = max_id + ").bind(n);
-            sql = sql.text(", claimed_size = ").bind(n).text(", ");
+            // Half of what was said before stays, so that a tag which rests, or another server that
+            // sees less of it, does not make a replica forget how fast it can be.
+            let (greatest, half) = match self.backend {
+                Backend::MySql => ("GREATEST", "claimed_size DIV 2"),
+                Backend::Sqlite => ("MAX", "claimed_size / 2"),
+            };
+            sql = sql.text(&format!(", claimed_size = {greatest}("));
+            sql = sql
+                .bind(request.expect.max(n))
+                .text(&format!(", {half}), "));
         }
         sql = match self.backend {
             Backend::MySql => sql
@@ -183,7 +208,7 @@ impl Dialect {
             Backend::Sqlite => sql.text("max_id = max_id + ").bind(n),
         };
         sql = self.touched(sql);
-        sql = self.live(self.exact(sql, tag.as_str()));
+        sql = self.live(self.exact(sql, request.tag.as_str()));
         sql = sql.text(" AND step = ").bind(step);
         if let Some(identity) = &self.identity {
             sql = self.here(sql.text(" AND "), identity);
@@ -196,13 +221,13 @@ impl Dialect {
             sql = sql.text("claimed_to, ");
         }
         sql = sql
-            .bind(mark)
+            .bind(request.mark)
             .text(", 0) AND ")
             .bind(limit.saturating_sub(n));
         // Not in the plain claim: with binlog_format=STATEMENT a replica would evaluate it anew, find
         // itself read-only and apply nothing.
         if self.identity.is_some() {
-            sql = self.writable(sql);
+            sql = self.only_writable(sql);
         }
         if self.backend == Backend::Sqlite {
             sql = sql.text(" RETURNING max_id");
@@ -215,19 +240,17 @@ impl Dialect {
     pub(super) fn row(&self, tag: &BizTag) -> Statement {
         let mut sql = Sql::new(match self.backend {
             Backend::MySql => {
-                "SELECT CAST(max_id AS SIGNED) AS max_id, CAST(step AS SIGNED) AS step, description, "
+                "SELECT biz_tag, CAST(max_id AS SIGNED) AS max_id, CAST(step AS SIGNED) AS step, \
+                 description, "
             }
-            Backend::Sqlite => "SELECT max_id, step, description, ",
+            Backend::Sqlite => "SELECT biz_tag, max_id, step, description, ",
         });
         sql = sql.text(if self.retirable {
             "(retired_at IS NOT NULL) AS retired"
         } else {
             "0 AS retired"
         });
-        if let Some(identity) = &self.identity {
-            sql = sql.text(", claimed_to, claimed_size, claimed_on, (");
-            sql = self.here(sql, identity).text(") AS here");
-        }
+        sql = self.guard_columns(sql);
         sql = sql.text(&format!(" FROM {}", self.table));
         sql = self.exact(sql, tag.as_str());
         if self.backend == Backend::MySql {
@@ -236,9 +259,12 @@ impl Dialect {
         self.done(sql)
     }
 
-    /// Raises `max_id` to `target` if it still is what was read.
-    pub(super) fn raise(&self, tag: &BizTag, read: i64, target: i64) -> Statement {
-        let sql = Sql::new(format!("UPDATE {} SET max_id = ", self.table)).bind(target);
+    /// Raises `max_id` to `target` if it still is what was read; `repair` counts it as a move.
+    pub(super) fn raise(&self, tag: &BizTag, read: i64, target: i64, repair: bool) -> Statement {
+        let mut sql = Sql::new(format!("UPDATE {} SET max_id = ", self.table)).bind(target);
+        if repair {
+            sql = self.moved(sql);
+        }
         let sql = self.live(self.exact(self.touched(sql), tag.as_str()));
         self.done(sql.text(" AND max_id = ").bind(read))
     }
@@ -253,14 +279,17 @@ impl Dialect {
         target: i64,
     ) -> Statement {
         let sql = Sql::new(format!("UPDATE {} SET max_id = ", self.table)).bind(target);
-        let sql = self.identity(sql.text(", claimed_on = "), identity);
+        let mut sql = self.identity(sql.text(", claimed_on = "), identity);
+        if !old.is_empty() {
+            sql = self.moved(sql);
+        }
         let sql = self.live(self.exact(self.touched(sql), tag.as_str()));
         let sql = sql
             .text(" AND max_id = ")
             .bind(read)
             .text(" AND claimed_on = ")
             .bind(old);
-        self.done(self.writable(sql))
+        self.done(self.only_writable(sql))
     }
 
     /// Changes step, description or both.
@@ -296,6 +325,7 @@ impl Dialect {
         } else {
             "0 AS retired"
         });
+        sql = self.guard_columns(sql);
         sql = sql.text(&format!(" FROM {}", self.table));
         if let Some(after) = after {
             sql = sql

@@ -160,7 +160,7 @@ fn by_mysql_number(number: u16, message: &str, kind: Kind, place: &Place) -> Sql
             StoreError::ReadOnly(format!("the database is read-only: {}", text()))
         }
         1146 => table_missing(table),
-        1044 | 1045 | 1142 | 1143 | 1227 | 1698 | 1251 | 2059 => {
+        1044 | 1045 | 1142 | 1143 | 1227 | 1698 | 1251 | 2059 | 3159 => {
             Unusable::AccessDenied(text()).into()
         }
         1046 | 1049 => Unusable::WrongDatabase(text()).into(),

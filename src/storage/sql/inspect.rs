@@ -23,7 +23,13 @@ pub(super) struct Inspection {
     pub(super) lengths: (Option<usize>, Option<usize>),
 }
 
-const GUARD_COLUMNS: [&str; 4] = ["claimed_to", "claimed_on", "claimed_size", "retired_at"];
+const GUARD_COLUMNS: [&str; 5] = [
+    "claimed_to",
+    "claimed_on",
+    "claimed_size",
+    "moves",
+    "retired_at",
+];
 
 impl SqlStore {
     /// What this generation's server is; looked at once, then by each [`SqlStore::check_store`].

@@ -16,8 +16,8 @@ mod options;
 mod table;
 
 use super::{
-    AdvanceTo, Advanced, Claim, ClaimRequest, NewTag, SegmentStore, StoreError, StoreReport,
-    TagRow, Unusable,
+    AdvanceTo, Advanced, Claim, ClaimRequest, NewTag, Repairs, SegmentStore, StoreError,
+    StoreReport, TagRow, Unusable,
 };
 use crate::domain::BizTag;
 use async_trait::async_trait;
@@ -134,8 +134,8 @@ impl fmt::Debug for SqlStore {
 
 #[async_trait]
 impl SegmentStore for SqlStore {
-    async fn claim(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
-        self.claim_segment(request).await
+    async fn claim(&self, request: &ClaimRequest, repairs: &Repairs) -> Result<Claim, StoreError> {
+        self.claim_segment(request, repairs).await
     }
 
     async fn check(&self) -> Result<StoreReport, StoreError> {
@@ -169,6 +169,10 @@ impl SegmentStore for SqlStore {
 
     async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError> {
         self.advance_row(tag, to).await
+    }
+
+    fn connections(&self) -> (usize, usize) {
+        self.pool.connections()
     }
 
     async fn close(&self) {
@@ -235,12 +239,13 @@ mod tests {
             tag: BizTag::parse("test").unwrap(),
             step: None,
             want: 1,
+            expect: 1,
             mark: 0,
             at_least: 1,
         };
         let (mut end, mut full) = (1, 0);
         for _ in 0..30 {
-            match store.claim(&request).await {
+            match store.claim(&request, &Repairs::default()).await {
                 Ok(claim) => {
                     assert_eq!((claim.range.first(), full), (end, 0));
                     end = claim.range.end();
@@ -254,6 +259,14 @@ mod tests {
         }
         assert!(end > 1 && full > 0, "{end} {full}");
         sql("PRAGMA max_page_count = 1000").await;
-        assert_eq!(store.claim(&request).await.unwrap().range.first(), end);
+        assert_eq!(
+            store
+                .claim(&request, &Repairs::default())
+                .await
+                .unwrap()
+                .range
+                .first(),
+            end
+        );
     }
 }

@@ -1,6 +1,11 @@
 //! `Metrics`: everything Prometheus scrapes, in one registry of its own. Help texts say unit and meaning.
 
+mod levels;
+
+pub use levels::Level;
+
 use crate::domain::BizTag;
+use levels::Levels;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder, core::Collector,
@@ -19,7 +24,6 @@ const OTHER: &str = "_other";
 pub struct Metrics {
     registry: Registry,
     ids_allocated: IntCounterVec,
-    buffer_remaining: IntGaugeVec,
     segment_loads: IntCounterVec,
     segment_load_duration: Histogram,
     actor_restarts: IntCounterVec,
@@ -37,14 +41,17 @@ pub struct Metrics {
     /// 1 while the server drains.
     pub draining: IntGauge,
     /// Rows found below what had been claimed.
-    pub max_id_regressions: IntCounter,
+    max_id_regressions: IntCounter,
     /// Rows moved after a failover.
-    pub failover_skips: IntCounter,
+    failover_skips: IntCounter,
     /// Tags with a series of their own, at most `max_tag_series`.
     tagged: Mutex<HashSet<BizTag>>,
     max_tag_series: usize,
-    /// Held while the levels are set and read.
-    scrape: Mutex<()>,
+    /// The id space's end.
+    id_limit: IntGauge,
+    store_connections: IntGaugeVec,
+    /// Locked while they are set and read.
+    levels: Mutex<Levels>,
 }
 
 /// The series of one tag.
@@ -73,16 +80,6 @@ impl Metrics {
                 "id_alloc_ids_allocated_total",
                 "Ids handed out, by biz_tag.",
                 &["biz_tag"],
-            )?,
-            buffer_remaining: register(
-                &registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "id_alloc_buffer_remaining_ids",
-                        "Ids in memory, not yet handed out.",
-                    ),
-                    &["biz_tag"],
-                )?,
             )?,
             segment_loads: counters(
                 &registry,
@@ -168,7 +165,22 @@ impl Metrics {
             )?,
             tagged: Mutex::default(),
             max_tag_series,
-            scrape: Mutex::default(),
+            id_limit: gauge(
+                &registry,
+                "id_alloc_id_limit",
+                "No id reaches this number (allocation.id_limit).",
+            )?,
+            store_connections: register(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "id_alloc_store_connections",
+                        "Connections to the database, by state: idle or in use.",
+                    ),
+                    &["state"],
+                )?,
+            )?,
+            levels: Mutex::new(Levels::new(&registry)?),
             registry,
         };
         metrics.start_at_zero()?;
@@ -235,6 +247,15 @@ impl Metrics {
         self.segment_loads.with_label_values(&[outcome]).inc();
     }
 
+    /// Counts the rows that a claim raised and moved on its way.
+    pub fn repaired(&self, raised: u64, moved: u64) {
+        let loads = |outcome| self.segment_loads.with_label_values(&[outcome]);
+        loads("regressed").inc_by(raised);
+        loads("moved").inc_by(moved);
+        self.max_id_regressions.inc_by(raised);
+        self.failover_skips.inc_by(moved);
+    }
+
     /// Notes how long an attempt to claim took.
     pub fn load_took(&self, duration: Duration) {
         self.segment_load_duration.observe(duration.as_secs_f64());
@@ -262,27 +283,40 @@ impl Metrics {
             .observe(duration.as_secs_f64());
     }
 
-    /// Everything in Prometheus' text format; `levels` visits the ids in memory of each loaded tag.
+    /// Makes the series of these codes of refused requests, at 0.
+    pub fn know_codes(&self, codes: &[&str]) {
+        for code in codes {
+            self.rejected.with_label_values(&[*code]);
+        }
+    }
+
+    /// The end of the id space.
+    pub fn set_id_limit(&self, limit: i64) {
+        self.id_limit.set(limit);
+    }
+
+    /// Connections to the database.
+    pub fn set_store_connections(&self, idle: usize, in_use: usize) {
+        for (state, count) in [("idle", idle), ("in_use", in_use)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.store_connections
+                .with_label_values(&[state])
+                .set(count);
+        }
+    }
+
+    /// Everything in Prometheus' text format; `visit_all` visits the level of each loaded tag.
     ///
     /// # Errors
     /// [`prometheus::Error`] where a metric cannot be written.
     pub fn render(
         &self,
-        levels: impl FnOnce(&mut dyn FnMut(&BizTag, u64)),
+        visit_all: impl FnOnce(&mut dyn FnMut(&BizTag, Level)),
     ) -> Result<String, prometheus::Error> {
-        let _one_scrape_at_a_time = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut other = None::<i64>;
-        self.buffer_remaining.reset();
-        levels(&mut |tag, left| {
-            let left = i64::try_from(left).unwrap_or(i64::MAX);
-            match self.label(tag) {
-                OTHER => other = Some(other.unwrap_or(0).saturating_add(left)),
-                label => self.buffer_remaining.with_label_values(&[label]).set(left),
-            }
-        });
-        if let Some(other) = other {
-            self.buffer_remaining.with_label_values(&[OTHER]).set(other);
-        }
+        // One scrape at a time, as the series are made anew in each.
+        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        levels.reset();
+        visit_all(&mut |tag, level| levels.set(self.label(tag), &level));
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

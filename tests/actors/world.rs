@@ -1,0 +1,97 @@
+//! A server's actors on a store in memory.
+
+use id_alloc::{
+    actors::{AllocError, Allocation, Allocator, Settings},
+    domain::{BizTag, IdRange, Ids, StepSettings},
+    metrics::Metrics,
+    storage::{MemoryStore, StoreError},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Nothing here takes longer, unless it hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        step: StepSettings {
+            segment_duration: Duration::from_secs(900),
+            max_step: 100_000_000,
+            outage_budget: Duration::from_secs(300),
+        },
+        backoff_max: Duration::from_millis(20),
+        claim_timeout: Duration::from_millis(200),
+        claims: 4,
+        request_deadline: Duration::from_secs(10),
+        max_waiting_per_tag: 10_000,
+        max_waiting: 10_000,
+        workers: 1,
+        unknown_tag_ttl: Duration::from_millis(200),
+        unknown_tags: 100,
+        max_loaded_tags: 100,
+        idle_after: Duration::from_secs(3600),
+        refresh: Duration::from_secs(60),
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) allocation: Allocation,
+    pub(crate) allocator: Allocator,
+}
+
+impl World {
+    pub(crate) fn new(rows: &[(&str, i64, i64)]) -> Self {
+        Self::with(rows, settings())
+    }
+
+    pub(crate) fn with(rows: &[(&str, i64, i64)], settings: Settings) -> Self {
+        let store = Arc::new(MemoryStore::with_rows(rows.iter().copied()));
+        let metrics = Arc::new(Metrics::new(10).unwrap());
+        let allocation = Allocation::start(settings, store.clone(), metrics.clone(), 2);
+        let allocator = allocation.allocator();
+        Self {
+            store,
+            metrics,
+            allocation,
+            allocator,
+        }
+    }
+
+    pub(crate) async fn take(&self, tag: &str, count: u32) -> Result<Vec<i64>, AllocError> {
+        self.allocator
+            .allocate(&BizTag::parse(tag).unwrap(), count)
+            .await
+            .map(|ids| flat(&ids))
+    }
+
+    pub(crate) async fn one(&self, tag: &str) -> i64 {
+        self.take(tag, 1).await.unwrap()[0]
+    }
+
+    pub(crate) fn metric(&self, line_start: &str) -> f64 {
+        let text = self.metrics.render(|_| {}).unwrap();
+        text.lines()
+            .find_map(|line| line.strip_prefix(line_start))
+            .map_or(0.0, |value| value.trim().parse().unwrap())
+    }
+}
+
+pub(crate) fn flat(ids: &Ids) -> Vec<i64> {
+    ids.iter().flat_map(IdRange::iter).collect()
+}
+
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < PATIENCE, "never came true: {what}");
+        actix_web::rt::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+pub(crate) fn transient() -> StoreError {
+    StoreError::Transient("the database is down".to_owned())
+}
