@@ -3,6 +3,8 @@
 //! Everything that can be wrong is found before the port is bound: an `Application` that was built
 //! listens. A database that does not answer is no mistake: the server starts and retries.
 
+mod gate;
+
 use crate::{
     actors::{Allocation, Settings},
     config::{Config, DatabaseKind, Guard, Preload},
@@ -15,6 +17,7 @@ use crate::{
     },
 };
 use actix_web::{App, HttpServer, dev::Server, dev::ServerHandle};
+use gate::Gate;
 use std::{
     net::TcpListener,
     sync::{
@@ -63,6 +66,8 @@ pub enum Stop {
 /// A server that listens.
 pub struct Application {
     server: Server,
+    /// Shut before the server is stopped.
+    gate: Gate,
     /// Serves `/metrics` on `telemetry.metrics_bind`, where that is set.
     metrics_server: Option<Server>,
     port: u16,
@@ -141,7 +146,15 @@ impl Application {
         });
         start_preload(&config, allocation.clone(), store.clone(), shared.clone());
         let metrics_server = serve_metrics(&config, allocation.clone(), shared.clone())?;
-        let server = serve(&config, workers, listener, allocation.clone(), shared)?;
+        let gate = Gate::new(&listener).map_err(|error| StartError::Internal(error.to_string()))?;
+        let server = serve(
+            &config,
+            workers,
+            listener,
+            &gate,
+            allocation.clone(),
+            shared,
+        )?;
         let (database, tags) = match &first_look {
             Ok(report) => (report.description.clone(), counted(report.tags)),
             Err(_) => (
@@ -156,6 +169,7 @@ impl Application {
                 bracketed(&config.server.host),
             ),
             server,
+            gate,
             metrics_server,
             port,
             allocation,
@@ -203,6 +217,7 @@ impl Application {
             tracing::info!(delay = ?self.drain_delay, "draining: /health says no from now on");
             tokio::time::sleep(self.drain_delay).await;
         }
+        self.gate.close(self.grace_period.mul_f64(0.2)).await;
         finish(&handle, &self.allocation, self.grace_period).await;
         let _ = server.await;
         if let Some(metrics) = metrics_handle {
@@ -219,7 +234,7 @@ impl Application {
 async fn finish(handle: &ServerHandle, allocation: &Allocation, grace_period: Duration) {
     let stopped = handle.stop(true);
     tokio::pin!(stopped);
-    if tokio::time::timeout(grace_period.mul_f64(0.8), &mut stopped)
+    if tokio::time::timeout(grace_period.mul_f64(0.6), &mut stopped)
         .await
         .is_err()
     {
@@ -302,11 +317,13 @@ fn serve(
     config: &Config,
     workers: usize,
     listener: TcpListener,
+    gate: &Gate,
     allocation: Allocation,
     shared: Arc<http::Shared>,
 ) -> Result<Server, StartError> {
     let server = HttpServer::new(move || http::routes(allocation.allocator(), shared.clone()))
         .workers(workers)
+        .on_connect(gate.on_connect())
         .max_connections(config.server.max_connections)
         .keep_alive(config.server.keep_alive)
         .client_request_timeout(config.server.header_timeout)
