@@ -9,13 +9,18 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod abuse;
 mod alloc;
 mod cli;
 mod cli_failures;
+mod cold;
+mod connections;
 mod failover;
 mod faults;
 mod fleet;
 mod full_disk;
 mod health;
+mod limits;
 mod shutdown;
 mod start;
+mod waiting;

@@ -7,6 +7,7 @@
 //! | a response, its ids, its code | `http.rs` |
 //! | a MariaDB of the test's own, to be killed and stopped | `mariadb.rs` |
 //! | a TCP link that can be cut and slowed | `proxy.rs` |
+//! | bytes that are hardly HTTP, and what a server holds | `raw.rs` |
 //! | unique ids, and P2 over all pairs | `checks.rs` |
 //!
 //! Every process started here is killed when its value is dropped. Nothing sleeps to let something
@@ -24,6 +25,7 @@ pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod mariadb;
 pub(crate) mod proxy;
+pub(crate) mod raw;
 pub(crate) mod server;
 
 use std::future::Future;
@@ -31,6 +33,11 @@ use std::time::{Duration, Instant};
 
 /// How long a server may take to start, to answer or to end: a machine that runs all tests is slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether the long form of tests is asked for, by `ID_ALLOC_TEST_FULL=1`.
+pub(crate) fn full() -> bool {
+    std::env::var("ID_ALLOC_TEST_FULL").is_ok_and(|value| value == "1")
+}
 
 /// Looks every 20 ms until `look` gives a value, and panics with `what` after `limit`.
 pub(crate) async fn eventually<T, F, Fut>(what: &str, limit: Duration, mut look: F) -> T
