@@ -12,7 +12,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -27,6 +27,8 @@ pub(super) struct TagShared {
     pub(super) mark: AtomicI64,
     /// Ids in memory.
     pub(super) left: AtomicU64,
+    /// Set once the actor runs: only then its mailbox has the size it was given.
+    pub(super) started: AtomicBool,
     /// When it was last asked for ids or health, in milliseconds of the directory's clock.
     last_use: AtomicU64,
 }
@@ -89,6 +91,7 @@ impl Directory {
             id: self.ids.fetch_add(1, Ordering::Relaxed),
             mark: AtomicI64::new(kept.max(inherited)),
             left: AtomicU64::new(0),
+            started: AtomicBool::new(false),
             last_use: AtomicU64::new(self.millis(Instant::now())),
         }
     }

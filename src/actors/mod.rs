@@ -36,7 +36,10 @@ use actix::Arbiter;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use directory::Directory;
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::Duration,
 };
 use tokio::sync::{Notify, watch};
@@ -76,6 +79,7 @@ impl Allocation {
             permits,
             doubt: Notify::new(),
             waiting: AtomicUsize::new(0),
+            registry_started: AtomicBool::new(false),
             phase: watch::Sender::new(Phase::Serving),
         });
         warden::revive(&core);
