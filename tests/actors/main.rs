@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bounds;
+
 use id_alloc::{
     actors::{AllocError, Allocation, Allocator, Crash, Settings},
     domain::{BizTag, IdRange, Ids, StepSettings},
