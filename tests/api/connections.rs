@@ -8,17 +8,27 @@ use crate::support::server::Server;
 use crate::support::{PATIENCE, eventually};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
 const ONE: &[u8] = b"GET /alloc?biz_tag=test HTTP/1.1\r\nHost: a\r\n\r\n";
 const MANY: &[u8] = b"GET /alloc?biz_tag=test&count=10000 HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Sends `request` again and again without reading, until nothing more goes out.
-async fn stuff(stream: &mut TcpStream, request: &[u8]) {
-    let blob = request.repeat(1 + 65_536 / request.len());
-    let still = Duration::from_millis(200);
-    while let Ok(Ok(())) = tokio::time::timeout(still, stream.write_all(&blob)).await {}
+/// Clients that send one of these again and again and never read, until the server disconnects them.
+async fn deaf(server: &Server, requests: &[&'static [u8]]) -> JoinSet<()> {
+    let mut clients = JoinSet::new();
+    for request in requests {
+        let mut stream = connect(server).await;
+        let blob = request.repeat(1 + 65_536 / request.len());
+        clients.spawn(async move { while stream.write_all(&blob).await.is_ok() {} });
+    }
+    clients
+}
+
+/// Waits until the server has disconnected all of them.
+async fn disconnected(clients: JoinSet<()>) {
+    let all = tokio::time::timeout(PATIENCE, clients.join_all()).await;
+    all.expect("a client that never reads is still connected");
 }
 
 #[tokio::test]
@@ -103,20 +113,9 @@ async fn a_client_that_never_reads_is_disconnected() {
     let server = Server::start(&[("server.write_timeout", "1s")]).await;
     unharmed(&server).await;
     let before = descriptors(&server);
-    let mut deaf = Vec::new();
-    for request in [
-        MANY,
-        ONE,
-        LIVEZ,
-        b"OPTIONS /livez HTTP/1.1\r\nHost: a\r\n\r\n",
-    ] {
-        let mut stream = connect(&server).await;
-        stuff(&mut stream, request).await;
-        deaf.push(stream);
-    }
+    let options = b"OPTIONS /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+    disconnected(deaf(&server, &[MANY, ONE, LIVEZ, options]).await).await;
     closed(&server, before, PATIENCE).await;
-    // All the while the clients held on.
-    drop(deaf);
     unharmed(&server).await;
 }
 
@@ -166,12 +165,8 @@ async fn thousands_of_half_open_connections_keep_nobody_out_and_are_closed() {
 
 /// Connections of every bad kind, all of which the server has got rid of at the end.
 async fn abuse(server: &Server, before: usize) {
+    let deaf = deaf(server, &[MANY, ONE, LIVEZ]).await;
     let mut held = Vec::new();
-    for request in [MANY, ONE, LIVEZ] {
-        let mut stream = connect(server).await;
-        stuff(&mut stream, request).await;
-        held.push(stream);
-    }
     for _ in 0..300 {
         let mut stream = connect(server).await;
         stream.write_all(b"POST /alloc HTTP/1.1\r\n").await.unwrap();
@@ -186,6 +181,7 @@ async fn abuse(server: &Server, before: usize) {
             exchange(server, long.as_bytes(), false).await;
         }
     }
+    disconnected(deaf).await;
     closed(server, before, PATIENCE).await;
     drop(held);
     unharmed(server).await;
