@@ -321,7 +321,10 @@ fn serve(
     allocation: Allocation,
     shared: Arc<http::Shared>,
 ) -> Result<Server, StartError> {
+    let write_timeout = config.server.write_timeout;
     let server = HttpServer::new(move || http::routes(allocation.allocator(), shared.clone()))
+        // Else actix keeps a client that sends and never reads, and turns over its requests for ever.
+        .on_connect(move |connection, _| close_if_unread(connection, write_timeout))
         .workers(workers)
         .on_connect(gate.on_connect())
         .max_connections(config.server.max_connections)
@@ -335,6 +338,20 @@ fn serve(
         .map_err(|error| StartError::Internal(error.to_string()))?;
     Ok(server.run())
 }
+
+/// Lets the kernel close a connection whose client leaves answers unread for so long.
+#[cfg(target_os = "linux")]
+fn close_if_unread(connection: &dyn std::any::Any, after: Duration) {
+    if let Some(stream) = connection.downcast_ref::<tokio::net::TcpStream>()
+        && let Err(error) =
+            socket2::SockRef::from(stream).set_tcp_user_timeout((!after.is_zero()).then_some(after))
+    {
+        tracing::debug!(%error, "server.write_timeout is not set on a connection");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_if_unread(_: &dyn std::any::Any, _: Duration) {}
 
 fn serve_metrics(
     config: &Config,

@@ -14,7 +14,10 @@ use actix::{Addr, ArbiterHandle};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::{Notify, watch};
@@ -94,6 +97,8 @@ pub(super) struct Core {
     pub(super) directory: Directory,
     pub(super) loader: ArcSwapOption<Addr<SegmentLoader>>,
     pub(super) registry: ArcSwapOption<Addr<TagRegistry>>,
+    /// Set once the registry runs: only then its mailbox has the size it was given.
+    pub(super) registry_started: AtomicBool,
     /// Where the registry and the loader live.
     pub(super) control: ArbiterHandle,
     /// Where TagActors live, by hash of the tag.

@@ -57,6 +57,7 @@ pub(super) struct TagActor {
 impl TagActor {
     pub(super) fn new(core: Arc<Core>, shared: Arc<TagShared>, ctx: &mut Context<Self>) -> Self {
         ctx.set_mailbox_capacity(MAILBOX);
+        shared.started.store(true, Ordering::Release);
         let mark = shared.mark.load(Ordering::Acquire);
         Self {
             buffer: DoubleBuffer::new(core.settings.step, mark),

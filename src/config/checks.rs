@@ -109,6 +109,7 @@ fn durations(config: &Config, checks: &mut Checks<'_>) {
     checks.duration("server.drain_delay", server.drain_delay, ZERO, LONGEST);
     checks.duration("server.grace_period", server.grace_period, ZERO, LONGEST);
     checks.duration("server.keep_alive", server.keep_alive, ZERO, LONGEST);
+    checks.duration("server.write_timeout", server.write_timeout, ZERO, LONGEST);
     for (key, value) in [
         ("server.header_timeout", server.header_timeout),
         ("database.acquire_timeout", database.acquire_timeout),

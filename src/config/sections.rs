@@ -33,6 +33,10 @@ pub struct Server {
     /// Too short and slow clients get 408; too long and idle attackers hold connections.
     #[serde(with = "values::duration")]
     pub header_timeout: Duration,
+    /// Too short and clients on bad networks lose answers; too long, or zero, and those that send
+    /// without reading hold a connection, its memory and a worker's time.
+    #[serde(with = "values::duration")]
+    pub write_timeout: Duration,
 }
 
 /// The database, the table and the guard.

@@ -9,9 +9,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod abuse;
 mod alloc;
 mod cli;
 mod cli_failures;
+mod cold;
+mod connections;
 mod crashes;
 mod drain;
 mod failover;
@@ -19,9 +22,11 @@ mod faults;
 mod fleet;
 mod full_disk;
 mod health;
-mod logs;
+mod limits;
 mod links;
+mod logs;
 mod outages;
 mod shutdown;
 mod start;
 mod traces;
+mod waiting;

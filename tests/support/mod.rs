@@ -7,6 +7,7 @@
 //! | a response, its ids, its code | `http.rs` |
 //! | a MariaDB of the test's own, to be killed and stopped | `mariadb.rs` |
 //! | a TCP link that can be cut and slowed | `proxy.rs` |
+//! | bytes that are hardly HTTP, and what a server holds | `raw.rs` |
 //! | unique ids, and P2 over all pairs | `checks.rs` |
 //! | clients that take ids through everything | `load.rs` |
 //!
@@ -26,6 +27,7 @@ pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod mariadb;
 pub(crate) mod proxy;
+pub(crate) mod raw;
 pub(crate) mod server;
 
 use std::future::Future;
