@@ -6,6 +6,7 @@
 //! | `id-alloc` as a process | `server.rs` |
 //! | a response, its ids, its code | `http.rs` |
 //! | a MariaDB of the test's own, to be killed and stopped | `mariadb.rs` |
+//! | a Galera cluster of the test's own | `galera.rs` |
 //! | a TCP link that can be cut and slowed | `proxy.rs` |
 //! | unique ids, and P2 over all pairs | `checks.rs` |
 //!
@@ -21,6 +22,7 @@
 
 pub(crate) mod checks;
 pub(crate) mod database;
+pub(crate) mod galera;
 pub(crate) mod http;
 pub(crate) mod mariadb;
 pub(crate) mod proxy;
@@ -31,6 +33,11 @@ use std::time::{Duration, Instant};
 
 /// How long a server may take to start, to answer or to end: a machine that runs all tests is slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether the tests run as long as they were meant to (`ID_ALLOC_TEST_FULL=1`), not shortened.
+pub(crate) fn full() -> bool {
+    std::env::var("ID_ALLOC_TEST_FULL").is_ok_and(|value| value == "1")
+}
 
 /// Looks every 20 ms until `look` gives a value, and panics with `what` after `limit`.
 pub(crate) async fn eventually<T, F, Fut>(what: &str, limit: Duration, mut look: F) -> T
