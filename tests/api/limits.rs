@@ -16,7 +16,7 @@ async fn a_step_out_of_bounds_is_refused_when_memory_is_used_up_and_costs_no_oth
     prepare(&database.url(), &[("test", 0, STEP), ("other", 0, STEP)]).await;
     let mut run = Run::of(TAGS);
     run.serve(&database, &[]).await;
-    for step in [0, -10, 1 << 62] {
+    for step in [0, -10, 1_i64 << 62] {
         run.take(0, TEST, 3).await;
         let health = run.servers[0].get("/health?biz_tag=test").await;
         let left = health.json()["left"].as_u64().unwrap();
@@ -65,9 +65,6 @@ async fn the_last_ids_below_the_limit_are_served_exactly_and_then_the_tag_alone_
             run.take(server, TEST, 2).await;
         }
         for server in [0, 1] {
-            // Not enough for many is still enough for one.
-            let (_, many) = run.ask(server, TEST, 9999).await;
-            assert_eq!(many.code(), "tag_exhausted");
             let (refused, served) = run.drain(server, TEST).await;
             assert!(served > 0, "no id was left in memory or below the limit");
             assert_eq!(refused.status, 503, "{}", refused.body);
@@ -75,8 +72,7 @@ async fn the_last_ids_below_the_limit_are_served_exactly_and_then_the_tag_alone_
             assert_eq!(refused.header("retry-after"), "");
             assert!(refused.body.contains(&id_limit), "{}", refused.body);
         }
-        let all: Vec<i64> = (start.max(1)..limit).collect();
-        assert_eq!(run.ids(TEST), all, "each id below the limit, and none else");
+        assert_every_id(&run, start.max(1), limit);
 
         run.take(0, OTHER, 2).await;
         assert_eq!(run.servers[0].get("/health").await.status, 200);
@@ -121,4 +117,33 @@ async fn a_negative_max_id_is_refused_until_it_is_put_right_and_costs_no_other_t
         run.take(0, TEST, 5).await;
     }
     run.check();
+}
+
+#[tokio::test]
+async fn a_demand_for_more_than_the_last_ids_leaves_them_to_smaller_ones() {
+    let database = TestDatabase::on_mariadb().await;
+    prepare(&database.url(), &[("test", 0, STEP)]).await;
+    let mut run = Run::of(TAGS);
+    let settings = [("allocation.id_limit", "1000")];
+    run.serve(&database, &settings).await;
+    run.take(0, TEST, 2).await;
+    let (_, many) = run.ask(0, TEST, 9999).await;
+    assert_eq!(many.code(), "tag_exhausted");
+    for _ in 0..5000 {
+        let (refused, _) = run.drain(0, TEST).await;
+        assert_eq!(refused.code(), "tag_exhausted");
+        if run.ids(TEST).last() == Some(&999) {
+            break;
+        }
+    }
+    assert_every_id(&run, 1, 1000);
+    run.check();
+}
+
+/// All from `first` to below `limit` were served, and none else; a run's check says that none was twice.
+fn assert_every_id(run: &Run, first: i64, limit: i64) {
+    let ids = run.ids(TEST);
+    let ends = (ids.first().copied(), ids.last().copied());
+    assert_eq!(ends, (Some(first), Some(limit - 1)));
+    assert_eq!(i64::try_from(ids.len()), Ok(limit - first), "ids in all");
 }

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How soon the nodes notice that one is gone; the defaults take 6 s. A node that is held up for
 /// longer than this loses its place for a while, which the cluster mends by itself.
 const TIMEOUTS: &str = "evs.keepalive_period=PT0.5S;evs.inactive_check_period=PT0.3S;\
-     evs.suspect_timeout=PT2S;evs.inactive_timeout=PT5S;evs.install_timeout=PT5S;gcache.size=16M";
+     evs.suspect_timeout=PT2S;evs.inactive_timeout=PT5S;evs.install_timeout=PT5S;pc.announce_timeout=PT0.5S;gcache.size=16M";
 
 /// Where the packages of Debian, Red Hat and the vendors put the library.
 const PROVIDERS: [&str; 4] = [
