@@ -1,9 +1,9 @@
 //! Rows whose numbers cannot be used: a step out of bounds, a max_id at the end of the ids or below
 //! zero. That tag alone is refused, once its memory is used up, and serves again when it is put right.
 
-use super::rows::{Run, STEP};
 use crate::support::PATIENCE;
 use crate::support::database::TestDatabase;
+use crate::support::run::{Run, STEP};
 use crate::support::server::prepare;
 
 const TEST: usize = 0;

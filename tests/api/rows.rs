@@ -7,149 +7,12 @@
 //!   The first to claim skips eight claims beyond it; another that holds ids above even that, or one
 //!   that knows nothing of the tag (started afterwards), is not seen.
 
-use crate::support::checks::{Answer, assert_ordered, assert_unique};
 use crate::support::database::{SEED_SCHEMA, TestDatabase};
-use crate::support::http::Response;
-use crate::support::server::{Server, prepare};
-use crate::support::{PATIENCE, eventually};
-use std::time::Instant;
+use crate::support::run::{COUNT, Run, STEP};
+use crate::support::server::prepare;
 
-/// The step of each tag, and the most that is claimed at once.
-pub(super) const STEP: i64 = 100;
-/// Ids of one request.
-const COUNT: usize = 50;
 /// A tag is dropped from memory when it was not used for so long.
 const EVICTS: (&str, &str) = ("allocation.idle_after", "200ms");
-
-/// Servers on one table, and all that they answered.
-pub(super) struct Run {
-    pub(super) servers: Vec<Server>,
-    tags: &'static [&'static str],
-    answers: Vec<Answer>,
-}
-
-impl Run {
-    /// No server yet, on tags that exist.
-    pub(super) fn of(tags: &'static [&'static str]) -> Self {
-        Self {
-            servers: Vec::new(),
-            tags,
-            answers: Vec::new(),
-        }
-    }
-
-    /// Starts a server whose claims do not grow.
-    pub(super) async fn serve(&mut self, database: &TestDatabase, more: &[(&str, &str)]) {
-        let (url, step) = (database.url(), STEP.to_string());
-        let mut settings = vec![
-            ("database.url", url.as_str()),
-            ("allocation.max_step", &step),
-            ("limits.unknown_tag_ttl", "100ms"),
-            // A refusal here means what its code says, not that the machine is slow.
-            ("limits.request_deadline", "20s"),
-        ];
-        settings.extend(more);
-        self.servers.push(Server::start(&settings).await);
-    }
-
-    /// One request, and what was answered to it.
-    pub(super) async fn ask(&self, server: usize, tag: usize, count: usize) -> (Answer, Response) {
-        let path = self.path(tag, count);
-        let sent = Instant::now();
-        let response = self.servers[server].get(&path).await;
-        let received = Instant::now();
-        let ids = match response.status {
-            200 => response.ids(),
-            _ => Vec::new(),
-        };
-        let answer = Answer {
-            server,
-            tag,
-            sent,
-            received,
-            ids,
-        };
-        (answer, response)
-    }
-
-    /// Ids as soon as the server has them again.
-    async fn when_served(&self, server: usize, tag: usize, count: usize) -> Answer {
-        eventually("ids", PATIENCE, async || {
-            let (answer, response) = self.ask(server, tag, count).await;
-            (response.status == 200).then_some(answer)
-        })
-        .await
-    }
-
-    /// Takes ids in so many requests, as soon as the server has them.
-    pub(super) async fn take(&mut self, server: usize, tag: usize, requests: usize) {
-        for _ in 0..requests {
-            let answer = self.when_served(server, tag, COUNT).await;
-            self.answers.push(answer);
-        }
-    }
-
-    /// Takes ids from all servers at once, so that they race for the row.
-    async fn race(&mut self, rounds: usize) {
-        for _ in 0..rounds {
-            let all = (0..self.servers.len()).map(|server| self.when_served(server, 0, COUNT));
-            let answers = futures_util::future::join_all(all).await;
-            self.answers.extend(answers);
-        }
-    }
-
-    /// Takes one id after the other until the server refuses; the refusal, and how many came.
-    pub(super) async fn drain(&mut self, server: usize, tag: usize) -> (Response, u64) {
-        let mut served = 0;
-        loop {
-            let (answer, response) = self.ask(server, tag, 1).await;
-            if response.status != 200 {
-                return (response, served);
-            }
-            served += 1;
-            self.answers.push(answer);
-        }
-    }
-
-    /// Waits until a server has dropped its only tag from memory.
-    async fn evicted(&self, server: usize) {
-        eventually("the tag's eviction", PATIENCE, async || {
-            let loaded = self.servers[server].metric("id_alloc_tags_loaded ").await;
-            (loaded == Some(0.0)).then_some(())
-        })
-        .await;
-    }
-
-    /// What was answered for a tag, in ascending order.
-    pub(super) fn ids(&self, tag: usize) -> Vec<i64> {
-        let of_tag = self.answers.iter().filter(|answer| answer.tag == tag);
-        let mut ids: Vec<i64> = of_tag.flat_map(|answer| answer.ids.clone()).collect();
-        ids.sort_unstable();
-        ids
-    }
-
-    /// How often a row was found to have gone backwards.
-    async fn regressions(&self) -> f64 {
-        let mut noticed = 0.0;
-        for server in &self.servers {
-            let series = "id_alloc_max_id_regressions_total ";
-            noticed += server.metric(series).await.unwrap();
-        }
-        noticed
-    }
-
-    /// P1 and P2 over the whole run.
-    pub(super) fn check(&self) {
-        assert_unique(&self.answers);
-        assert_ordered(&self.answers);
-    }
-
-    fn path(&self, tag: usize, count: usize) -> String {
-        let name = self.tags[tag].as_bytes();
-        let name: String = url::form_urlencoded::byte_serialize(name).collect();
-        format!("/alloc?biz_tag={name}&count={count}")
-    }
-}
 
 async fn with_tag_test() -> TestDatabase {
     let database = TestDatabase::on_mariadb().await;
@@ -169,7 +32,7 @@ async fn a_row_deleted_and_made_again_from_0_gives_no_id_of_a_living_server_twic
     for seen in [true, false, true] {
         database.execute(&[DELETE]).await;
         if seen {
-            // Ids in memory are served; then the deletion is noticed, and forgotten by nobody.
+            // Ids in memory are served; then the deletion is noticed.
             let (refused, served) = run.drain(0, 0).await;
             assert_eq!(
                 (refused.status, refused.code().as_str()),

@@ -7,6 +7,8 @@
 //! | a response, its ids, its code | `http.rs` |
 //! | a MariaDB of the test's own, to be killed and stopped | `mariadb.rs` |
 //! | a Galera cluster of the test's own | `galera.rs` |
+//! | an end of all that belongs to a directory | `processes.rs` |
+//! | servers whose rows are changed by hand | `run.rs` |
 //! | a TCP link that can be cut and slowed | `proxy.rs` |
 //! | unique ids, and P2 over all pairs | `checks.rs` |
 //!
@@ -25,7 +27,9 @@ pub(crate) mod database;
 pub(crate) mod galera;
 pub(crate) mod http;
 pub(crate) mod mariadb;
+mod processes;
 pub(crate) mod proxy;
+pub(crate) mod run;
 pub(crate) mod server;
 
 use std::future::Future;
