@@ -134,8 +134,12 @@ impl Scene {
     async fn set() -> Self {
         let cluster = Galera::start(NODES).await;
         let root = connect(&cluster.url(0)).await;
-        let create = "CREATE DATABASE ids";
-        root.execute_unprepared(create).await.unwrap();
+        // A node that was held up is put out of the cluster for a moment, and refuses everything.
+        eventually("a database", PATIENCE, async || {
+            let create = "CREATE DATABASE IF NOT EXISTS ids";
+            root.execute_unprepared(create).await.ok()
+        })
+        .await;
         root.close().await.unwrap();
         let tags = TAGS.map(|tag| (tag, 0, STEP));
         prepare(&format!("{}/ids", cluster.url(1)), &tags).await;

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How soon the nodes notice that one is gone; the defaults take 6 s. A node that is held up for
 /// longer than this loses its place for a while, which the cluster mends by itself.
 const TIMEOUTS: &str = "evs.keepalive_period=PT0.5S;evs.inactive_check_period=PT0.3S;\
-     evs.suspect_timeout=PT2S;evs.inactive_timeout=PT5S;evs.install_timeout=PT5S;pc.announce_timeout=PT0.5S;gcache.size=16M";
+     evs.suspect_timeout=PT3S;evs.inactive_timeout=PT8S;evs.install_timeout=PT5S;pc.announce_timeout=PT0.5S;gcache.size=16M";
 
 /// Where the packages of Debian, Red Hat and the vendors put the library.
 const PROVIDERS: [&str; 4] = [
@@ -83,7 +83,7 @@ impl Galera {
         for node in 1..count {
             cluster.spawn(node, false);
         }
-        for node in 1..count {
+        for node in 0..count {
             cluster.joined(node).await;
         }
         cluster
@@ -151,8 +151,8 @@ impl Galera {
     /// What an operator does when the others do not come back: this node is the cluster.
     pub(crate) async fn bootstrap(&mut self, node: usize) {
         let sql = "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'";
-        let done = ask(&self.nodes[node].home, sql).await;
-        assert!(done.is_some(), "node {node} refuses to bootstrap");
+        let home = &self.nodes[node].home;
+        eventually("the bootstrap", PATIENCE, async || ask(home, sql).await).await;
         self.joined(node).await;
     }
 

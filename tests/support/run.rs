@@ -82,6 +82,15 @@ impl Run {
         }
     }
 
+    /// Takes ids until one is not below `id`: the server then has claimed beyond that.
+    pub(crate) async fn take_past(&mut self, server: usize, tag: usize, id: i64) {
+        while self.answers.last().is_none_or(|answer| {
+            answer.server != server || answer.ids.last().is_none_or(|&last| last < id)
+        }) {
+            self.take(server, tag, 1).await;
+        }
+    }
+
     /// Takes ids from all servers at once, so that they race for the row.
     pub(crate) async fn race(&mut self, rounds: usize) {
         for _ in 0..rounds {
