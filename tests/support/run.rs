@@ -38,8 +38,9 @@ impl Run {
             ("database.url", url.as_str()),
             ("allocation.max_step", &step),
             ("limits.unknown_tag_ttl", "100ms"),
-            // A refusal here means what its code says, not that the machine is slow.
+            // A refusal or a gap here means what it says, not that the machine is slow.
             ("limits.request_deadline", "20s"),
+            ("database.statement_timeout", "15s"),
         ];
         settings.extend(more);
         self.servers.push(Server::start(&settings).await);
@@ -110,6 +111,13 @@ impl Run {
             self.answers.push(answer);
         }
         panic!("it serves on after {MEMORY} ids of {}", self.tags[tag]);
+    }
+
+    /// How many ids a server has in memory, as soon as it has one.
+    pub(crate) async fn left(&self, server: usize, tag: usize) -> u64 {
+        let path = format!("/health?biz_tag={}", self.tags[tag]);
+        let health = self.servers[server].until(&path, 200, PATIENCE).await;
+        health.json()["left"].as_u64().expect("a number")
     }
 
     /// Waits until a server has dropped its only tag from memory.
