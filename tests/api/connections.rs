@@ -2,7 +2,8 @@
 //! are gone the server is as it was.
 
 use crate::support::raw::{
-    closed, connect, descriptors, exchange, memory, open_files, response, status, unharmed,
+    closed, connect, connect_narrow, descriptors, exchange, memory, open_files, response, status,
+    unharmed,
 };
 use crate::support::server::Server;
 use crate::support::{PATIENCE, eventually};
@@ -18,9 +19,10 @@ const MANY: &[u8] = b"GET /alloc?biz_tag=test&count=10000 HTTP/1.1\r\nHost: a\r\
 async fn deaf(server: &Server, requests: &[&'static [u8]]) -> JoinSet<()> {
     let mut clients = JoinSet::new();
     for request in requests {
-        let mut stream = connect(server).await;
+        let mut stream = connect_narrow(server).await;
+        let name = String::from_utf8_lossy(request).into_owned();
         let blob = request.repeat(1 + 65_536 / request.len());
-        clients.spawn(async move { while stream.write_all(&blob).await.is_ok() {} });
+        clients.spawn(async move { let mut n=0; let t=std::time::Instant::now(); while stream.write_all(&blob).await.is_ok() {n+=1; if t.elapsed().as_secs()>20 {eprintln!("{name} {n} {:?}", stream.local_addr());}} eprintln!("gone {name} {n} {:?}", t.elapsed()); });
     }
     clients
 }
