@@ -2,8 +2,7 @@
 //! are gone the server is as it was.
 
 use crate::support::raw::{
-    closed, connect, connect_narrow, descriptors, exchange, memory, open_files, response, status,
-    unharmed,
+    closed, connect, descriptors, exchange, memory, open_files, response, status, unharmed,
 };
 use crate::support::server::Server;
 use crate::support::{PATIENCE, eventually};
@@ -19,10 +18,9 @@ const MANY: &[u8] = b"GET /alloc?biz_tag=test&count=10000 HTTP/1.1\r\nHost: a\r\
 async fn deaf(server: &Server, requests: &[&'static [u8]]) -> JoinSet<()> {
     let mut clients = JoinSet::new();
     for request in requests {
-        let mut stream = connect_narrow(server).await;
-        let name = String::from_utf8_lossy(request).into_owned();
+        let mut stream = connect(server).await;
         let blob = request.repeat(1 + 65_536 / request.len());
-        clients.spawn(async move { let mut n=0; let t=std::time::Instant::now(); while stream.write_all(&blob).await.is_ok() {n+=1; if t.elapsed().as_secs()>20 {eprintln!("{name} {n} {:?}", stream.local_addr());}} eprintln!("gone {name} {n} {:?}", t.elapsed()); });
+        clients.spawn(async move { while stream.write_all(&blob).await.is_ok() {} });
     }
     clients
 }
@@ -145,8 +143,8 @@ async fn a_client_that_never_reads_is_disconnected() {
     let server = Server::start(&[("server.write_timeout", "1s")]).await;
     unharmed(&server).await;
     let before = descriptors(&server);
-    let options = b"OPTIONS /livez HTTP/1.1\r\nHost: a\r\n\r\n";
-    disconnected(deaf(&server, &[MANY, ONE, LIVEZ, options]).await).await;
+    // Long answers: short ones take minutes to fill the buffers of both kernels.
+    disconnected(deaf(&server, &[MANY; 4]).await).await;
     closed(&server, before, PATIENCE).await;
     unharmed(&server).await;
 }
@@ -197,7 +195,7 @@ async fn thousands_of_half_open_connections_keep_nobody_out_and_are_closed() {
 
 /// Connections of every bad kind, all of which the server has got rid of at the end.
 async fn abuse(server: &Server, before: usize) {
-    let deaf = deaf(server, &[MANY, ONE, LIVEZ]).await;
+    let deaf = deaf(server, &[MANY; 3]).await;
     let mut held = Vec::new();
     for _ in 0..300 {
         let mut stream = connect(server).await;

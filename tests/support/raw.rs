@@ -4,21 +4,12 @@ use super::server::Server;
 use super::{PATIENCE, eventually};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 /// A connection to the server.
 pub(crate) async fn connect(server: &Server) -> TcpStream {
     let address = server.base.trim_start_matches("http://");
     let stream = TcpStream::connect(address).await;
-    stream.unwrap_or_else(|error| panic!("{address}: {error}; {}", server.stderr()))
-}
-
-/// A connection to the server that takes in little before it is read from, so that answers soon pile up.
-pub(crate) async fn connect_narrow(server: &Server) -> TcpStream {
-    let address = server.base.trim_start_matches("http://");
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_recv_buffer_size(4096).expect("a small buffer");
-    let stream = socket.connect(address.parse().expect("an address")).await;
     stream.unwrap_or_else(|error| panic!("{address}: {error}; {}", server.stderr()))
 }
 
