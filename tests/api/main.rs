@@ -17,5 +17,6 @@ mod faults;
 mod fleet;
 mod full_disk;
 mod health;
+mod observability;
 mod shutdown;
 mod start;

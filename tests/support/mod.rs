@@ -7,6 +7,7 @@
 //! | a response, its ids, its code | `http.rs` |
 //! | a MariaDB of the test's own, to be killed and stopped | `mariadb.rs` |
 //! | a TCP link that can be cut and slowed | `proxy.rs` |
+//! | a Prometheus that scrapes servers of the test, promtool | `prometheus.rs` |
 //! | unique ids, and P2 over all pairs | `checks.rs` |
 //!
 //! Every process started here is killed when its value is dropped. Nothing sleeps to let something
@@ -23,6 +24,7 @@ pub(crate) mod checks;
 pub(crate) mod database;
 pub(crate) mod http;
 pub(crate) mod mariadb;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod server;
 
