@@ -1,6 +1,6 @@
 //! A real Prometheus that scrapes servers of a test with the repository's rules loaded, and promtool.
 
-use super::{PATIENCE, eventually, free_port};
+use super::{PATIENCE, eventually};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -61,11 +61,10 @@ impl Prometheus {
         // JSON is YAML.
         let file = directory.path().join("prometheus.yml");
         std::fs::write(&file, config.to_string()).expect("write");
-        let port = free_port();
         let log = std::fs::File::create(directory.path().join("log")).expect("a log file");
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--web.listen-address=127.0.0.1:0")
             .arg(format!(
                 "--storage.tsdb.path={}",
                 directory.path().join("data").display()
@@ -76,12 +75,18 @@ impl Prometheus {
             .stderr(log)
             .spawn()
             .expect("prometheus: run ./scripts/test");
-        let prometheus = Self {
+        let mut prometheus = Self {
             process,
             directory,
-            base: format!("http://127.0.0.1:{port}"),
+            base: String::new(),
             client: reqwest::Client::new(),
         };
+        prometheus.base = eventually("Prometheus' address", PATIENCE, async || {
+            let log = prometheus.log();
+            let (_, line) = log.split_once("\"Listening on\" address=")?;
+            Some(format!("http://{}", line.split_once('\n')?.0))
+        })
+        .await;
         eventually("Prometheus' first scrapes", PATIENCE, async || {
             let seen = prometheus.try_query("up == 1").await.ok()?;
             (seen.len() == targets.len()).then_some(())
@@ -103,6 +108,10 @@ impl Prometheus {
             self.query(expression).await.into_iter().find(good)
         })
         .await
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
     async fn try_query(&self, expression: &str) -> Result<Vec<Sample>, String> {
@@ -143,8 +152,7 @@ impl Drop for Prometheus {
         let _ = self.process.kill();
         let _ = self.process.wait();
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.directory.path().join("log"));
-            eprintln!("--- Prometheus' log:\n{}", log.unwrap_or_default());
+            eprintln!("--- Prometheus' log:\n{}", self.log());
         }
     }
 }
