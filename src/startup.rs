@@ -3,6 +3,9 @@
 //! Everything that can be wrong is found before the port is bound: an `Application` that was built
 //! listens. A database that does not answer is no mistake: the server starts and retries.
 
+mod gate;
+mod listen;
+
 use crate::{
     actors::{Allocation, Settings},
     config::{Config, DatabaseKind, Guard, Preload},
@@ -14,9 +17,10 @@ use crate::{
         sql::{GuardMode, SqlSettings, SqlStore},
     },
 };
-use actix_web::{App, HttpServer, dev::Server, dev::ServerHandle};
+use actix_web::dev::{Server, ServerHandle};
+use gate::Gate;
+use listen::{bind, bracketed, serve, serve_metrics};
 use std::{
-    net::TcpListener,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,9 +30,6 @@ use std::{
 
 /// Tags loaded at start where `allocation.preload` is `"recent"`.
 const RECENT: u64 = 1000;
-
-/// Connections waiting to be accepted.
-const BACKLOG: i32 = 4096;
 
 /// Why the server did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,8 @@ pub enum Stop {
 /// A server that listens.
 pub struct Application {
     server: Server,
+    /// Shut before the server is stopped.
+    gate: Gate,
     /// Serves `/metrics` on `telemetry.metrics_bind`, where that is set.
     metrics_server: Option<Server>,
     port: u16,
@@ -143,7 +146,15 @@ impl Application {
         });
         start_preload(&config, allocation.clone(), store.clone(), shared.clone());
         let metrics_server = serve_metrics(&config, allocation.clone(), shared.clone())?;
-        let server = serve(&config, workers, listener, allocation.clone(), shared)?;
+        let gate = Gate::new(&listener).map_err(|error| StartError::Internal(error.to_string()))?;
+        let server = serve(
+            &config,
+            workers,
+            listener,
+            &gate,
+            allocation.clone(),
+            shared,
+        )?;
         let (database, tags) = match &first_look {
             Ok(report) => (report.description.clone(), counted(report.tags)),
             Err(_) => (
@@ -158,6 +169,7 @@ impl Application {
                 bracketed(&config.server.host),
             ),
             server,
+            gate,
             metrics_server,
             port,
             allocation,
@@ -205,6 +217,7 @@ impl Application {
             tracing::info!(delay = ?self.drain_delay, "draining: /health says no from now on");
             tokio::time::sleep(self.drain_delay).await;
         }
+        self.gate.close(self.grace_period.mul_f64(0.2)).await;
         finish(&handle, &self.allocation, self.grace_period).await;
         let _ = server.await;
         if let Some(metrics) = metrics_handle {
@@ -221,7 +234,7 @@ impl Application {
 async fn finish(handle: &ServerHandle, allocation: &Allocation, grace_period: Duration) {
     let stopped = handle.stop(true);
     tokio::pin!(stopped);
-    if tokio::time::timeout(grace_period.mul_f64(0.8), &mut stopped)
+    if tokio::time::timeout(grace_period.mul_f64(0.6), &mut stopped)
         .await
         .is_err()
     {
@@ -300,89 +313,7 @@ fn start_preload(
     });
 }
 
-fn serve(
-    config: &Config,
-    workers: usize,
-    listener: TcpListener,
-    allocation: Allocation,
-    shared: Arc<http::Shared>,
-) -> Result<Server, StartError> {
-    let server = HttpServer::new(move || http::routes(allocation.allocator(), shared.clone()))
-        .workers(workers)
-        .max_connections(config.server.max_connections)
-        .keep_alive(config.server.keep_alive)
-        .client_request_timeout(config.server.header_timeout)
-        // In whole seconds, and never before those still waiting have been refused.
-        .shutdown_timeout(config.server.grace_period.as_secs() + 1)
-        // Signals are handled in `cli`, which drains first.
-        .disable_signals()
-        .listen(listener)
-        .map_err(|error| StartError::Internal(error.to_string()))?;
-    Ok(server.run())
-}
-
-fn serve_metrics(
-    config: &Config,
-    allocation: Allocation,
-    shared: Arc<http::Shared>,
-) -> Result<Option<Server>, StartError> {
-    let Some(address) = &config.telemetry.metrics_bind else {
-        return Ok(None);
-    };
-    let failed = |error| StartError::Bind {
-        address: address.clone(),
-        keys: "telemetry.metrics_bind",
-        error,
-    };
-    let app = move || {
-        App::new().configure(|app| {
-            http::metrics_route(app, allocation.allocator(), shared.clone());
-        })
-    };
-    let server = HttpServer::new(app)
-        .workers(1)
-        .disable_signals()
-        .bind(address)
-        .map_err(failed)?;
-    Ok(Some(server.run()))
-}
-
-/// A listener on the first address of `host`, and its port.
-fn bind(host: &str, port: u16) -> Result<(TcpListener, u16), StartError> {
-    let failed = |error| StartError::Bind {
-        address: format!("{}:{port}", bracketed(host)),
-        keys: "server.host, server.port",
-        error,
-    };
-    let listener = std::net::ToSocketAddrs::to_socket_addrs(&(host, port))
-        .map_err(failed)?
-        .next()
-        .ok_or_else(|| failed(std::io::ErrorKind::AddrNotAvailable.into()))
-        .and_then(|address| listen(address).map_err(failed))?;
-    let port = listener.local_addr().map_err(failed)?.port();
-    Ok((listener, port))
-}
-
-fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
-    let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
-    // As std does: a restart may bind while old connections are in TIME_WAIT.
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
 fn counted(tags: u64) -> String {
     let plural = if tags == 1 { "" } else { "s" };
     format!("{tags} tag{plural}")
-}
-
-/// An IPv6 address as it stands in a URL.
-fn bracketed(host: &str) -> String {
-    if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
-    }
 }

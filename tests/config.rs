@@ -81,7 +81,10 @@ fn the_shipped_default_is_complete_and_says_what_is_documented() {
         (server.max_connections, server.keep_alive),
         (25_000, seconds(75))
     );
-    assert_eq!(server.header_timeout, seconds(5));
+    assert_eq!(
+        (server.header_timeout, server.write_timeout),
+        (seconds(5), seconds(30))
+    );
 
     assert_eq!(database.url.expose(), "sqlite://data/id-alloc.db?mode=rwc");
     let path = PathBuf::from("data/id-alloc.db");
@@ -144,8 +147,12 @@ fn the_shipped_default_is_complete_and_says_what_is_documented() {
         (millis(500), 0.0)
     );
     assert_eq!(
-        (telemetry.metrics_bind, telemetry.max_tag_series),
-        (None, 1000)
+        (
+            telemetry.metrics_bind,
+            telemetry.otlp_endpoint,
+            telemetry.max_tag_series
+        ),
+        (None, None, 1000)
     );
 }
 
@@ -379,22 +386,17 @@ fn an_alloc_json_of_go_id_alloc_is_taken_and_the_environment_wins_over_it() {
         ("0.0.0.0", 9000)
     );
     assert_eq!(found.server.header_timeout, Duration::from_millis(700));
+    assert_eq!(found.server.write_timeout, Duration::from_secs(5));
     assert_eq!(found.database.table, "segs");
     assert_eq!(
         found.database.url.expose(),
         "mysql://root:p%40ss%2Fw@db:3306/ids?ssl-mode=DISABLED"
     );
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
         warnings
             .iter()
             .any(|w| w.contains("dsn: the parameter autocommit")),
-        "{warnings:?}"
-    );
-    assert!(
-        warnings
-            .iter()
-            .any(|w| w.contains("httpWriteTimeout: not taken over")),
         "{warnings:?}"
     );
     let env = [
@@ -430,6 +432,12 @@ fn mistakes_in_an_alloc_json_are_named_by_its_own_keys_and_without_the_password(
 fn what_is_legal_but_hardly_meant_is_warned_about() {
     let env = [
         ("ID_ALLOC_DATABASE__TABLE", "x"),
+        ("ID_ALLOC_SERVER_PORT", "1"),
+        ("id_alloc_database_max_connections", "1"),
+        ("ID_ALLOC_LIMITS__NO_SUCH", "1"),
+        // Set by Kubernetes for a service of this name.
+        ("ID_ALLOC_SERVICE_HOST", "10.0.0.1"),
+        ("ID_ALLOC_PORT_8880_TCP_PORT", "8880"),
         ("ID_ALLOC__DATABASE__FAILOVER_SKIP", "0"),
         ("ID_ALLOC__SERVER__GRACE_PERIOD", "0s"),
     ];
@@ -437,7 +445,10 @@ fn what_is_legal_but_hardly_meant_is_warned_about() {
     assert_named(
         &warnings,
         &[
-            "ID_ALLOC_DATABASE__TABLE is not used",
+            "ID_ALLOC_DATABASE__TABLE is not used; write ID_ALLOC__DATABASE__TABLE",
+            "ID_ALLOC_LIMITS__NO_SUCH is not used",
+            "ID_ALLOC_SERVER_PORT is not used; write ID_ALLOC__SERVER__PORT",
+            "id_alloc_database_max_connections is not used; write ID_ALLOC__DATABASE__MAX_CONNECTIONS",
             "ids repeat",
             "grace_period",
         ],

@@ -200,15 +200,18 @@ impl Allocator {
                 "too many requests wait for this biz_tag",
             ));
         }
-        let before = self.core.waiting.fetch_add(1, Ordering::Relaxed);
+        // Not added first and taken back: nobody may see more than the limit.
+        let limit = self.core.settings.max_waiting;
+        let place = |taken| (taken < limit).then_some(taken + 1);
+        let order = Ordering::Relaxed;
+        if self.core.waiting.fetch_update(order, order, place).is_err() {
+            return Err(AllocError::Overloaded("too many requests wait"));
+        }
         waiting.callers.set(waiting.callers.get() + 1);
         let admission = Admission {
             core: &self.core,
             waiting: waiting.clone(),
         };
-        if before >= self.core.settings.max_waiting {
-            return Err(AllocError::Overloaded("too many requests wait"));
-        }
         let waiter = Waiter {
             deadline: Instant::now() + self.core.settings.request_deadline,
             reply: Some(reply),

@@ -14,7 +14,10 @@ use actix::{Addr, ArbiterHandle};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::{Notify, watch};
@@ -69,8 +72,8 @@ const FLAPPING: Duration = Duration::from_secs(10);
 /// How claims went last.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// The outcome of those that fail; `None` while they succeed.
-    failing: Option<&'static str>,
+    /// Whether the newest one failed, and that was told.
+    failing: bool,
     /// When failing claims were last told of.
     said: Option<Instant>,
 }
@@ -94,6 +97,8 @@ pub(super) struct Core {
     pub(super) directory: Directory,
     pub(super) loader: ArcSwapOption<Addr<SegmentLoader>>,
     pub(super) registry: ArcSwapOption<Addr<TagRegistry>>,
+    /// Set once the registry runs: only then its mailbox has the size it was given.
+    pub(super) registry_started: AtomicBool,
     /// Where the registry and the loader live.
     pub(super) control: ArbiterHandle,
     /// Where TagActors live, by hash of the tag.
@@ -124,21 +129,21 @@ impl Core {
         }
     }
 
-    /// One log line where claims begin to fail or fail otherwise, and one where they succeed again.
+    /// One log line where claims begin to fail, and one where they succeed again.
     fn claims_went(&self, failed: Option<&StoreError>) {
         let now = Instant::now();
         let mut state = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         match (failed, state.failing) {
-            (None, Some(_)) => {
+            (None, true) => {
                 tracing::info!("claims succeed again");
-                state.failing = None;
+                state.failing = false;
             }
-            (Some(error), failing) if failing != Some(error.outcome()) => {
+            (Some(error), false) => {
                 // A database that flaps, or one row among thousands, does not fill the log.
                 if state.said.is_some_and(|said| now < said + FLAPPING) {
                     return;
                 }
-                (state.failing, state.said) = (Some(error.outcome()), Some(now));
+                (state.failing, state.said) = (true, Some(now));
                 let supply = self.shortest_supply(now);
                 tracing::warn!(%error, supply, "claims fail; ids in memory are served on");
             }

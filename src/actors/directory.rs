@@ -15,7 +15,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -36,6 +36,8 @@ pub(super) struct TagShared {
     pub(super) step: AtomicI64,
     /// Ids handed out per second as of the last request, as the bits of an `f64`.
     rate: AtomicU64,
+    /// Set once the actor runs: only then its mailbox has the size it was given.
+    pub(super) started: AtomicBool,
     /// When it was last asked for ids or health, in milliseconds of the directory's clock.
     last_use: AtomicU64,
 }
@@ -105,6 +107,7 @@ impl Directory {
             left: AtomicU64::new(0),
             step: AtomicI64::new(0),
             rate: AtomicU64::new(0),
+            started: AtomicBool::new(false),
             last_use: AtomicU64::new(self.millis(Instant::now())),
         }
     }

@@ -17,7 +17,7 @@ use std::{
     cell::RefCell,
     collections::VecDeque,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
@@ -125,8 +125,11 @@ impl Lane {
             deadlines,
             reply,
         };
+        let started = entry.shared.started.load(Ordering::Acquire);
         match entry.addr.try_send(message) {
             Ok(()) => {}
+            // Until it starts, its mailbox holds a handful: fewer than workers and counts may send.
+            Err(actix::dev::SendError::Full(_)) if !started => return Outcome::Again,
             Err(actix::dev::SendError::Full(_)) => {
                 return Outcome::Failed(AllocError::Overloaded("the tag's mailbox is full"));
             }
@@ -158,13 +161,14 @@ impl Lane {
                 tag: self.tag.clone(),
                 reply,
             };
+            let started = core.registry_started.load(Ordering::Acquire);
             let sent = core
                 .registry
                 .load()
                 .as_ref()
                 .map(|registry| registry.try_send(ensure));
             match sent {
-                Some(Err(actix::dev::SendError::Full(_))) => {
+                Some(Err(actix::dev::SendError::Full(_))) if started => {
                     return Err(AllocError::Overloaded("too many tags are being loaded"));
                 }
                 Some(Ok(())) => {
@@ -172,7 +176,7 @@ impl Lane {
                         return entry;
                     }
                 }
-                // The warden is about to make a new registry.
+                // It has not started yet, or the warden is about to make a new one.
                 Some(Err(_)) | None => {}
             }
             tokio::time::sleep(LOOK_AGAIN).await;

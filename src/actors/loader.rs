@@ -22,6 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument as _;
 
 /// Attempts for one load before it is given up.
 const ATTEMPTS: u32 = 3;
@@ -140,7 +141,8 @@ async fn claim_once(core: &Core, request: &ClaimRequest) -> Result<Claim, StoreE
     let _permits = core.permits.acquire(request).await;
     let began = Instant::now();
     let repairs = Repairs::default();
-    let claim = core.store.claim(request, &repairs);
+    let span = tracing::info_span!("claim", biz_tag = %request.tag, want = request.want);
+    let claim = core.store.claim(request, &repairs).instrument(span);
     let result = tokio::time::timeout(core.settings.claim_timeout, claim)
         .await
         .unwrap_or_else(|_| {

@@ -36,7 +36,10 @@ use actix::Arbiter;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use directory::Directory;
 use std::{
-    sync::{Arc, Mutex, atomic::AtomicUsize},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::Duration,
 };
 use tokio::sync::{Notify, watch};
@@ -77,6 +80,7 @@ impl Allocation {
             permits,
             doubt: Notify::new(),
             waiting: AtomicUsize::new(0),
+            registry_started: AtomicBool::new(false),
             phase: watch::Sender::new(Phase::Serving),
         });
         warden::revive(&core);

@@ -32,6 +32,7 @@ pub(super) struct TagRegistry {
 impl TagRegistry {
     pub(super) fn new(core: Arc<Core>, ctx: &mut Context<Self>) -> Self {
         ctx.set_mailbox_capacity(MAILBOX);
+        core.registry_started.store(true, Ordering::Release);
         Self { core }
     }
 

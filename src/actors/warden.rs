@@ -17,7 +17,7 @@ use arc_swap::ArcSwapOption;
 use futures_util::FutureExt as _;
 use std::{
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -45,6 +45,7 @@ pub(super) fn revive(core: &Arc<Core>) -> bool {
             core.metrics.restarted("registry", "panic");
             tracing::error!("the registry panicked and is made anew");
         }
+        core.registry_started.store(false, Ordering::Release);
         let owned = core.clone();
         let registry =
             Supervisor::start_in_arbiter(&core.control, |ctx| TagRegistry::new(owned, ctx));

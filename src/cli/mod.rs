@@ -128,7 +128,8 @@ impl Cli {
                 Some((key.into_string().ok()?, value.into_string().ok()?))
             }),
         )?;
-        logging::init(&config.telemetry);
+        // Its end sends off what traces are left.
+        let _logging = logging::init(&config.telemetry)?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }

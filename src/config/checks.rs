@@ -109,6 +109,7 @@ fn durations(config: &Config, checks: &mut Checks<'_>) {
     checks.duration("server.drain_delay", server.drain_delay, ZERO, LONGEST);
     checks.duration("server.grace_period", server.grace_period, ZERO, LONGEST);
     checks.duration("server.keep_alive", server.keep_alive, ZERO, LONGEST);
+    checks.duration("server.write_timeout", server.write_timeout, ZERO, LONGEST);
     for (key, value) in [
         ("server.header_timeout", server.header_timeout),
         ("database.acquire_timeout", database.acquire_timeout),
@@ -184,6 +185,17 @@ fn texts(config: &Config, checks: &mut Checks<'_>) {
             bind.parse::<SocketAddr>().is_ok(),
             "telemetry.metrics_bind",
             message,
+        );
+    }
+    if let Some(endpoint) = &config.telemetry.otlp_endpoint {
+        let url = url::Url::parse(endpoint).ok();
+        let plain = url.is_some_and(|url| url.scheme() == "http" && url.has_host());
+        let message = format!("{endpoint:?} is no such URL as \"http://127.0.0.1:4318\"");
+        checks.that(plain, "telemetry.otlp_endpoint", message);
+        checks.that(
+            cfg!(feature = "otlp"),
+            "telemetry.otlp_endpoint",
+            "this id-alloc cannot export traces: build it with --features otlp",
         );
     }
 }

@@ -260,5 +260,37 @@ mod tests {
             proptest::prop_assert_eq!(found, password);
             proptest::prop_assert_eq!(url.host_str(), Some("db"));
         }
+
+        #[test]
+        fn the_parts_that_went_in_come_out(
+            user in "(?s)[^:]{0,20}",
+            password in proptest::option::of("(?s).{0,20}"),
+            (host, shown) in proptest::sample::select(vec![
+                ("db", "db"), ("10.0.0.1", "10.0.0.1"), ("[::1]", "[::1]"), ("a-b.example", "a-b.example"),
+            ]),
+            port in 1_u16..,
+            database in "(?s)[^/?%]{1,20}",
+        ) {
+            // A path of dots is no database but the folder itself.
+            proptest::prop_assume!(![".", ".."].contains(&&*database));
+            let password_part = password.as_ref().map_or(String::new(), |text| format!(":{text}"));
+            let dsn = format!("{user}{password_part}@tcp({host}:{port})/{database}?charset=utf8mb4");
+            let url = ::url::Url::parse(parse(&dsn).unwrap().url.expose()).unwrap();
+            let decoded = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
+            proptest::prop_assert_eq!(decoded(url.username()), user);
+            let found = url.password().map(decoded).unwrap_or_default();
+            proptest::prop_assert_eq!(found, password.unwrap_or_default());
+            proptest::prop_assert_eq!(url.host_str(), Some(shown));
+            proptest::prop_assert_eq!(url.port(), Some(port));
+            proptest::prop_assert_eq!(decoded(&url.path()[1..]), database);
+        }
+
+        #[test]
+        fn the_path_of_a_socket_comes_out(path in "/[^()@]{1,30}") {
+            let dsn = format!("u:p@unix({path})/name");
+            let url = ::url::Url::parse(parse(&dsn).unwrap().url.expose()).unwrap();
+            let found = url.query_pairs().find(|(key, _)| key == "socket").unwrap().1.into_owned();
+            proptest::prop_assert_eq!(found, path);
+        }
     }
 }

@@ -154,10 +154,8 @@ impl Layers {
         for (name, text) in sorted {
             let upper = name.to_ascii_uppercase();
             let Some(rest) = upper.strip_prefix(ENV_PREFIX) else {
-                if upper.starts_with("ID_ALLOC_") && upper.contains("__") {
-                    problems.warn(format!(
-                        "environment variable {name} is not used; names begin with {ENV_PREFIX}"
-                    ));
+                if let Some(rest) = upper.strip_prefix("ID_ALLOC_") {
+                    self.warn_of_near_miss(&name, rest, problems);
                 }
                 continue;
             };
@@ -172,6 +170,26 @@ impl Layers {
                 None => Value::Null,
             };
             self.set(&key, value, origin, problems);
+        }
+    }
+
+    /// A name with too few underscores is no error: Kubernetes sets such for services of this name.
+    fn warn_of_near_miss(&self, name: &str, rest: &str, problems: &mut Problems) {
+        let flat = |text: &str| {
+            text.replace("__", "_")
+                .replace('.', "_")
+                .to_ascii_uppercase()
+        };
+        let meant = self.defaults.keys().find(|key| flat(key) == flat(rest));
+        if let Some(key) = meant {
+            let right = key.replace('.', "__").to_ascii_uppercase();
+            problems.warn(format!(
+                "environment variable {name} is not used; write {ENV_PREFIX}{right}"
+            ));
+        } else if rest.contains("__") {
+            problems.warn(format!(
+                "environment variable {name} is not used; names begin with {ENV_PREFIX}"
+            ));
         }
     }
 

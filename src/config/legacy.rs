@@ -44,27 +44,37 @@ pub(super) fn add(
             "dsn" => add_dsn(&value, origin, layers, problems),
             "table" => layers.set("database.table", value, origin, problems),
             "httpport" => layers.set("server.port", value, origin, problems),
-            "httpreadtimeout" => match value.as_u64() {
-                Some(0) => problems.warn(format!(
-                    "{file}: {key}: 0 (no limit) is not taken over; server.header_timeout keeps its value"
-                )),
-                Some(millis) => {
-                    let text = Value::from(format!("{millis}ms"));
-                    layers.set("server.header_timeout", text, origin, problems);
-                }
-                None => problems.at(&origin, "server.header_timeout", "must be whole milliseconds"),
-            },
-            "httpwritetimeout" => match value.as_u64() {
-                Some(_) => problems.warn(format!(
-                    "{file}: {key}: not taken over; limits.request_deadline bounds the time of an answer"
-                )),
-                None => problems.general(format!("{file}: {key}: must be whole milliseconds")),
-            },
+            "httpreadtimeout" => {
+                add_timeout(&value, "server.header_timeout", origin, layers, problems);
+            }
+            "httpwritetimeout" => {
+                add_timeout(&value, "server.write_timeout", origin, layers, problems);
+            }
             _ => problems.general(format!(
                 "{file}: {key}: no such key; an alloc.json has DSN, table, httpPort, httpReadTimeout and \
                  httpWriteTimeout"
             )),
         }
+    }
+}
+
+/// Milliseconds, of which go-id-alloc takes 0 for no limit.
+fn add_timeout(
+    value: &Value,
+    target: &str,
+    origin: Origin,
+    layers: &mut Layers,
+    problems: &mut Problems,
+) {
+    match value.as_u64() {
+        Some(0) => problems.warn(format!(
+            "{origin}: 0 (no limit) is not taken over; {target} keeps its value"
+        )),
+        Some(millis) => {
+            let text = Value::from(format!("{millis}ms"));
+            layers.set(target, text, origin, problems);
+        }
+        None => problems.at(&origin, target, "must be whole milliseconds"),
     }
 }
 
@@ -86,5 +96,58 @@ fn add_dsn(value: &Value, origin: Origin, layers: &mut Layers, problems: &mut Pr
             layers.set(KEY, Value::from(dsn.url.expose()), origin, problems);
         }
         Err(reason) => problems.at(&origin, KEY, reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Any JSON, three levels deep.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "(?s).{0,20}".prop_map(Value::from),
+            "[a-z]{1,5}:Q7[@:/]{0,3}@tcp\\([a-z:0-9]{0,9}\\)/[a-z?=&]{0,9}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[a-z]{0,4}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_json_makes_it_panic_and_none_shows_a_password(
+            keys in prop::collection::btree_map(
+                "(?i)DSN|table|httpPort|httpReadTimeout|httpWriteTimeout|[a-z.]{0,6}", any_json(), 0..7),
+        ) {
+            let tree: Map<String, Value> = keys.into_iter().collect();
+            let mut problems = Problems::default();
+            let mut layers = Layers::new(&mut problems);
+            add("alloc.json", tree, &mut layers, &mut problems);
+            let said = match problems.finish() {
+                Ok(warnings) => warnings.join("\n"),
+                Err(error) => error.to_string(),
+            };
+            prop_assert!(!said.contains("Q7"), "{}", said);
+        }
+
+        #[test]
+        fn no_environment_makes_it_panic(
+            env in prop::collection::vec(("(?i)(ID_ALLOC_{0,3})[a-z_]{0,12}|(?s).{0,12}", "(?s).{0,12}"), 0..8),
+        ) {
+            let mut problems = Problems::default();
+            let mut layers = Layers::new(&mut problems);
+            layers.add_env(env.into_iter(), &mut problems);
+            let _ = problems.finish();
+        }
     }
 }

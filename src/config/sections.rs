@@ -33,6 +33,10 @@ pub struct Server {
     /// Too short and slow clients get 408; too long and idle attackers hold connections.
     #[serde(with = "values::duration")]
     pub header_timeout: Duration,
+    /// Too short and clients on bad networks lose answers; too long, or zero, and those that send
+    /// without reading hold a connection, its memory and a worker's time.
+    #[serde(with = "values::duration")]
+    pub write_timeout: Duration,
 }
 
 /// The database, the table and the guard.
@@ -166,6 +170,9 @@ pub struct Telemetry {
     /// `None` serves metrics on the API's port alone. Taken already: exit code 71.
     #[serde(with = "values::optional_text")]
     pub metrics_bind: Option<String>,
+    /// `None` exports no traces. Needs the cargo feature `otlp`; a collector that is away loses spans, no more.
+    #[serde(with = "values::optional_text")]
+    pub otlp_endpoint: Option<String>,
     /// Too low and tags vanish into `_other`; too high and the metrics store groans.
     pub max_tag_series: usize,
 }

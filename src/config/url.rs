@@ -270,6 +270,18 @@ mod tests {
         }
 
         #[test]
+        fn what_is_accepted_is_accepted_again_and_means_the_same(
+            like in "(mysql|mariadb|sqlite)://[a-z%@:/.0-9]{0,30}(\\?(mode=rwc|ssl-mode=DISABLED|socket=[a-z%/0-9]{0,8}))?",
+        ) {
+            if let Ok(url) = DatabaseUrl::parse(&like) {
+                let again = DatabaseUrl::parse(url.expose()).unwrap();
+                proptest::prop_assert_eq!(again.expose(), url.expose());
+                proptest::prop_assert_eq!(again.kind(), url.kind());
+                proptest::prop_assert_eq!(again.redacted(), url.redacted());
+            }
+        }
+
+        #[test]
         fn no_accepted_url_shows_its_password(secret in "[a-z:@/?&=%#]{0,8}Q7[a-z:@/?&=%#]{0,8}", number in "[0-9]{0,3}") {
             for text in [
                 format!("mysql://user:{number}{secret}@host/db"),

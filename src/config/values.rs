@@ -181,3 +181,53 @@ impl<'de> Visitor<'de> for PreloadVisitor {
         Ok(Preload::Tags(tags))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn read(value: &Value) -> Result<Duration, String> {
+        duration::deserialize(value).map_err(|error| error.to_string())
+    }
+
+    proptest! {
+        #[test]
+        fn a_duration_is_read_back_as_it_is_written(seconds in 0..u64::from(u32::MAX), nanos in 0..1_000_000_000_u32) {
+            let value = Duration::new(seconds, nanos);
+            let written = duration::serialize(&value, serde_json::value::Serializer).unwrap();
+            prop_assert_eq!(read(&written).unwrap(), value);
+        }
+
+        #[test]
+        fn no_text_makes_a_duration_panic(any in "(?s).{0,30}", like in "[0-9]{0,25}[ .]?(ns|us|ms|s|m|h|d|w|M|y| |[a-z]){0,4}") {
+            let _ = read(&json!(any));
+            let _ = read(&json!(like));
+        }
+
+        #[test]
+        fn a_bare_number_is_no_duration(whole: i64, float: f64) {
+            prop_assert!(read(&json!(whole)).is_err());
+            prop_assert!(read(&json!(whole.to_string())).is_err());
+            prop_assert!(read(&json!(float)).is_err());
+            prop_assert!(read(&json!(float.to_string())).is_err());
+        }
+
+        #[test]
+        fn auto_or_a_number_is_read_back(value: Option<i64>, as_text: bool) {
+            let mut written = auto_or_number::serialize(&value, serde_json::value::Serializer).unwrap();
+            if as_text && let Some(number) = value {
+                written = json!(format!(" {number} "));
+            }
+            prop_assert_eq!(auto_or_number::deserialize(&written).unwrap(), value);
+        }
+
+        #[test]
+        fn what_is_neither_auto_nor_a_number_is_refused(text in "(?s).{0,20}", big in (i64::MAX as u64 + 1)..) {
+            prop_assume!(text != "auto" && text.trim().parse::<i64>().is_err());
+            prop_assert!(auto_or_number::deserialize(&json!(text)).is_err());
+            prop_assert!(auto_or_number::deserialize(&json!(big)).is_err());
+        }
+    }
+}

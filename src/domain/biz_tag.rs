@@ -98,4 +98,23 @@ mod tests {
         assert_eq!(BizTag::parse("a\nb"), Err(BizTagError::ControlCharacter));
         assert_eq!(BizTag::parse("_other"), Err(BizTagError::Reserved));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_passes_keeps_the_rules_and_whatever_does_not_breaks_one(
+            name in "(?s)_?.{0,140}|[a-z]{126,131}|\\p{Cc}|[a-z]\\p{Cc}?[\u{80}-\u{9f}]?",
+        ) {
+            let keeps = (1..=MAX_CHARS).contains(&name.chars().count())
+                && !name.contains(char::is_control)
+                && !name.starts_with('_');
+            match BizTag::parse(&name) {
+                Ok(tag) => {
+                    proptest::prop_assert!(keeps);
+                    proptest::prop_assert_eq!(tag.as_str(), &name);
+                    proptest::prop_assert_eq!(tag.to_string(), name);
+                }
+                Err(_) => proptest::prop_assert!(!keeps),
+            }
+        }
+    }
 }

@@ -7,17 +7,21 @@
 //! | `/health`, `/livez`, `/readyz`, `/metrics` | `operations.rs` |
 //! | query and form | `parameters.rs` |
 //! | error → status, code, body | `failure.rs` |
-//! | counting and logging of requests | `observe.rs` |
+//! | connections that go quiet | `connection.rs` |
+//! | counting and logging of requests, their spans | `observe.rs`, `span.rs` |
 
 mod alloc;
+mod connection;
 mod failure;
 mod observe;
 mod operations;
 pub mod parameters;
+mod span;
 mod throttle;
 
+pub use connection::Connections;
 pub use failure::CODES;
-pub use observe::RequestSpan;
+pub use span::RequestSpan;
 pub use throttle::Throttle;
 
 use crate::{actors::Allocator, metrics::Metrics};

@@ -1,31 +1,17 @@
 //! Counting and logging of requests. Ordinary successes are counted, not logged: the default span of
 //! tracing-actix-web doubles the CPU of a request.
 
-use super::{Shared, failure::Code};
+use super::{Shared, connection::Connection, failure::Code, span};
 use crate::actors::Allocator;
 use actix_web::{
-    Error,
+    Error, HttpMessage as _,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::header,
     middleware::Next,
     web,
 };
-use std::time::Instant;
-use tracing::Span;
-use tracing_actix_web::RootSpanBuilder;
-
-/// No span for a request, so that success costs nothing; `observe` logs what is worth it.
-#[derive(Debug)]
-pub struct RequestSpan;
-
-impl RootSpanBuilder for RequestSpan {
-    fn on_request_start(_: &ServiceRequest) -> Span {
-        Span::none()
-    }
-
-    fn on_request_end<B: MessageBody>(_: Span, _: &Result<ServiceResponse<B>, Error>) {}
-}
+use std::{rc::Rc, time::Instant};
 
 /// Counts the request, logs server errors and slow ones (one line per kind and second; `more` says how
 /// many were held back before it), and asks callers to leave while draining.
@@ -34,6 +20,9 @@ pub(super) async fn observe<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let began = Instant::now();
+    if let Some(connection) = request.conn_data::<Rc<Connection>>() {
+        connection.touch(began);
+    }
     let mut response = next.call(request).await?;
     let took = began.elapsed();
     let request = response.request().clone();
@@ -64,18 +53,29 @@ pub(super) async fn observe<B: MessageBody>(
     if let Some(code) = &code {
         shared.metrics.rejected(code.code);
     }
+    let sent = span::sent_id(request.headers()).cloned();
+    let is_slow = took >= shared.settings.slow_request;
+    let is_sampled = request.extensions().get::<span::Sampled>().is_some();
+    if sent.is_none() && !status.is_server_error() && !is_slow && !is_sampled {
+        return Ok(response);
+    }
+    let id = sent.unwrap_or_else(span::new_id);
+    let request_id = id.to_str().unwrap_or_default().to_owned();
+    response.headers_mut().insert(span::REQUEST_ID, id);
+    let now = Instant::now();
     if status.is_server_error() {
         let (code, text) = code.map_or(("", String::new()), |code| (code.code, code.text));
-        if let Some(more) = shared.throttle.admit(code, Instant::now()) {
+        if let Some(more) = shared.throttle.admit(code, now) {
             let status = status.as_u16();
-            tracing::warn!(%route, status, code, text, ?took, more, "request failed");
+            tracing::warn!(%route, status, code, text, ?took, request_id, more, "request failed");
         }
-    } else if took >= shared.settings.slow_request {
-        if let Some(more) = shared.throttle.admit("slow", Instant::now()) {
-            tracing::warn!(%route, status = status.as_u16(), ?took, more, "slow request");
+    } else if is_slow {
+        if let Some(more) = shared.throttle.admit("slow", now) {
+            let status = status.as_u16();
+            tracing::warn!(%route, status, ?took, request_id, more, "slow request");
         }
-    } else if shared.settings.sample_ratio > 0.0 && fastrand::f64() < shared.settings.sample_ratio {
-        tracing::info!(%route, status = status.as_u16(), ?took, "request");
+    } else if is_sampled {
+        tracing::info!(%route, status = status.as_u16(), ?took, request_id, "request");
     }
     Ok(response)
 }

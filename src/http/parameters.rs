@@ -139,6 +139,36 @@ mod tests {
         }
 
         #[test]
+        fn any_bytes_are_read_as_browsers_read_them(
+            pieces in prop::collection::vec(prop_oneof![
+                4 => "biz_tag|count|biz%5ftag|=|&|\\+|%|%[0-9a-fA-F]{1,2}|[a-z0-9]{1,3}".prop_map(String::into_bytes),
+                1 => prop::collection::vec(any::<u8>(), 1..4),
+            ], 0..24),
+        ) {
+            let query = pieces.concat();
+            for name in ["biz_tag", "count"] {
+                let theirs = url::form_urlencoded::parse(&query)
+                    .find(|(key, _)| key == name)
+                    .map(|(_, value)| value.into_owned());
+                let ours = find(&query, name).map(|raw| String::from_utf8_lossy(&raw).into_owned());
+                prop_assert_eq!(ours, theirs);
+            }
+        }
+
+        #[test]
+        fn every_count_comes_through_or_is_refused(count: u32, max in 1..=1_000_000_u32) {
+            let read = parse_count(count.to_string().as_bytes(), max).ok();
+            prop_assert_eq!(read, (1..=max).contains(&count).then_some(count));
+        }
+
+        #[test]
+        fn the_body_wins_whatever_it_holds(query in "[a-z]{1,5}", body in "[a-z]{1,5}") {
+            let (query, body) = (format!("biz_tag={query}&count=1"), format!("biz_tag={body}&count=2"));
+            let expected = (body[8..body.len() - 8].to_owned(), Some(2));
+            prop_assert_eq!(call(&query, &body).unwrap(), expected);
+        }
+
+        #[test]
         fn every_valid_tag_comes_through_its_encoding(tag in "[^_\\p{Cc}][^\\p{Cc}]{0,30}") {
             let query: String = url::form_urlencoded::Serializer::new(String::new())
                 .append_pair("biz_tag", &tag)

@@ -1,19 +1,15 @@
 //! A replica that has lost the newest claims becomes the primary, and no id is answered twice: not by
 //! servers that lived through it, not by one started afterwards, not of a tag that was idle.
 
+use crate::support::PATIENCE;
 use crate::support::checks::{Answer, assert_distinct, assert_ordered, assert_unique};
 use crate::support::database::connect;
-use crate::support::http::send;
+use crate::support::load::{Load, Plan};
 use crate::support::mariadb::{OwnMariaDb, Replicated, value};
 use crate::support::proxy::Proxy;
 use crate::support::server::{Server, prepare};
-use crate::support::{PATIENCE, eventually};
 use sea_orm::ConnectionTrait;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 /// Under load; claimed only before the replica stops applying; claimed also after that.
 const TAGS: [&str; 3] = ["busy", "idle", "late"];
@@ -29,94 +25,17 @@ const LOST_REQUESTS: usize = 4000;
 /// Ids per request of the load.
 const COUNT: usize = 50;
 
-/// Clients that take ids of the busy tag, each request against one permit, through everything.
-struct Load {
-    permits: Arc<Semaphore>,
-    served: Arc<AtomicUsize>,
-    clients: JoinSet<Vec<Answer>>,
-}
-
-impl Load {
-    fn on(servers: &[Server]) -> Self {
-        let permits = Arc::new(Semaphore::new(0));
-        let served = Arc::new(AtomicUsize::new(0));
-        let mut clients = JoinSet::new();
-        for number in 0..servers.len() * 3 {
-            let server = number % servers.len();
-            let base = servers[server].base.clone();
-            let (permits, served) = (permits.clone(), served.clone());
-            clients.spawn(client(server, base, permits, served));
-        }
-        Self {
-            permits,
-            served,
-            clients,
-        }
-    }
-
-    /// Lets so many requests go, and waits until they were served.
-    async fn serve(&self, requests: usize) {
-        let wanted = self.served.load(Ordering::SeqCst) + requests;
-        self.permits.add_permits(requests);
-        self.until(wanted).await;
-    }
-
-    /// From now on as fast as it goes.
-    fn unleash(&self) {
-        self.permits.add_permits(Semaphore::MAX_PERMITS / 2);
-    }
-
-    async fn more(&self, requests: usize) {
-        self.until(self.served.load(Ordering::SeqCst) + requests)
-            .await;
-    }
-
-    async fn until(&self, wanted: usize) {
-        eventually("the load's being served", PATIENCE, async || {
-            (self.served.load(Ordering::SeqCst) >= wanted).then_some(())
-        })
-        .await;
-    }
-
-    async fn end(self) -> Vec<Answer> {
-        self.permits.close();
-        self.clients
-            .join_all()
-            .await
-            .into_iter()
-            .flatten()
-            .collect()
-    }
-}
-
-async fn client(
-    server: usize,
-    base: String,
-    permits: Arc<Semaphore>,
-    served: Arc<AtomicUsize>,
-) -> Vec<Answer> {
-    let client = reqwest::Client::new();
-    let path = format!("/alloc?biz_tag={}&count={COUNT}", TAGS[BUSY]);
-    let mut answers = Vec::new();
-    while let Ok(permit) = permits.acquire().await {
-        permit.forget();
-        let sent = Instant::now();
-        let answer = send(&client, &base, "GET", &path, None).await.unwrap();
-        if answer.status == 200 {
-            answers.push(Answer {
-                server,
-                tag: BUSY,
-                sent,
-                received: Instant::now(),
-                ids: answer.ids(),
-            });
-            served.fetch_add(1, Ordering::SeqCst);
-        } else {
-            assert_eq!(answer.code(), "no_available_id", "{}", answer.body);
-            permits.add_permits(1);
-        }
-    }
-    answers
+/// Clients of the busy tag, three for each server.
+fn load(servers: &[Server]) -> Load {
+    let plan = Plan {
+        tags: &TAGS[..1],
+        clients: servers.len() * 3,
+        count: COUNT..=COUNT,
+        roaming: false,
+    };
+    let load = Load::held(servers, plan);
+    load.tolerate(BUSY, &["no_available_id"]);
+    load
 }
 
 /// Ids of a tag, as soon as the server has them.
@@ -164,7 +83,7 @@ impl Scene {
         let tags = TAGS.map(|tag| (tag, 0, STEP));
         prepare(&url(&proxy), &tags).await;
         let servers = vec![another(&proxy).await, another(&proxy).await];
-        let load = Load::on(&servers);
+        let load = load(&servers);
         let mut scene = Self {
             databases,
             proxy,
@@ -212,7 +131,7 @@ impl Scene {
                 }
             }
         }
-        self.load.more(400).await;
+        self.load.more(BUSY, 400).await;
         self.answers.extend(self.load.end().await);
         assert_unique(&self.answers);
         assert_ordered(&self.answers);
@@ -286,7 +205,7 @@ async fn a_pool_that_sits_on_a_demoted_primary_leaves_it_and_gives_no_id_twice()
     scene.databases.promote().await;
     // Open connections stay on the old primary, on which this user, who has SUPER, may still write.
     scene.proxy.retarget(&scene.databases.replica.address());
-    scene.load.more(400).await;
+    scene.load.more(BUSY, 400).await;
     assert_eq!(max_id(old, BUSY).await, left);
     scene.nothing_twice().await;
 }

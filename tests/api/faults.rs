@@ -87,17 +87,8 @@ async fn when_memory_is_used_up_callers_wait_for_their_deadline_and_get_503() {
 async fn a_link_that_is_cut_slowed_or_hung_costs_no_id_twice() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("test", 0, 10)]).await;
-    let mut url = url::Url::parse(&database.url()).unwrap();
-    let target = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
-    let proxy = Proxy::to(&target).await;
-    let (host, port) = proxy
-        .address()
-        .rsplit_once(':')
-        .map(|(h, p)| (h.to_owned(), p.parse().unwrap()))
-        .unwrap();
-    url.set_host(Some(&host)).unwrap();
-    url.set_port(Some(port)).unwrap();
-    let server = Server::on(url.as_str()).await;
+    let (proxy, url) = Proxy::before(&database.url()).await;
+    let server = Server::on(&url).await;
     let mut ids = server.ids("test", 1).await;
     let links = [
         Link::Slow(Duration::from_millis(30)),

@@ -9,14 +9,28 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod abuse;
 mod alloc;
 mod cli;
 mod cli_failures;
+mod cold;
+mod connections;
+mod crashes;
+mod drain;
 mod failover;
 mod faults;
 mod fleet;
 mod full_disk;
+mod galera;
 mod health;
+mod limits;
+mod links;
+mod logs;
+mod numbers;
 mod observability;
+mod outages;
+mod rows;
 mod shutdown;
 mod start;
+mod traces;
+mod waiting;

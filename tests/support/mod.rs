@@ -6,9 +6,14 @@
 //! | `id-alloc` as a process | `server.rs` |
 //! | a response, its ids, its code | `http.rs` |
 //! | a MariaDB of the test's own, to be killed and stopped | `mariadb.rs` |
+//! | a Galera cluster of the test's own | `galera.rs` |
+//! | an end of all that belongs to a directory | `processes.rs` |
+//! | servers whose rows are changed by hand | `run.rs` |
 //! | a TCP link that can be cut and slowed | `proxy.rs` |
 //! | a Prometheus that scrapes servers of the test, promtool | `prometheus.rs` |
+//! | bytes that are hardly HTTP, and what a server holds | `raw.rs` |
 //! | unique ids, and P2 over all pairs | `checks.rs` |
+//! | clients that take ids through everything | `load.rs` |
 //!
 //! Every process started here is killed when its value is dropped. Nothing sleeps to let something
 //! happen: [`eventually`] looks for the condition until a deadline.
@@ -22,14 +27,24 @@
 
 pub(crate) mod checks;
 pub(crate) mod database;
+pub(crate) mod galera;
 pub(crate) mod http;
+pub(crate) mod load;
 pub(crate) mod mariadb;
+mod processes;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
+pub(crate) mod raw;
+pub(crate) mod run;
 pub(crate) mod server;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
+
+/// Whether rounds are to be run in full, not shortened as in every run of the suite.
+pub(crate) fn full() -> bool {
+    std::env::var("ID_ALLOC_TEST_FULL").is_ok_and(|value| value == "1")
+}
 
 /// How long a server may take to start, to answer or to end: a machine that runs all tests is slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

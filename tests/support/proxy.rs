@@ -1,6 +1,7 @@
 //! A TCP link that can be cut, held up and restored: a broken network between server and database.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +19,12 @@ pub(crate) enum Link {
     Hung,
     /// Closes all connections, and new ones at once.
     Cut,
+    /// Passes half of the next request that holds these bytes on and closes its connection; then it
+    /// is up.
+    BreakRequest(&'static [u8]),
+    /// Passes the next request that holds these bytes on, swallows its answer and closes its
+    /// connection; then it is up.
+    SwallowAnswer(&'static [u8]),
 }
 
 /// A proxy on a free port of 127.0.0.1; it ends when dropped.
@@ -37,9 +44,11 @@ impl Proxy {
         let (link, state) = watch::channel(Link::Up);
         let (target, targets) = watch::channel(target.to_owned());
         let (cuts, cut) = watch::channel(());
+        let switch = link.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((inner, _)) = listener.accept().await {
                 let (target, state) = (targets.borrow().clone(), state.clone());
+                let switch = switch.clone();
                 let mut cut = cut.clone();
                 cut.mark_unchanged();
                 tokio::spawn(async move {
@@ -48,7 +57,7 @@ impl Proxy {
                     tokio::select! {
                         _ = watching.wait_for(|&link| link == Link::Cut) => {}
                         _ = cut.changed() => {}
-                        _ = join(inner, target, state) => {}
+                        _ = join(inner, target, switch) => {}
                     }
                 });
             }
@@ -60,6 +69,17 @@ impl Proxy {
             cuts,
             accepting,
         }
+    }
+
+    /// In front of the database at `url`; and the URL that leads through it.
+    pub(crate) async fn before(url: &str) -> (Self, String) {
+        let mut url = url::Url::parse(url).expect("a URL");
+        let host = url.host_str().expect("a host");
+        let proxy = Self::to(&format!("{host}:{}", url.port().expect("a port"))).await;
+        let ip = proxy.address.ip().to_string();
+        url.set_host(Some(&ip)).expect("a host");
+        url.set_port(Some(proxy.address.port())).expect("a port");
+        (proxy, url.into())
     }
 
     /// Where it listens, as `host:port`.
@@ -90,26 +110,25 @@ impl Drop for Proxy {
     }
 }
 
-async fn join(
-    inner: TcpStream,
-    target: String,
-    state: watch::Receiver<Link>,
-) -> std::io::Result<()> {
+/// Both directions of one connection, until either ends.
+async fn join(inner: TcpStream, target: String, link: watch::Sender<Link>) -> std::io::Result<()> {
     let outer = TcpStream::connect(target).await?;
     inner.set_nodelay(true)?;
     outer.set_nodelay(true)?;
     let (inner_read, inner_write) = inner.into_split();
     let (outer_read, outer_write) = outer.into_split();
+    let swallow = AtomicBool::new(false);
     tokio::select! {
-        ended = pass(inner_read, outer_write, state.clone()) => ended,
-        ended = pass(outer_read, inner_write, state) => ended,
+        ended = requests(inner_read, outer_write, &link, &swallow) => ended,
+        ended = answers(outer_read, inner_write, &link, &swallow) => ended,
     }
 }
 
-async fn pass(
+async fn requests(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
-    mut state: watch::Receiver<Link>,
+    link: &watch::Sender<Link>,
+    swallow: &AtomicBool,
 ) -> std::io::Result<()> {
     let mut piece = vec![0; 16 * 1024];
     loop {
@@ -117,13 +136,56 @@ async fn pass(
         if length == 0 {
             return Ok(());
         }
-        let link = state.wait_for(|&link| link != Link::Hung).await;
-        let link = link.map_or(Link::Cut, |link| *link);
-        if let Link::Slow(delay) = link {
-            tokio::time::sleep(delay).await;
+        held(link).await;
+        let bytes = &piece[..length];
+        let mut half = false;
+        link.send_if_modified(|link| {
+            match *link {
+                Link::BreakRequest(part) if contains(bytes, part) => half = true,
+                Link::SwallowAnswer(part) if contains(bytes, part) => {
+                    swallow.store(true, Ordering::SeqCst);
+                }
+                _ => return false,
+            }
+            *link = Link::Up;
+            true
+        });
+        if half {
+            return to.write_all(&bytes[..length / 2]).await;
         }
+        to.write_all(bytes).await?;
+    }
+}
+
+async fn answers(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    link: &watch::Sender<Link>,
+    swallow: &AtomicBool,
+) -> std::io::Result<()> {
+    let mut piece = vec![0; 16 * 1024];
+    loop {
+        let length = from.read(&mut piece).await?;
+        if length == 0 || swallow.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        held(link).await;
         to.write_all(&piece[..length]).await?;
     }
+}
+
+/// Holds a piece up as the link does.
+async fn held(link: &watch::Sender<Link>) {
+    let mut state = link.subscribe();
+    let state = state.wait_for(|&link| link != Link::Hung).await;
+    let state = state.map_or(Link::Cut, |link| *link);
+    if let Link::Slow(delay) = state {
+        tokio::time::sleep(delay).await;
+    }
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }
 
 #[cfg(test)]
@@ -139,18 +201,56 @@ mod tests {
             .ok()
     }
 
-    #[tokio::test]
-    async fn a_link_is_up_hung_cut_and_up_again() {
+    /// A server that sends back what comes, and tells how many bytes came over each connection.
+    async fn echo() -> (String, tokio::sync::mpsc::UnboundedReceiver<u64>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = listener.local_addr().unwrap().to_string();
-        let echo = tokio::spawn(async move {
+        let (ended, lengths) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
+                let ended = ended.clone();
                 tokio::spawn(async move {
                     let (mut read, mut write) = stream.split();
-                    let _ = tokio::io::copy(&mut read, &mut write).await;
+                    let mut came = 0;
+                    let mut piece = [0; 100];
+                    while let Ok(length @ 1..) = read.read(&mut piece).await {
+                        came += length as u64;
+                        let _ = write.write_all(&piece[..length]).await;
+                    }
+                    let _ = ended.send(came);
                 });
             }
         });
+        (target, lengths)
+    }
+
+    #[tokio::test]
+    async fn a_request_is_broken_or_its_answer_swallowed_once() {
+        let (target, mut lengths) = echo().await;
+        let proxy = Proxy::to(&target).await;
+        for (link, arrived) in [
+            (Link::BreakRequest(b"claim"), 1 + 5),
+            (Link::SwallowAnswer(b"claim"), 1 + 10),
+        ] {
+            let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+            proxy.set(link);
+            assert!(matches!(echoes(&mut stream).await, Some(Ok(1))));
+            stream.write_all(b"12claim890").await.unwrap();
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            assert_eq!(answer, b"");
+            assert_eq!(lengths.recv().await, Some(arrived), "{link:?}");
+            let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+            stream.write_all(b"claim").await.unwrap();
+            stream.read_exact(&mut [0; 5]).await.unwrap();
+            drop(stream);
+            assert_eq!(lengths.recv().await, Some(5));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_link_is_up_hung_cut_and_up_again() {
+        let (target, _lengths) = echo().await;
         let proxy = Proxy::to(&target).await;
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         assert!(matches!(echoes(&mut stream).await, Some(Ok(1))));
@@ -163,6 +263,5 @@ mod tests {
         proxy.set(Link::Up);
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         assert!(matches!(echoes(&mut stream).await, Some(Ok(1))));
-        echo.abort();
     }
 }

@@ -1,0 +1,71 @@
+//! What stands in the log: one line per change of state, not per retry, and what it means for callers.
+
+use crate::support::database::connect;
+use crate::support::mariadb::OwnMariaDb;
+use crate::support::server::{Server, prepare};
+use crate::support::{PATIENCE, eventually};
+use sea_orm::ConnectionTrait;
+
+fn count(log: &str, text: &str) -> usize {
+    log.lines().filter(|line| line.contains(text)).count()
+}
+
+#[tokio::test]
+async fn an_outage_is_told_when_it_begins_and_when_it_ends_however_many_claims_fail() {
+    let mut database = OwnMariaDb::start(&[]).await;
+    let root = connect(&database.url()).await;
+    let create = "CREATE DATABASE ids";
+    root.execute_unprepared(create).await.unwrap();
+    let url = format!("{}/ids", database.url());
+    prepare(&url, &[("test", 0, 10), ("other", 0, 10)]).await;
+    let server = Server::start(&[
+        ("database.url", url.as_str()),
+        ("database.acquire_timeout", "100ms"),
+        ("limits.request_deadline", "100ms"),
+    ])
+    .await;
+    server.ids("test", 50).await;
+    database.kill9();
+    let failures = "id_alloc_segment_loads_total{outcome=\"transient\"} ";
+    eventually("twenty claims that failed", PATIENCE, async || {
+        for tag in ["test", "other"] {
+            server.get(&format!("/alloc?biz_tag={tag}")).await;
+        }
+        let failed = server.metric(failures).await?;
+        (failed >= 20.0).then_some(())
+    })
+    .await;
+    server.until("/health", 503, PATIENCE).await;
+    let log = server.stderr();
+    assert_eq!(count(&log, "claims fail"), 1, "{log}");
+    assert_eq!(count(&log, "the database is lost"), 1, "{log}");
+    assert!(log.contains("refused"), "{log}");
+    assert_eq!(count(&log, "no segment can be claimed"), 0, "{log}");
+
+    database.restart().await;
+    server.until("/alloc?biz_tag=test", 200, PATIENCE).await;
+    server.until("/health", 200, PATIENCE).await;
+    let log = server.stderr();
+    assert_eq!(count(&log, "claims succeed again"), 1, "{log}");
+    assert_eq!(count(&log, "the database is back"), 1, "{log}");
+}
+
+#[tokio::test]
+async fn a_broken_row_is_told_once_and_so_is_its_repair() {
+    let database = crate::support::database::TestDatabase::on_mariadb().await;
+    prepare(&database.url(), &[("test", 0, 10)]).await;
+    let server = Server::on(&database.url()).await;
+    database.execute(&["UPDATE segments SET step = 0"]).await;
+    let permanent = "id_alloc_segment_loads_total{outcome=\"permanent\"} ";
+    eventually("three looks at the row", PATIENCE, async || {
+        server.get("/alloc?biz_tag=test").await;
+        (server.metric(permanent).await? >= 3.0).then_some(())
+    })
+    .await;
+    let log = server.stderr();
+    assert_eq!(count(&log, "no segment can be claimed"), 1, "{log}");
+    database.execute(&["UPDATE segments SET step = 10"]).await;
+    server.until("/alloc?biz_tag=test", 200, PATIENCE).await;
+    let log = server.stderr();
+    assert_eq!(count(&log, "segments can be claimed again"), 1, "{log}");
+}
