@@ -290,6 +290,16 @@ impl Metrics {
         }
     }
 
+    /// Makes the series of answers with these statuses to these methods of `route`, at 0.
+    pub fn know_answers(&self, route: &str, methods: &[&str], statuses: &[&str]) {
+        for method in methods {
+            for status in statuses {
+                self.requests.with_label_values(&[route, *method, *status]);
+            }
+        }
+        self.request_duration.with_label_values(&[route]);
+    }
+
     /// The end of the id space.
     pub fn set_id_limit(&self, limit: i64) {
         self.id_limit.set(limit);
