@@ -245,6 +245,7 @@ impl Supervised for TagActor {
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.restarts += 1;
         self.core.metrics.restarted("tag", "store_failure");
+        tracing::debug!(biz_tag = %self.shared.tag, restarts = self.restarts, "tag restarted");
     }
 }
 

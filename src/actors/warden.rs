@@ -97,7 +97,10 @@ pub(super) async fn watch_store(core: Arc<Core>) {
             if pause.await.is_ok() || rest <= PING {
                 break;
             }
-            core.note_store(unpanicked(core.store.ping()).await.as_ref());
+            let asked = Instant::now();
+            let there = unpanicked(core.store.ping()).await;
+            core.metrics.ping_took(asked.elapsed());
+            core.note_store(there.as_ref());
         }
     }
 }
