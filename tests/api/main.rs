@@ -11,6 +11,8 @@ mod support;
 
 mod abuse;
 mod alloc;
+mod balancer;
+mod balancer_nginx;
 mod cli;
 mod cli_failures;
 mod cold;

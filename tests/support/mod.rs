@@ -10,6 +10,7 @@
 //! | bytes that are hardly HTTP, and what a server holds | `raw.rs` |
 //! | unique ids, and P2 over all pairs | `checks.rs` |
 //! | clients that take ids through everything | `load.rs` |
+//! | HAProxy and nginx as they are shipped; callers behind them | `haproxy.rs`, `nginx.rs`, `callers.rs` |
 //!
 //! Every process started here is killed when its value is dropped. Nothing sleeps to let something
 //! happen: [`eventually`] looks for the condition until a deadline.
@@ -21,11 +22,14 @@
     reason = "a helper of tests fails by panicking"
 )]
 
+pub(crate) mod callers;
 pub(crate) mod checks;
 pub(crate) mod database;
+pub(crate) mod haproxy;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod mariadb;
+pub(crate) mod nginx;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod server;
