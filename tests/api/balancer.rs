@@ -7,7 +7,9 @@ use crate::support::haproxy::{HaProxy, NAMES};
 use crate::support::http::{Response, send};
 use crate::support::proxy::{Link, Proxy};
 use crate::support::server::{Server, prepare};
-use crate::support::{PATIENCE, eventually, free_port, full};
+use crate::support::{PATIENCE, eventually, free_port, full, raw};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 const TAGS: &[&str] = &["order", "invoice"];
 const CALLERS: usize = 8;
@@ -285,6 +287,31 @@ async fn a_server_that_hangs_costs_time_and_no_request_and_what_was_sent_twice_n
     callers.end().await;
     let again = haproxy.look("id_alloc", "BACKEND").await.count("wredis");
     assert!(again > 0, "no request met the server that hung");
+}
+
+/// Only what HAProxy holds as a whole can be sent again.
+#[tokio::test]
+async fn a_post_whose_body_comes_late_is_tried_again_too() {
+    let database = TestDatabase::on_mariadb().await;
+    prepare(&database.url(), &[("order", 0, 100), ("invoice", 0, 100)]).await;
+    let (members, haproxy) = balanced(&database, &SMALL_CLAIMS, FAST).await;
+    // One server stays in, with invoices left, and refuses every order.
+    members[0].server.ids("invoice", 1).await;
+    members[0].use_up("order").await;
+    let address = haproxy.base.trim_start_matches("http://");
+    for _ in NAMES {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = "POST /alloc HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\n\
+                    content-type: application/x-www-form-urlencoded\r\ncontent-length: 13\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let told = raw::response(&mut stream).await;
+        assert_eq!(raw::status(&told), 100, "{told}");
+        stream.write_all(b"biz_tag=order").await.unwrap();
+        let answer = raw::response(&mut stream).await;
+        assert_eq!(raw::status(&answer), 200, "{answer}");
+    }
+    let again = haproxy.look("id_alloc", "BACKEND").await.count("wredis");
+    assert!(again > 0, "no request met the server without ids");
 }
 
 #[tokio::test]
