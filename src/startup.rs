@@ -4,6 +4,7 @@
 //! listens. A database that does not answer is no mistake: the server starts and retries.
 
 mod gate;
+mod listen;
 
 use crate::{
     actors::{Allocation, Settings},
@@ -16,10 +17,10 @@ use crate::{
         sql::{GuardMode, SqlSettings, SqlStore},
     },
 };
-use actix_web::{App, HttpServer, dev::Server, dev::ServerHandle};
+use actix_web::dev::{Server, ServerHandle};
 use gate::Gate;
+use listen::{bind, bracketed, serve, serve_metrics};
 use std::{
-    net::TcpListener,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -29,9 +30,6 @@ use std::{
 
 /// Tags loaded at start where `allocation.preload` is `"recent"`.
 const RECENT: u64 = 1000;
-
-/// Connections waiting to be accepted.
-const BACKLOG: i32 = 4096;
 
 /// Why the server did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -313,108 +311,7 @@ fn start_preload(
     });
 }
 
-fn serve(
-    config: &Config,
-    workers: usize,
-    listener: TcpListener,
-    gate: &Gate,
-    allocation: Allocation,
-    shared: Arc<http::Shared>,
-) -> Result<Server, StartError> {
-    let write_timeout = config.server.write_timeout;
-    let server = HttpServer::new(move || http::routes(allocation.allocator(), shared.clone()))
-        // Else actix keeps a client that sends and never reads, and turns over its requests for ever.
-        .on_connect(move |connection, _| close_if_unread(connection, write_timeout))
-        .workers(workers)
-        .on_connect(gate.on_connect())
-        .max_connections(config.server.max_connections)
-        .keep_alive(config.server.keep_alive)
-        .client_request_timeout(config.server.header_timeout)
-        // In whole seconds, and never before those still waiting have been refused.
-        .shutdown_timeout(config.server.grace_period.as_secs() + 1)
-        // Signals are handled in `cli`, which drains first.
-        .disable_signals()
-        .listen(listener)
-        .map_err(|error| StartError::Internal(error.to_string()))?;
-    Ok(server.run())
-}
-
-/// Lets the kernel close a connection whose client leaves answers unread for so long.
-#[cfg(target_os = "linux")]
-fn close_if_unread(connection: &dyn std::any::Any, after: Duration) {
-    if let Some(stream) = connection.downcast_ref::<tokio::net::TcpStream>()
-        && let Err(error) =
-            socket2::SockRef::from(stream).set_tcp_user_timeout((!after.is_zero()).then_some(after))
-    {
-        tracing::debug!(%error, "server.write_timeout is not set on a connection");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn close_if_unread(_: &dyn std::any::Any, _: Duration) {}
-
-fn serve_metrics(
-    config: &Config,
-    allocation: Allocation,
-    shared: Arc<http::Shared>,
-) -> Result<Option<Server>, StartError> {
-    let Some(address) = &config.telemetry.metrics_bind else {
-        return Ok(None);
-    };
-    let failed = |error| StartError::Bind {
-        address: address.clone(),
-        keys: "telemetry.metrics_bind",
-        error,
-    };
-    let app = move || {
-        App::new().configure(|app| {
-            http::metrics_route(app, allocation.allocator(), shared.clone());
-        })
-    };
-    let server = HttpServer::new(app)
-        .workers(1)
-        .disable_signals()
-        .bind(address)
-        .map_err(failed)?;
-    Ok(Some(server.run()))
-}
-
-/// A listener on the first address of `host`, and its port.
-fn bind(host: &str, port: u16) -> Result<(TcpListener, u16), StartError> {
-    let failed = |error| StartError::Bind {
-        address: format!("{}:{port}", bracketed(host)),
-        keys: "server.host, server.port",
-        error,
-    };
-    let listener = std::net::ToSocketAddrs::to_socket_addrs(&(host, port))
-        .map_err(failed)?
-        .next()
-        .ok_or_else(|| failed(std::io::ErrorKind::AddrNotAvailable.into()))
-        .and_then(|address| listen(address).map_err(failed))?;
-    let port = listener.local_addr().map_err(failed)?.port();
-    Ok((listener, port))
-}
-
-fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
-    let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
-    // As std does: a restart may bind while old connections are in TIME_WAIT.
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
 fn counted(tags: u64) -> String {
     let plural = if tags == 1 { "" } else { "s" };
     format!("{tags} tag{plural}")
-}
-
-/// An IPv6 address as it stands in a URL.
-fn bracketed(host: &str) -> String {
-    if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
-    }
 }

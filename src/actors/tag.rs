@@ -35,13 +35,23 @@ const MAILBOX: usize = 16_384;
 
 type Reply = oneshot::Sender<Result<Grant, Refusal>>;
 
+/// Why claims fail.
+struct Fault {
+    error: AllocError,
+    /// Until then nobody asks again.
+    until: Instant,
+    /// Demands of fewer ids may succeed all the same: near the end of the id space.
+    demand: i64,
+}
+
 /// See the module's documentation.
 pub(super) struct TagActor {
     core: Arc<Core>,
     shared: Arc<TagShared>,
     buffer: DoubleBuffer<Reply>,
-    /// Why claims fail, and until when nobody asks again.
-    fault: Option<(AllocError, Instant)>,
+    fault: Option<Fault>,
+    /// The smallest demand for which the load under way was asked.
+    demand: i64,
     /// How long nobody asks after a fault.
     pause: Backoff,
     /// Loads that the loader gave up in a row.
@@ -64,6 +74,7 @@ impl TagActor {
             core,
             shared,
             fault: None,
+            demand: 1,
             pause: Backoff::new(FAULT_PAUSES.0, FAULT_PAUSES.1),
             given_up: 0,
             last_error: None,
@@ -75,7 +86,8 @@ impl TagActor {
 
     /// Asks for a segment where one is needed.
     fn load_if_needed(&mut self, now: Instant, ctx: &mut Context<Self>) {
-        if self.retired || self.fault.as_ref().is_some_and(|(_, until)| *until > now) {
+        let demand = self.buffer.smallest_demand(now);
+        if self.retired || self.fault_of(now, demand).is_some() {
             return;
         }
         if self.buffer.has_parked() && !self.buffer.is_loading() {
@@ -85,6 +97,7 @@ impl TagActor {
         let Some(request) = self.buffer.next_load(now) else {
             return;
         };
+        self.demand = demand;
         let load = LoadSegment {
             tag: self.shared.tag.clone(),
             request,
@@ -116,10 +129,17 @@ impl TagActor {
         shared.set_rate(self.buffer.rate(now));
     }
 
-    fn refuse_parked(&mut self, error: &AllocError) {
-        for reply in self.buffer.take_parked() {
+    /// Refuses those who wait for so many ids or more.
+    fn refuse_parked(&mut self, demand: i64, error: &AllocError) {
+        for reply in self.buffer.take_parked(demand) {
             let _ = reply.send(Err(Refusal::Failed(error.clone())));
         }
+    }
+
+    /// What stands against a claim for a demand of so many ids, for now.
+    fn fault_of(&self, now: Instant, demand: i64) -> Option<&Fault> {
+        let fault = self.fault.as_ref()?;
+        (fault.until > now && demand >= fault.demand).then_some(fault)
     }
 
     fn take_in(&mut self, now: Instant, seq: u64, claim: &Claim) {
@@ -168,13 +188,23 @@ impl TagActor {
         // What is wrong with the whole store is said once for all tags.
         let said = matches!(error, StoreError::Unusable(_)) || vanished && self.was_never_served();
         let error = AllocError::from(error);
-        let known = |(old, _): &(AllocError, _)| discriminant(old) == discriminant(&error);
+        let known = |old: &Fault| discriminant(&old.error) == discriminant(&error);
+        let demand = match error {
+            AllocError::TagExhausted(_) => self.demand,
+            _ => 0,
+        };
         if !said && !self.fault.as_ref().is_some_and(known) {
             tracing::error!(biz_tag = %self.shared.tag, %error, left = self.buffer.left(),
                 "no segment can be claimed");
         }
-        self.refuse_parked(&error);
-        self.fault = Some((error, now + self.pause.after_failure(fastrand::f64())));
+        self.refuse_parked(demand, &error);
+        self.fault = Some(Fault {
+            error,
+            until: now + self.pause.after_failure(fastrand::f64()),
+            demand,
+        });
+        // Who wants less may still be served.
+        self.load_if_needed(now, ctx);
         if vanished && self.buffer.left() == 0 {
             self.core.directory.remember_unknown(&self.shared.tag);
             self.retire();
@@ -241,11 +271,9 @@ impl Handler<Alloc> for TagActor {
         if let Some(settled) = settled {
             self.publish(now);
             self.deliver([settled]);
-        } else if let Some((error, until)) = &self.fault
-            && *until > now
-        {
-            let error = error.clone();
-            self.refuse_parked(&error);
+        } else if let Some(fault) = self.fault_of(now, i64::from(message.count.max(1))) {
+            let (demand, error) = (fault.demand, fault.error.clone());
+            self.refuse_parked(demand, &error);
         }
         self.load_if_needed(now, ctx);
     }

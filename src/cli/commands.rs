@@ -26,6 +26,10 @@ pub(super) fn say(text: &str) -> Result<(), Exit> {
 /// `serve`.
 pub(super) async fn serve(config: Config) -> Result<(), Exit> {
     let failed = |error: std::io::Error| Exit::internal(error.to_string());
+    // Each connection takes two files; the soft limit is often 1024. As far as the hard limit allows.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::debug!(%error, "the limit on open files stays as it is");
+    }
     // Before anything starts, so that no signal is missed.
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;

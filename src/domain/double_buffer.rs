@@ -209,9 +209,24 @@ impl<W> DoubleBuffer<W> {
         })
     }
 
-    /// Gives up on all who wait; the owner tells them why.
-    pub fn take_parked(&mut self) -> Vec<W> {
-        self.parked.drain(..).map(|batch| batch.reply).collect()
+    /// Gives up on those who wait for `count` ids or more; the owner tells them why.
+    pub fn take_parked(&mut self, count: i64) -> Vec<W> {
+        let (taken, kept) = self
+            .parked
+            .drain(..)
+            .partition::<Vec<_>, _>(|batch| i64::from(batch.count.max(1)) >= count);
+        self.parked = kept.into();
+        taken.into_iter().map(|batch| batch.reply).collect()
+    }
+
+    /// How many ids would have to be in memory for the smallest demand of those who wait; 1 where nobody
+    /// does.
+    #[must_use]
+    pub fn smallest_demand(&self, now: Instant) -> i64 {
+        let waiting = self.parked.iter();
+        let in_time = waiting.filter(|batch| batch.deadlines.iter().any(|d| *d > now));
+        let counts = in_time.map(|batch| i64::from(batch.count.max(1)));
+        counts.min().unwrap_or(1)
     }
 
     /// Throws away all segments and answers no load any more.

@@ -189,7 +189,7 @@ impl World {
             Event::Evict => {
                 self.load = None;
                 self.late.clear();
-                for reply in self.buffer.take_parked() {
+                for reply in self.buffer.take_parked(0) {
                     self.batches[reply] = None;
                 }
                 self.buffer = DoubleBuffer::new(settings(), self.max_id);

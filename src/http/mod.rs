@@ -7,9 +7,11 @@
 //! | `/health`, `/livez`, `/readyz`, `/metrics` | `operations.rs` |
 //! | query and form | `parameters.rs` |
 //! | error → status, code, body | `failure.rs` |
+//! | connections that go quiet | `connection.rs` |
 //! | counting and logging of requests, their spans | `observe.rs`, `span.rs` |
 
 mod alloc;
+mod connection;
 mod failure;
 mod observe;
 mod operations;
@@ -17,6 +19,7 @@ pub mod parameters;
 mod span;
 mod throttle;
 
+pub use connection::Connections;
 pub use failure::CODES;
 pub use span::RequestSpan;
 pub use throttle::Throttle;

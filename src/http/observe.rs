@@ -1,7 +1,7 @@
 //! Counting and logging of requests. Ordinary successes are counted, not logged: the default span of
 //! tracing-actix-web doubles the CPU of a request.
 
-use super::{Shared, failure::Code, span};
+use super::{Shared, connection::Connection, failure::Code, span};
 use crate::actors::Allocator;
 use actix_web::{
     Error, HttpMessage as _,
@@ -11,7 +11,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use std::time::Instant;
+use std::{rc::Rc, time::Instant};
 
 /// Counts the request, logs server errors and slow ones (one line per kind and second; `more` says how
 /// many were held back before it), and asks callers to leave while draining.
@@ -20,6 +20,9 @@ pub(super) async fn observe<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let began = Instant::now();
+    if let Some(connection) = request.conn_data::<Rc<Connection>>() {
+        connection.touch(began);
+    }
     let mut response = next.call(request).await?;
     let took = began.elapsed();
     let request = response.request().clone();

@@ -6,9 +6,7 @@
 //! by a filter that drops each SYN; then what came before is served; then the server is stopped. Who
 //! knocks meanwhile tries again after a second, as after any lost packet, and is then refused.
 
-use actix_web::dev::Extensions;
 use std::{
-    any::Any,
     io,
     net::TcpListener,
     sync::{
@@ -31,15 +29,6 @@ pub(super) struct Gate {
     changes: Arc<AtomicU64>,
 }
 
-/// A connection, as long as it is open.
-struct Connection(Arc<AtomicU64>);
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 impl Gate {
     pub(super) fn new(listener: &TcpListener) -> io::Result<Self> {
         Ok(Self {
@@ -48,13 +37,9 @@ impl Gate {
         })
     }
 
-    /// To be called with each new connection.
-    pub(super) fn on_connect(&self) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static {
-        let changes = self.changes.clone();
-        move |_, connection| {
-            changes.fetch_add(1, Ordering::Relaxed);
-            connection.insert(Connection(changes.clone()));
-        }
+    /// To be raised with each connection that is opened or closed.
+    pub(super) fn changes(&self) -> Arc<AtomicU64> {
+        self.changes.clone()
     }
 
     /// Lets nobody in any more, and waits until those who are in were served, at most `limit`.

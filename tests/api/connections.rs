@@ -52,6 +52,36 @@ async fn slow_headers_and_idle_connections_are_closed() {
 }
 
 #[tokio::test]
+async fn a_client_that_goes_quiet_within_a_later_request_or_a_body_is_disconnected() {
+    let server = Server::start(&[
+        ("server.header_timeout", "500ms"),
+        ("server.keep_alive", "500ms"),
+        ("limits.request_deadline", "500ms"),
+    ])
+    .await;
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    for (head, answer) in [
+        (
+            "GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /li".to_owned(),
+            200,
+        ),
+        (
+            "GET /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"
+                .to_owned(),
+            200,
+        ),
+        (
+            format!("POST /alloc HTTP/1.1\r\nHost: a\r\n{form}\r\nContent-Length: 99\r\n\r\nbiz"),
+            408,
+        ),
+    ] {
+        let said = exchange(&server, head.as_bytes(), false).await;
+        assert_eq!(status(&said), answer, "{head:?}: {said}");
+    }
+    unharmed(&server).await;
+}
+
+#[tokio::test]
 async fn past_max_connections_a_client_waits_until_another_leaves() {
     let settings = [("server.max_connections", "2"), ("server.workers", "1")];
     let server = Server::start(&settings).await;
@@ -113,8 +143,8 @@ async fn a_client_that_never_reads_is_disconnected() {
     let server = Server::start(&[("server.write_timeout", "1s")]).await;
     unharmed(&server).await;
     let before = descriptors(&server);
-    let options = b"OPTIONS /livez HTTP/1.1\r\nHost: a\r\n\r\n";
-    disconnected(deaf(&server, &[MANY, ONE, LIVEZ, options]).await).await;
+    // Long answers: short ones take minutes to fill the buffers of both kernels.
+    disconnected(deaf(&server, &[MANY; 4]).await).await;
     closed(&server, before, PATIENCE).await;
     unharmed(&server).await;
 }
@@ -165,7 +195,7 @@ async fn thousands_of_half_open_connections_keep_nobody_out_and_are_closed() {
 
 /// Connections of every bad kind, all of which the server has got rid of at the end.
 async fn abuse(server: &Server, before: usize) {
-    let deaf = deaf(server, &[MANY, ONE, LIVEZ]).await;
+    let deaf = deaf(server, &[MANY; 3]).await;
     let mut held = Vec::new();
     for _ in 0..300 {
         let mut stream = connect(server).await;

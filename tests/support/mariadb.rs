@@ -258,12 +258,12 @@ impl Drop for OwnMariaDb {
 }
 
 /// Debian puts the server where the PATH of an ordinary user does not look.
-fn program(name: &str) -> PathBuf {
+pub(super) fn program(name: &str) -> PathBuf {
     let sbin = PathBuf::from("/usr/sbin").join(name);
     if sbin.exists() { sbin } else { name.into() }
 }
 
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }

@@ -6,6 +6,9 @@
 //! | `id-alloc` as a process | `server.rs` |
 //! | a response, its ids, its code | `http.rs` |
 //! | a MariaDB of the test's own, to be killed and stopped | `mariadb.rs` |
+//! | a Galera cluster of the test's own | `galera.rs` |
+//! | an end of all that belongs to a directory | `processes.rs` |
+//! | servers whose rows are changed by hand | `run.rs` |
 //! | a TCP link that can be cut and slowed | `proxy.rs` |
 //! | bytes that are hardly HTTP, and what a server holds | `raw.rs` |
 //! | unique ids, and P2 over all pairs | `checks.rs` |
@@ -25,13 +28,16 @@
 pub(crate) mod callers;
 pub(crate) mod checks;
 pub(crate) mod database;
+pub(crate) mod galera;
 pub(crate) mod haproxy;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod mariadb;
 pub(crate) mod nginx;
+mod processes;
 pub(crate) mod proxy;
 pub(crate) mod raw;
+pub(crate) mod run;
 pub(crate) mod server;
 
 use std::future::Future;

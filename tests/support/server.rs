@@ -52,7 +52,13 @@ pub(crate) async fn run(directory: &Path, settings: &[(&str, &str)], arguments: 
 /// Runs a command that must succeed, on the database at `url`, and gives its standard output.
 pub(crate) async fn cli(url: &str, arguments: &[&str]) -> String {
     let directory = TempDir::new().expect("a directory");
-    let output = run(directory.path(), &[("database.url", url)], arguments).await;
+    // A database that has just started, on a busy machine, is slow.
+    let settings = [
+        ("database.url", url),
+        ("database.acquire_timeout", "20s"),
+        ("database.statement_timeout", "20s"),
+    ];
+    let output = run(directory.path(), &settings, arguments).await;
     assert_eq!(
         output.code,
         Some(0),

@@ -90,7 +90,7 @@ impl SqlStore {
                 (Decision::Retry, _) => {}
                 (Decision::ReadOnly, _) => {
                     // With SUPER no statement fails here; only this tells that it was demoted.
-                    self.pool.renew(&on);
+                    self.pool.leave(&on);
                     return Err(StoreError::ReadOnly(format!(
                         "the database is read-only: {}",
                         self.pool.place.endpoint

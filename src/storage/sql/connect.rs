@@ -15,12 +15,16 @@ use sea_orm::sqlx::{self, Database};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, ExecResult, QueryResult, Statement};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+
+/// Connections to a read-only server are made anew at most once in this time.
+const CALM: Duration = Duration::from_millis(500);
 
 /// One pool and what was found out about its server.
 pub(super) struct Generation {
     number: u64,
+    made: Instant,
     pub(super) db: DatabaseConnection,
     /// Looked at by the first claim or check; anew in each generation, which may reach another server.
     pub(super) inspection: ArcSwapOption<Inspection>,
@@ -108,13 +112,21 @@ impl Pool {
         connect(&options, 1, self.acquire_timeout, &self.setup_error)
     }
 
+    /// Leaves a server that turned out to be read-only. Not more often than [`CALM`]: until another is
+    /// primary the new connections lead there again.
+    pub(super) fn leave(&self, seen: &Generation) {
+        if seen.made.elapsed() >= CALM {
+            self.renew(seen);
+        }
+    }
+
     /// Replaces the pool, unless another did so since `seen` was loaded.
     pub(super) fn renew(&self, seen: &Generation) {
         let _one = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.current.load().number != seen.number {
             return;
         }
-        tracing::info!(
+        tracing::debug!(
             generation = seen.number + 1,
             "database connections are made anew"
         );
@@ -201,7 +213,9 @@ impl Pool {
                 error
             }
         };
-        if error.broken {
+        if matches!(error.store, StoreError::ReadOnly(_)) {
+            self.leave(on);
+        } else if error.broken {
             // Before `work` is dropped, so that its connection comes back to a closed pool.
             self.renew(on);
         } else if let StoreError::Transient(text) = &mut error.store
@@ -280,6 +294,7 @@ fn retire<D: Database>(pool: &sqlx::Pool<D>) {
 fn generation(number: u64, db: DatabaseConnection) -> Generation {
     Generation {
         number,
+        made: Instant::now(),
         db,
         inspection: ArcSwapOption::empty(),
     }

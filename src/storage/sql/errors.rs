@@ -179,10 +179,8 @@ fn by_mysql_number(number: u16, message: &str, kind: Kind, place: &Place) -> Sql
         _ => StoreError::Transient(text()),
     };
     SqlError {
-        broken: matches!(
-            store,
-            StoreError::ReadOnly(_) | StoreError::UnknownOutcome(_)
-        ) || matches!(number, 1053 | 1927 | 2006 | 2013 | 1047),
+        broken: matches!(store, StoreError::UnknownOutcome(_))
+            || matches!(number, 1053 | 1927 | 2006 | 2013 | 1047),
         store,
         duplicate: number == DUPLICATE,
         mysql: Some(number),

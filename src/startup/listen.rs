@@ -1,0 +1,107 @@
+//! The listeners: the API's, and that of `/metrics` where it has one of its own.
+
+use super::{StartError, gate::Gate};
+use crate::{
+    actors::Allocation,
+    config::Config,
+    http::{self, Connections},
+};
+use actix_web::{App, HttpServer, dev::Server};
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+/// Connections waiting to be accepted.
+const BACKLOG: i32 = 4096;
+
+pub(super) fn serve(
+    config: &Config,
+    workers: usize,
+    listener: TcpListener,
+    gate: &Gate,
+    allocation: Allocation,
+    shared: Arc<http::Shared>,
+) -> Result<Server, StartError> {
+    let keys = &config.server;
+    let connections = Connections {
+        // The longest that one request may take from its first byte, after the longest pause.
+        quiet: keys.keep_alive
+            + keys.header_timeout * 2
+            + config.limits.request_deadline
+            + Duration::from_secs(1),
+        write_timeout: keys.write_timeout,
+        changes: gate.changes(),
+    };
+    let server = HttpServer::new(move || http::routes(allocation.allocator(), shared.clone()))
+        .on_connect(move |stream, data| connections.opened(stream, data))
+        .workers(workers)
+        .max_connections(keys.max_connections)
+        .keep_alive(keys.keep_alive)
+        .client_request_timeout(keys.header_timeout)
+        // In whole seconds, and never before those still waiting have been refused.
+        .shutdown_timeout(keys.grace_period.as_secs() + 1)
+        // Signals are handled in `cli`, which drains first.
+        .disable_signals()
+        .listen(listener)
+        .map_err(|error| StartError::Internal(error.to_string()))?;
+    Ok(server.run())
+}
+
+pub(super) fn serve_metrics(
+    config: &Config,
+    allocation: Allocation,
+    shared: Arc<http::Shared>,
+) -> Result<Option<Server>, StartError> {
+    let Some(address) = &config.telemetry.metrics_bind else {
+        return Ok(None);
+    };
+    let failed = |error| StartError::Bind {
+        address: address.clone(),
+        keys: "telemetry.metrics_bind",
+        error,
+    };
+    let app = move || {
+        App::new().configure(|app| {
+            http::metrics_route(app, allocation.allocator(), shared.clone());
+        })
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        .bind(address)
+        .map_err(failed)?;
+    Ok(Some(server.run()))
+}
+
+/// A listener on the first address of `host`, and its port.
+pub(super) fn bind(host: &str, port: u16) -> Result<(TcpListener, u16), StartError> {
+    let failed = |error| StartError::Bind {
+        address: format!("{}:{port}", bracketed(host)),
+        keys: "server.host, server.port",
+        error,
+    };
+    let listener = std::net::ToSocketAddrs::to_socket_addrs(&(host, port))
+        .map_err(failed)?
+        .next()
+        .ok_or_else(|| failed(std::io::ErrorKind::AddrNotAvailable.into()))
+        .and_then(|address| listen(address).map_err(failed))?;
+    let port = listener.local_addr().map_err(failed)?.port();
+    Ok((listener, port))
+}
+
+fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+    // As std does: a restart may bind while old connections are in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// An IPv6 address as it stands in a URL.
+pub(super) fn bracketed(host: &str) -> String {
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    }
+}
