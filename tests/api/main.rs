@@ -18,6 +18,7 @@ mod cli_failures;
 mod cold;
 mod connections;
 mod crashes;
+mod deploy;
 mod drain;
 mod failover;
 mod faults;
