@@ -5,9 +5,10 @@ use crate::support::callers::Callers;
 use crate::support::database::TestDatabase;
 use crate::support::haproxy::{HaProxy, NAMES};
 use crate::support::http::{Response, send};
-use crate::support::proxy::{Link, Proxy};
-use crate::support::server::{Server, prepare};
-use crate::support::{PATIENCE, eventually, free_port, full, raw};
+use crate::support::member::Member;
+use crate::support::proxy::Link;
+use crate::support::server::prepare;
+use crate::support::{PATIENCE, eventually, full, raw};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -20,63 +21,6 @@ const SMALL_CLAIMS: [(&str, &str); 2] = [
 ];
 /// Checks follow each other fast, so that the tests are quick. In full: as shipped.
 const FAST: &[(&str, &str)] = &[("ID_ALLOC_CHECK", "100ms")];
-
-/// What becomes of a server: its link to the database, its place, and itself.
-struct Member {
-    port: String,
-    link: Proxy,
-    url: String,
-    server: Server,
-}
-
-impl Member {
-    async fn start(database: &TestDatabase, settings: &[(&str, &str)]) -> Self {
-        let (link, url) = Proxy::before(&database.url()).await;
-        let port = free_port().to_string();
-        let server = start(&url, &port, settings).await;
-        Self {
-            port,
-            link,
-            url,
-            server,
-        }
-    }
-
-    /// Starts it again where it was, once it has ended.
-    async fn again(&mut self, settings: &[(&str, &str)]) {
-        self.server = start(&self.url, &self.port, settings).await;
-    }
-
-    /// Takes all ids of `tag` that it has while its link is cut.
-    async fn use_up(&self, tag: &str) {
-        self.link.set(Link::Cut);
-        let path = format!("/alloc?biz_tag={tag}");
-        let refused = eventually("the ids' running out", PATIENCE, async || {
-            let answer = self.server.get(&path).await;
-            (answer.status != 200).then_some(answer)
-        })
-        .await;
-        assert_eq!(refused.status, 503);
-        assert_eq!(refused.code(), "no_available_id");
-    }
-
-    /// Health checks that it answered with `status`.
-    async fn checks(&self, status: u16) -> u64 {
-        let labels = format!("route=\"/health\",method=\"GET\",status=\"{status}\"");
-        let text = self.server.get("/metrics").await.body;
-        let mut lines = text.lines().filter(|line| {
-            line.starts_with("http_requests_total") && labels.split(',').all(|l| line.contains(l))
-        });
-        let count = lines.next().and_then(|line| line.split(' ').next_back());
-        assert!(lines.next().is_none(), "{text}");
-        count.map_or(0, |count| count.parse().expect("a number"))
-    }
-}
-
-async fn start(url: &str, port: &str, settings: &[(&str, &str)]) -> Server {
-    let own = [("database.url", url), ("server.port", port)];
-    Server::start(&[&own[..], settings].concat()).await
-}
 
 /// Three servers and HAProxy in front of them.
 async fn balanced(
