@@ -117,6 +117,8 @@ impl Application {
             .map_err(|error| StartError::Internal(error.to_string()))?;
         metrics.set_id_limit(config.allocation.id_limit);
         metrics.know_codes(&http::CODES);
+        let statuses = ["200", "400", "404", "500", "503"];
+        metrics.know_answers("/alloc", &["GET", "POST"], &statuses);
         let workers = match config.server.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,

@@ -97,7 +97,7 @@ pub(super) struct Core {
     pub(super) directory: Directory,
     pub(super) loader: ArcSwapOption<Addr<SegmentLoader>>,
     pub(super) registry: ArcSwapOption<Addr<TagRegistry>>,
-    /// Set once the registry runs: only then its mailbox has the size it was given.
+    /// Set once the registry has taken a message: only then its mailbox takes as many as it should.
     pub(super) registry_started: AtomicBool,
     /// Where the registry and the loader live.
     pub(super) control: ArbiterHandle,
@@ -167,7 +167,7 @@ impl Core {
     }
 
     /// Takes in what the store says of itself, with one log line per change of state.
-    fn note_store<T>(&self, result: Result<T, &StoreError>) {
+    pub(super) fn note_store<T>(&self, result: Result<T, &StoreError>) {
         let now = match result {
             Err(error) if error.is_transient() => StoreHealth::Down(error.to_string()),
             Err(StoreError::Unusable(reason)) => StoreHealth::Unusable(reason.clone()),

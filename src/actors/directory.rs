@@ -36,7 +36,7 @@ pub(super) struct TagShared {
     pub(super) step: AtomicI64,
     /// Ids handed out per second as of the last request, as the bits of an `f64`.
     rate: AtomicU64,
-    /// Set once the actor runs: only then its mailbox has the size it was given.
+    /// Set once the actor has taken a message: only then its mailbox takes as many as it should.
     pub(super) started: AtomicBool,
     /// When it was last asked for ids or health, in milliseconds of the directory's clock.
     last_use: AtomicU64,

@@ -32,7 +32,6 @@ pub(super) struct TagRegistry {
 impl TagRegistry {
     pub(super) fn new(core: Arc<Core>, ctx: &mut Context<Self>) -> Self {
         ctx.set_mailbox_capacity(MAILBOX);
-        core.registry_started.store(true, Ordering::Release);
         Self { core }
     }
 
@@ -90,6 +89,7 @@ impl Handler<Ensure> for TagRegistry {
     type Result = ();
 
     fn handle(&mut self, message: Ensure, _: &mut Context<Self>) {
+        self.core.registry_started.store(true, Ordering::Release);
         // An unanswered one asks again.
         if let Some(answer) = self.ensure(&message.tag) {
             let _ = message.reply.send(answer);

@@ -67,7 +67,6 @@ pub(super) struct TagActor {
 impl TagActor {
     pub(super) fn new(core: Arc<Core>, shared: Arc<TagShared>, ctx: &mut Context<Self>) -> Self {
         ctx.set_mailbox_capacity(MAILBOX);
-        shared.started.store(true, Ordering::Release);
         let mark = shared.mark.load(Ordering::Acquire);
         Self {
             buffer: DoubleBuffer::new(core.settings.step, mark),
@@ -246,6 +245,7 @@ impl Supervised for TagActor {
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.restarts += 1;
         self.core.metrics.restarted("tag", "store_failure");
+        tracing::debug!(biz_tag = %self.shared.tag, restarts = self.restarts, "tag restarted");
     }
 }
 
@@ -253,6 +253,7 @@ impl Handler<Alloc> for TagActor {
     type Result = ();
 
     fn handle(&mut self, message: Alloc, ctx: &mut Context<Self>) {
+        self.shared.started.store(true, Ordering::Release);
         if self.retired {
             self.tell_registry();
             let _ = message.reply.send(Err(Refusal::Moved));

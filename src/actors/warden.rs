@@ -3,7 +3,8 @@
 //! A `Supervisor` does not survive a panic (actix#158), so a plain task, which runs no code of ours
 //! that can panic, looks whether the registry and the loader still live and makes them anew. Another
 //! checks the store: every `allocation.refresh` while it is well, every second while it is not, and soon
-//! after a claim has failed.
+//! after a claim has failed; in between it asks every few seconds whether the store is there, since
+//! nobody claims for minutes.
 
 use super::{
     core::{Core, StoreHealth},
@@ -26,6 +27,9 @@ const ROUND: Duration = Duration::from_millis(100);
 
 /// How often idle tags are looked for, at the least.
 const SWEEP: Duration = Duration::from_secs(5);
+
+/// How often a store that is well is asked whether it is there.
+const PING: Duration = Duration::from_secs(5);
 
 /// How often a store that is not well is checked.
 const UNWELL: Duration = Duration::from_secs(1);
@@ -82,17 +86,31 @@ pub(super) async fn watch_actors(core: Arc<Core>) {
 /// Checks the store until the server ends.
 pub(super) async fn watch_store(core: Arc<Core>) {
     loop {
-        let found = AssertUnwindSafe(core.store.check()).catch_unwind().await;
-        let found = found.unwrap_or_else(|_| {
-            let text = "the check of the database panicked".to_owned();
-            Err(StoreError::Transient(text))
-        });
+        let found = unpanicked(core.store.check()).await;
         core.note_check(found.as_ref());
+        let checked = Instant::now();
         // Never more often than this, however many claims fail.
         tokio::time::sleep(UNWELL.min(core.settings.refresh)).await;
-        if **core.health.load() == StoreHealth::Up {
-            let rest = core.settings.refresh.saturating_sub(UNWELL);
-            let _ = tokio::time::timeout(rest, core.doubt.notified()).await;
+        while **core.health.load() == StoreHealth::Up {
+            let rest = core.settings.refresh.saturating_sub(checked.elapsed());
+            let pause = tokio::time::timeout(rest.min(PING), core.doubt.notified());
+            if pause.await.is_ok() || rest <= PING {
+                break;
+            }
+            let asked = Instant::now();
+            let there = unpanicked(core.store.ping()).await;
+            core.metrics.ping_took(asked.elapsed());
+            core.note_store(there.as_ref());
         }
     }
+}
+
+async fn unpanicked<T>(
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let found = AssertUnwindSafe(asked).catch_unwind().await;
+    found.unwrap_or_else(|_| {
+        let text = "the check of the database panicked".to_owned();
+        Err(StoreError::Transient(text))
+    })
 }

@@ -26,6 +26,7 @@ pub struct Metrics {
     ids_allocated: IntCounterVec,
     segment_loads: IntCounterVec,
     segment_load_duration: Histogram,
+    store_ping_duration: Histogram,
     actor_restarts: IntCounterVec,
     rejected: IntCounterVec,
     requests: IntCounterVec,
@@ -87,18 +88,15 @@ impl Metrics {
                 "Attempts to claim a segment, by outcome.",
                 &["outcome"],
             )?,
-            segment_load_duration: register(
+            segment_load_duration: store_duration(
                 &registry,
-                Histogram::with_opts(
-                    HistogramOpts::new(
-                        "id_alloc_segment_load_duration_seconds",
-                        "How long one attempt to claim a segment took.",
-                    )
-                    .buckets(vec![
-                        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-                        5.0, 10.0,
-                    ]),
-                )?,
+                "id_alloc_segment_load_duration_seconds",
+                "How long one attempt to claim a segment took.",
+            )?,
+            store_ping_duration: store_duration(
+                &registry,
+                "id_alloc_store_ping_duration_seconds",
+                "How long the database took to say that it is there, asked every few seconds.",
             )?,
             actor_restarts: counters(
                 &registry,
@@ -261,6 +259,11 @@ impl Metrics {
         self.segment_load_duration.observe(duration.as_secs_f64());
     }
 
+    /// Notes how long the store took to say that it is there.
+    pub fn ping_took(&self, duration: Duration) {
+        self.store_ping_duration.observe(duration.as_secs_f64());
+    }
+
     /// Counts a restart.
     pub fn restarted(&self, actor: &str, reason: &str) {
         self.actor_restarts
@@ -288,6 +291,16 @@ impl Metrics {
         for code in codes {
             self.rejected.with_label_values(&[*code]);
         }
+    }
+
+    /// Makes the series of answers with these statuses to these methods of `route`, at 0.
+    pub fn know_answers(&self, route: &str, methods: &[&str], statuses: &[&str]) {
+        for method in methods {
+            for status in statuses {
+                self.requests.with_label_values(&[route, *method, *status]);
+            }
+        }
+        self.request_duration.with_label_values(&[route]);
     }
 
     /// The end of the id space.
@@ -327,6 +340,18 @@ fn register<C: Collector + Clone + 'static>(
 ) -> Result<C, prometheus::Error> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
+}
+
+/// How long the database takes: from half a millisecond to ten seconds.
+fn store_duration(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+) -> Result<Histogram, prometheus::Error> {
+    let opts = HistogramOpts::new(name, help).buckets(vec![
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    ]);
+    register(registry, Histogram::with_opts(opts)?)
 }
 
 fn counters(

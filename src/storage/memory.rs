@@ -155,6 +155,10 @@ impl SegmentStore for MemoryStore {
         self.commit(request, repairs)
     }
 
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.state().outage.clone().map_or(Ok(()), Err)
+    }
+
     async fn check(&self) -> Result<StoreReport, StoreError> {
         let state = self.state();
         match &state.outage {

@@ -1,8 +1,10 @@
 //! `/health`, `/livez`, `/readyz` and `/metrics`, as load balancers and Prometheus see them.
 
 use crate::support::database::TestDatabase;
+use crate::support::raw;
 use crate::support::server::{Server, prepare};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
 
 #[tokio::test]
 async fn a_fresh_server_enters_a_load_balancer_that_polls_a_tag() {
@@ -128,4 +130,30 @@ async fn preloaded_tags_are_in_memory_once_readyz_is_green_and_metrics_have_thei
         .await
         .unwrap();
     assert_eq!(other.status(), 404);
+}
+
+#[tokio::test]
+async fn metrics_on_their_own_port_answer_while_the_api_has_no_connection_left() {
+    let metrics = format!("127.0.0.1:{}", crate::support::free_port());
+    let server = Server::start(&[
+        ("server.workers", "1"),
+        ("server.max_connections", "1"),
+        ("telemetry.metrics_bind", &metrics),
+    ])
+    .await;
+    let ask = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut inside = raw::connect(&server).await;
+    inside.write_all(ask).await.unwrap();
+    assert_eq!(raw::status(&raw::response(&mut inside).await), 200);
+    let mut outside = raw::connect(&server).await;
+    outside.write_all(ask).await.unwrap();
+    for _ in 0..10 {
+        let scraped = reqwest::get(format!("http://{metrics}/metrics")).await;
+        assert_eq!(scraped.unwrap().status(), 200);
+    }
+    let mut byte = [0];
+    let answered = outside.try_read(&mut byte);
+    assert!(answered.is_err(), "the API had a connection left");
+    drop(inside);
+    assert_eq!(raw::status(&raw::response(&mut outside).await), 200);
 }

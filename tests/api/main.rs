@@ -30,6 +30,7 @@ mod limits;
 mod links;
 mod logs;
 mod numbers;
+mod observability;
 mod outages;
 mod rows;
 mod shutdown;

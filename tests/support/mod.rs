@@ -10,6 +10,7 @@
 //! | an end of all that belongs to a directory | `processes.rs` |
 //! | servers whose rows are changed by hand | `run.rs` |
 //! | a TCP link that can be cut and slowed | `proxy.rs` |
+//! | a Prometheus that scrapes servers of the test, promtool | `prometheus.rs` |
 //! | bytes that are hardly HTTP, and what a server holds | `raw.rs` |
 //! | unique ids, and P2 over all pairs | `checks.rs` |
 //! | clients that take ids through everything | `load.rs` |
@@ -37,6 +38,7 @@ pub(crate) mod mariadb;
 pub(crate) mod member;
 pub(crate) mod nginx;
 mod processes;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod run;

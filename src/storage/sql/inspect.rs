@@ -64,6 +64,16 @@ impl SqlStore {
         })
     }
 
+    pub(super) async fn reach_table(&self) -> Result<(), StoreError> {
+        let on = self.pool.current();
+        let touch = format!(
+            "SELECT 1 FROM {} LIMIT 0",
+            quoted(&self.settings.table, self.pool.backend)
+        );
+        let reached = self.texts(&on, &touch, vec![]).await;
+        reached.map(drop).map_err(|error| self.noted(&on, error))
+    }
+
     async fn inspect(&self, on: &Generation) -> Result<Arc<Inspection>, StoreError> {
         let looked = match self.pool.backend {
             Backend::MySql => self.inspect_mysql(on).await,

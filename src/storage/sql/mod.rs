@@ -138,6 +138,10 @@ impl SegmentStore for SqlStore {
         self.claim_segment(request, repairs).await
     }
 
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.reach_table().await
+    }
+
     async fn check(&self) -> Result<StoreReport, StoreError> {
         self.check_store().await
     }
