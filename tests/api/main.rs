@@ -11,11 +11,14 @@ mod support;
 
 mod abuse;
 mod alloc;
+mod balancer;
+mod balancer_nginx;
 mod cli;
 mod cli_failures;
 mod cold;
 mod connections;
 mod crashes;
+mod deploy;
 mod drain;
 mod failover;
 mod faults;
