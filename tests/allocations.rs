@@ -12,9 +12,10 @@
 mod support;
 
 use actix_web::{
+    App,
     body::MessageBody,
     dev::{Service, ServiceResponse},
-    test,
+    test, web,
 };
 use futures_util::future::join_all;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -24,33 +25,36 @@ use support::{Parts, tag};
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Heap allocations of one `/alloc` on a loaded tag, all threads, when it is the only request.
-const PER_REQUEST_ALONE: f64 = 0.0;
+/// Heap allocations of one `/alloc` on a loaded tag when it is the only request, in all threads, above
+/// those of an app that answers a constant (the framework's, and those of the test).
+const ALONE: f64 = 18.0;
 
-/// The same when 64 come at once and travel together.
-const PER_REQUEST_TOGETHER: f64 = 0.0;
+/// The same when 50 come at once and travel together.
+const TOGETHER: f64 = 10.2;
 
-/// Heap allocations of the request itself as the test makes it, and of an app that answers a constant.
+/// Another allocation per request is past it. What happens now and then (checks of the store) is not.
 const TOLERANCE: f64 = 0.5;
 
 /// Bytes of the heap that a loaded tag holds: its actor, its buffer, its place in the directory.
-const PER_TAG: f64 = 0.0;
+const PER_TAG: f64 = 1500.0;
 
 /// Part of it by which it may differ: tables double.
 const TAG_TOLERANCE: f64 = 0.1;
 
 const REQUESTS: usize = 10_000;
-const TOGETHER: usize = 50;
+const BATCH: usize = 50;
 const TAGS: usize = 5000;
 
-/// Within the tolerance of the stored figure. Less fails too, so that a gain is kept.
-fn compare(what: &str, counted: f64, stored: f64, tolerance: f64) {
-    println!("{what}: {counted:.2}, stored {stored}");
-    assert!(
-        (counted - stored).abs() <= tolerance,
-        "{what}: {counted:.2} instead of {stored} (± {tolerance:.1}). If that is as it should be, change the figure \
-         in tests/allocations.rs and say why."
-    );
+/// What was counted, what is stored, and by how much they may differ.
+struct Figure(&'static str, f64, f64, f64);
+
+impl Figure {
+    /// Whether it is as stored. Less is not either, so that a gain is kept.
+    fn is_known(&self) -> bool {
+        let Self(what, counted, stored, tolerance) = self;
+        println!("{what}: {counted:.2}, stored {stored} ± {tolerance:.1}");
+        (counted - stored).abs() <= *tolerance
+    }
 }
 
 /// Heap allocations, first ones and growth, while this runs.
@@ -86,11 +90,17 @@ async fn a_request_and_a_loaded_tag_take_no_more_of_the_heap_than_is_known() {
     let request = || test::TestRequest::with_uri("/alloc?biz_tag=test").to_request();
 
     // The tag is loaded and every table and queue has its size.
-    send(&app, 200, TOGETHER, request).await;
+    send(&app, 200, BATCH, request).await;
 
-    let alone = counted(send(&app, REQUESTS, 1, request)).await / REQUESTS as f64;
-    let rounds = REQUESTS / TOGETHER;
-    let together = counted(send(&app, rounds, TOGETHER, request)).await / REQUESTS as f64;
+    let plain = App::new().route("/alloc", web::get().to(async || "constant"));
+    let plain = test::init_service(plain).await;
+    let mut above = Vec::new();
+    for together in [1, BATCH] {
+        let rounds = REQUESTS / together;
+        let all = counted(send(&app, rounds, together, request)).await;
+        let framework = counted(send(&plain, rounds, together, request)).await;
+        above.push((all - framework) / REQUESTS as f64);
+    }
 
     for name in &names[..TAGS / 5] {
         allocator.allocate(&tag(name), 1).await.unwrap();
@@ -105,22 +115,20 @@ async fn a_request_and_a_loaded_tag_take_no_more_of_the_heap_than_is_known() {
     let held = change.bytes_allocated as isize - change.bytes_deallocated as isize;
     let per_tag = held as f64 / (TAGS - TAGS / 5) as f64;
 
-    compare(
-        "allocations per request, alone",
-        alone,
-        PER_REQUEST_ALONE,
-        TOLERANCE,
-    );
-    compare(
-        "allocations per request, together",
-        together,
-        PER_REQUEST_TOGETHER,
-        TOLERANCE,
-    );
-    compare(
-        "bytes per loaded tag",
-        per_tag,
-        PER_TAG,
-        PER_TAG * TAG_TOLERANCE,
+    let figures = [
+        Figure("allocations per request, alone", above[0], ALONE, TOLERANCE),
+        Figure("… 50 together", above[1], TOGETHER, TOLERANCE),
+        Figure(
+            "bytes per loaded tag",
+            per_tag,
+            PER_TAG,
+            PER_TAG * TAG_TOLERANCE,
+        ),
+    ];
+    let known = figures.map(|figure| figure.is_known());
+    assert_eq!(
+        known, [true; 3],
+        "the heap is used otherwise than stored, see above. If that is as it should be, change the figures in \
+         tests/allocations.rs and say why in the commit."
     );
 }
