@@ -10,6 +10,8 @@
 mod support;
 
 mod abuse;
+mod admin;
+mod admin_access;
 mod alloc;
 mod cli;
 mod cli_failures;
