@@ -4,6 +4,10 @@ use clap::Parser as _;
 use id_alloc::cli::Cli;
 use std::{io::Write as _, process::ExitCode};
 
+/// Allocates faster than the system's, and gives memory of evicted tags back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -145,6 +145,7 @@ impl Application {
                 max_query: config.limits.max_query,
                 slow_request: config.telemetry.slow_request,
                 sample_ratio: config.telemetry.sample_ratio,
+                traced: config.telemetry.otlp_endpoint.is_some(),
             },
             metrics,
             throttle: http::Throttle::default(),

@@ -94,7 +94,7 @@ impl Allocator {
     /// # Errors
     /// As [`Self::allocate`], and where none is left.
     pub async fn left(&self, tag: &BizTag) -> Result<u64, AllocError> {
-        if *self.core.phase.borrow() != Phase::Serving {
+        if self.core.phase() != Phase::Serving {
             return Err(AllocError::ShuttingDown);
         }
         self.allocate(tag, 0).await?;
@@ -111,7 +111,7 @@ impl Allocator {
     /// # Errors
     /// While draining, or while the store cannot serve and no tag in use has an id left.
     pub fn health(&self) -> Result<u64, AllocError> {
-        if *self.core.phase.borrow() != Phase::Serving {
+        if self.core.phase() != Phase::Serving {
             return Err(AllocError::ShuttingDown);
         }
         let (now, mut least) = (Instant::now(), None::<u64>);
@@ -149,7 +149,7 @@ impl Allocator {
     /// Whether the server is going away: connections should be closed.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        *self.core.phase.borrow() != Phase::Serving
+        self.core.phase() != Phase::Serving
     }
 
     /// What the actor of a loaded tag tells of itself; `None` where the tag is not loaded.
@@ -191,7 +191,7 @@ impl Allocator {
         count: u32,
         reply: oneshot::Sender<Result<Ids, AllocError>>,
     ) -> Result<Admission<'_>, AllocError> {
-        if *self.core.phase.borrow() == Phase::Closed {
+        if self.core.phase() == Phase::Closed {
             return Err(AllocError::ShuttingDown);
         }
         let waiting = self.waiting_for(tag);

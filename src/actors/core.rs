@@ -16,7 +16,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -118,10 +118,28 @@ pub(super) struct Core {
     pub(super) doubt: Notify,
     /// Callers waiting in all workers.
     pub(super) waiting: AtomicUsize,
+    /// Changed by [`Core::enter`] alone, together with `phase_now`.
     pub(super) phase: watch::Sender<Phase>,
+    /// The same, for those who only look: a request costs no lock.
+    pub(super) phase_now: AtomicU8,
 }
 
 impl Core {
+    /// What the server is about.
+    pub(super) fn phase(&self) -> Phase {
+        match self.phase_now.load(Ordering::Acquire) {
+            0 => Phase::Serving,
+            1 => Phase::Draining,
+            _ => Phase::Closed,
+        }
+    }
+
+    /// Tells everyone that the server goes away.
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase_now.store(phase as u8, Ordering::Release);
+        self.phase.send_replace(phase);
+    }
+
     /// Takes in what a claim says of the store. A failure that may be the row's alone (a deadlock, a
     /// lock) only makes the warden look.
     pub(super) fn note_claim<T>(&self, result: Result<T, &StoreError>) {

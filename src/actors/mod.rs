@@ -40,7 +40,7 @@ use directory::Directory;
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize},
     },
     time::{Duration, Instant},
 };
@@ -86,6 +86,7 @@ impl Allocation {
             waiting: AtomicUsize::new(0),
             registry_started: AtomicBool::new(false),
             phase: watch::Sender::new(Phase::Serving),
+            phase_now: AtomicU8::new(Phase::Serving as u8),
         });
         warden::revive(&core);
         core.control.spawn(warden::watch_actors(core.clone()));
@@ -123,12 +124,12 @@ impl Allocation {
 
     /// `/health` says no from now on; requests are answered as before.
     pub fn drain(&self) {
-        self.core.phase.send_replace(Phase::Draining);
+        self.core.enter(Phase::Draining);
     }
 
     /// Whoever still waits, or comes, is refused.
     pub fn close(&self) {
-        self.core.phase.send_replace(Phase::Closed);
+        self.core.enter(Phase::Closed);
     }
 
     /// Makes actors panic, for tests.

@@ -9,7 +9,11 @@ use crate::{
     actors::Allocator,
     domain::{IdRange, Ids},
 };
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, http::header, web};
+use actix_web::{
+    HttpMessage as _, HttpRequest, HttpResponse,
+    http::header::{self, HeaderValue},
+    web,
+};
 use std::fmt::Write as _;
 
 pub(super) async fn get(
@@ -55,8 +59,11 @@ async fn answer(
 ) -> HttpResponse {
     match allocate(request, body, allocator, shared).await {
         Ok(body) => HttpResponse::Ok()
-            .insert_header((header::CONTENT_TYPE, "application/json"))
-            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .insert_header((
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            ))
+            .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
             .body(body),
         Err(refused) => Failure::new(&refused).respond(),
     }

@@ -65,6 +65,8 @@ pub struct HttpSettings {
     pub slow_request: Duration,
     /// The part of the other requests that is logged, 0 to 1.
     pub sample_ratio: f64,
+    /// Whether spans are exported.
+    pub traced: bool,
 }
 
 /// What all workers share beside their own allocator.
@@ -109,11 +111,16 @@ pub fn routes(
         InitError = (),
     >,
 > {
+    let with_spans = shared.settings.sample_ratio > 0.0 || shared.settings.traced;
     actix_web::App::new()
         .app_data(web::Data::new(allocator))
         .app_data(web::Data::from(shared))
         .wrap(middleware::from_fn(observe::observe))
-        .wrap(TracingLogger::<RequestSpan>::new())
+        // Where no request gets a span it would only cost a random number each.
+        .wrap(middleware::Condition::new(
+            with_spans,
+            TracingLogger::<RequestSpan>::new(),
+        ))
         .configure(|config| alloc_route(config, options.alloc_tokens))
         .configure(|config| {
             if let Some(admin) = options.admin {

@@ -7,11 +7,11 @@ use actix_web::{
     Error, HttpMessage as _,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header,
+    http::{StatusCode, header},
     middleware::Next,
     web,
 };
-use std::{rc::Rc, time::Instant};
+use std::{borrow::Cow, rc::Rc, time::Instant};
 
 /// Counts the request, logs server errors and slow ones (one line per kind and second; `more` says how
 /// many were held back before it), and asks callers to leave while draining.
@@ -42,20 +42,26 @@ pub(super) async fn observe<B: MessageBody>(
         return Ok(response);
     };
     let status = response.status();
-    // The route's pattern, never the raw path: labels stay bounded.
-    let route = request
-        .match_pattern()
-        .unwrap_or_else(|| "_none".to_owned());
-    shared
-        .metrics
-        .answered(&route, method(&request), status.as_str(), took);
-    let code = response.response().extensions().get::<Code>().cloned();
+    let method = method(&request);
+    let route = route(&request);
+    if status == StatusCode::OK && method == "GET" && route == ALLOC {
+        shared.metrics.alloc_answered(took);
+    } else {
+        shared
+            .metrics
+            .answered(&route, method, status.as_str(), took);
+    }
+    let code = match status.is_success() {
+        true => None,
+        false => response.response().extensions().get::<Code>().cloned(),
+    };
     if let Some(code) = &code {
         shared.metrics.rejected(code.code);
     }
     let sent = span::sent_id(request.headers()).cloned();
     let is_slow = took >= shared.settings.slow_request;
-    let is_sampled = request.extensions().get::<span::Sampled>().is_some();
+    let is_sampled =
+        shared.settings.sample_ratio > 0.0 && request.extensions().get::<span::Sampled>().is_some();
     if sent.is_none() && !status.is_server_error() && !is_slow && !is_sampled {
         return Ok(response);
     }
@@ -79,6 +85,22 @@ pub(super) async fn observe<B: MessageBody>(
     }
     Ok(response)
 }
+
+/// The route's pattern, never the raw path: labels stay bounded. Those that load balancers and callers
+/// ask all the time are told by the path itself, since the pattern is looked up by matching it again.
+fn route(request: &actix_web::HttpRequest) -> Cow<'static, str> {
+    let known = [ALLOC, "/health", "/livez", "/readyz", "/metrics"];
+    match known.into_iter().find(|known| *known == request.path()) {
+        Some(known) => Cow::Borrowed(known),
+        None => Cow::Owned(
+            request
+                .match_pattern()
+                .unwrap_or_else(|| "_none".to_owned()),
+        ),
+    }
+}
+
+const ALLOC: &str = "/alloc";
 
 /// The method as a label: the standard ones, else `OTHER`.
 fn method(request: &actix_web::HttpRequest) -> &'static str {

@@ -12,7 +12,7 @@ use prometheus::{
 };
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -31,6 +31,8 @@ pub struct Metrics {
     rejected: IntCounterVec,
     requests: IntCounterVec,
     request_duration: HistogramVec,
+    /// Those of `GET /alloc` that were answered with ids, looked up once: nearly all are.
+    alloc_requests: OnceLock<(IntCounter, Histogram)>,
     /// 1 while the store can be used, as far as is known.
     pub store_up: IntGauge,
     /// 1 while claims carry the guard.
@@ -161,6 +163,7 @@ impl Metrics {
                 "id_alloc_failover_skips_total",
                 "Rows moved forwards because they were claimed on another primary.",
             )?,
+            alloc_requests: OnceLock::new(),
             tagged: Mutex::default(),
             max_tag_series,
             id_limit: gauge(
@@ -316,6 +319,18 @@ impl Metrics {
                 .with_label_values(&[state])
                 .set(count);
         }
+    }
+
+    /// Counts a `GET /alloc` that was answered with ids.
+    pub fn alloc_answered(&self, duration: Duration) {
+        let (requests, durations) = self.alloc_requests.get_or_init(|| {
+            (
+                self.requests.with_label_values(&["/alloc", "GET", "200"]),
+                self.request_duration.with_label_values(&["/alloc"]),
+            )
+        });
+        requests.inc();
+        durations.observe(duration.as_secs_f64());
     }
 
     /// Everything in Prometheus' text format; `visit_all` visits the level of each loaded tag.

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 /// Connections are given up soon, so that each exchange ends.
-const IMPATIENT: [(&str, &str); 2] = [("server.header_timeout", "1s"), ("server.keep_alive", "1s")];
+const IMPATIENT: [(&str, &str); 2] = [("server.header_timeout", "2s"), ("server.keep_alive", "1s")];
 
 /// Sends each of `all` on a connection of its own, some at a time; gives what was said to each.
 async fn exchange_all(server: &Server, all: &[Vec<u8>], ends: bool) -> Vec<String> {

@@ -198,7 +198,7 @@ async fn a_broken_row_costs_no_other_tag_anything() {
 
 #[tokio::test]
 async fn a_body_that_never_comes_is_answered_and_costs_no_id() {
-    let server = Server::start(&[("server.header_timeout", "300ms")]).await;
+    let server = Server::start(&[("server.header_timeout", "2s")]).await;
     let address = server.base.trim_start_matches("http://").to_owned();
     let mut connection = TcpStream::connect(&address).await.unwrap();
     let head = "POST /alloc?biz_tag=test HTTP/1.1\r\nHost: a\r\n\

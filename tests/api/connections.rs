@@ -34,7 +34,7 @@ async fn disconnected(clients: JoinSet<()>) {
 #[tokio::test]
 async fn slow_headers_and_idle_connections_are_closed() {
     let settings = [
-        ("server.header_timeout", "500ms"),
+        ("server.header_timeout", "2s"),
         ("server.keep_alive", "500ms"),
     ];
     let server = Server::start(&settings).await;
@@ -54,9 +54,9 @@ async fn slow_headers_and_idle_connections_are_closed() {
 #[tokio::test]
 async fn a_client_that_goes_quiet_within_a_later_request_or_a_body_is_disconnected() {
     let server = Server::start(&[
-        ("server.header_timeout", "500ms"),
+        ("server.header_timeout", "2s"),
         ("server.keep_alive", "500ms"),
-        ("limits.request_deadline", "500ms"),
+        ("limits.request_deadline", "2s"),
     ])
     .await;
     let form = "Content-Type: application/x-www-form-urlencoded";
@@ -222,7 +222,7 @@ async fn abuse(server: &Server, before: usize) {
 async fn abuse_leaves_no_memory_behind() {
     let settings = [
         ("server.write_timeout", "1s"),
-        ("server.header_timeout", "1s"),
+        ("server.header_timeout", "2s"),
     ];
     let server = Server::start(&settings).await;
     unharmed(&server).await;

@@ -20,11 +20,13 @@ async fn an_outage_is_told_when_it_begins_and_when_it_ends_however_many_claims_f
     prepare(&url, &[("test", 0, 10), ("other", 0, 10)]).await;
     let server = Server::start(&[
         ("database.url", url.as_str()),
-        ("database.acquire_timeout", "100ms"),
-        ("limits.request_deadline", "100ms"),
+        ("database.acquire_timeout", "500ms"),
+        ("limits.request_deadline", "300ms"),
     ])
     .await;
-    server.ids("test", 50).await;
+    let path = "/alloc?biz_tag=test&count=50";
+    server.until(path, 200, PATIENCE).await;
+    let before = server.stderr().len();
     database.kill9();
     let failures = "id_alloc_segment_loads_total{outcome=\"transient\"} ";
     eventually("twenty claims that failed", PATIENCE, async || {
@@ -35,8 +37,14 @@ async fn an_outage_is_told_when_it_begins_and_when_it_ends_however_many_claims_f
         (failed >= 20.0).then_some(())
     })
     .await;
-    server.until("/health", 503, PATIENCE).await;
-    let log = server.stderr();
+    eventually("a server that has no ids left", PATIENCE, async || {
+        for tag in ["test", "other"] {
+            server.get(&format!("/alloc?biz_tag={tag}")).await;
+        }
+        (server.get("/health").await.status == 503).then_some(())
+    })
+    .await;
+    let log = server.stderr().split_off(before);
     assert_eq!(count(&log, "claims fail"), 1, "{log}");
     assert_eq!(count(&log, "the database is lost"), 1, "{log}");
     assert!(log.contains("refused"), "{log}");
@@ -45,7 +53,7 @@ async fn an_outage_is_told_when_it_begins_and_when_it_ends_however_many_claims_f
     database.restart().await;
     server.until("/alloc?biz_tag=test", 200, PATIENCE).await;
     server.until("/health", 200, PATIENCE).await;
-    let log = server.stderr();
+    let log = server.stderr().split_off(before);
     assert_eq!(count(&log, "claims succeed again"), 1, "{log}");
     assert_eq!(count(&log, "the database is back"), 1, "{log}");
 }

@@ -15,6 +15,8 @@
 //! | bytes that are hardly HTTP, and what a server holds | `raw.rs` |
 //! | unique ids, and P2 over all pairs | `checks.rs` |
 //! | clients that take ids through everything | `load.rs` |
+//! | a server with a link of its own, which ends and comes back | `member.rs` |
+//! | HAProxy and nginx as they are shipped; callers behind them | `haproxy.rs`, `nginx.rs`, `callers.rs` |
 //!
 //! Every process started here is killed when its value is dropped. Nothing sleeps to let something
 //! happen: [`eventually`] looks for the condition until a deadline.
@@ -27,12 +29,16 @@
 )]
 
 pub(crate) mod admin;
+pub(crate) mod callers;
 pub(crate) mod checks;
 pub(crate) mod database;
 pub(crate) mod galera;
+pub(crate) mod haproxy;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod mariadb;
+pub(crate) mod member;
+pub(crate) mod nginx;
 mod processes;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;

@@ -1,0 +1,114 @@
+//! nginx with the configuration that is shipped, `deploy/nginx.conf`: only its addresses are replaced.
+
+use super::{PATIENCE, eventually, free_port};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// The shipped file's addresses of the servers.
+const SERVERS: [&str; 3] = ["10.0.0.11:8880", "10.0.0.12:8880", "10.0.0.13:8880"];
+
+/// A running nginx, killed when dropped.
+pub(crate) struct Nginx {
+    child: Child,
+    directory: TempDir,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) base: String,
+}
+
+impl Nginx {
+    /// Checks the configuration (`nginx -t`), starts it in front of three servers (`http://host:port`)
+    /// and waits until it listens. `changed` is the shipped file with what a test wants otherwise.
+    pub(crate) async fn before(servers: [&str; 3], changed: impl Fn(String) -> String) -> Self {
+        let directory = TempDir::new().expect("a directory");
+        let port = free_port();
+        let mut site = changed(std::fs::read_to_string(shipped()).expect("deploy/nginx.conf"));
+        let listen = format!("listen 127.0.0.1:{port};");
+        let mut replace = |from: &str, to: &str| {
+            assert_eq!(site.matches(from).count(), 1, "{from} in {site}");
+            site = site.replace(from, to);
+        };
+        replace("listen 8880;", &listen);
+        for (from, server) in SERVERS.iter().zip(servers) {
+            replace(from, server.trim_start_matches("http://"));
+        }
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("site.conf"), site).expect("a file");
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|kind| format!("{kind}_temp_path {};", path(kind).display()));
+        // What a distribution's nginx.conf has round the files in conf.d. One process: killing it
+        // leaves nothing behind.
+        let main = format!(
+            "daemon off; master_process off; pid {}; error_log {} info;
+             events {{}}
+             http {{ access_log off; {} include {}; }}",
+            path("pid").display(),
+            path("log").display(),
+            temporary.join(" "),
+            path("site.conf").display(),
+        );
+        std::fs::write(path("nginx.conf"), main).expect("a file");
+        let command = || {
+            let mut command = Command::new(program());
+            command.arg("-p").arg(directory.path());
+            command.arg("-e").arg(path("log"));
+            command.arg("-c").arg(path("nginx.conf"));
+            command.stdin(Stdio::null());
+            command
+        };
+        let checked = command()
+            .arg("-t")
+            .output()
+            .expect("nginx: run ./scripts/test");
+        let said = String::from_utf8_lossy(&checked.stderr);
+        assert!(checked.status.success(), "nginx -t: {said}");
+        assert!(!said.contains("[warn]"), "nginx -t: {said}");
+
+        let child = command().spawn().expect("nginx");
+        let mut nginx = Self {
+            child,
+            directory,
+            base: format!("http://127.0.0.1:{port}"),
+        };
+        let child = std::cell::RefCell::new(&mut nginx.child);
+        let stood = eventually("nginx's listening", PATIENCE, async || {
+            if child.borrow_mut().try_wait().expect("wait").is_some() {
+                return Some(false);
+            }
+            let connected = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
+            connected.ok().map(|_| true)
+        })
+        .await;
+        assert!(stood, "nginx ended: {}", nginx.log());
+        nginx
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let end = &lines[lines.len().saturating_sub(20)..];
+            eprintln!("--- end of nginx's log:\n{}", end.join("\n"));
+        }
+    }
+}
+
+/// The file that is shipped.
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nginx.conf")
+}
+
+/// Debian puts it where the PATH of an ordinary user does not look.
+fn program() -> PathBuf {
+    let sbin = PathBuf::from("/usr/sbin/nginx");
+    if sbin.exists() { sbin } else { "nginx".into() }
+}
