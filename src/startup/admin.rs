@@ -10,6 +10,10 @@ use crate::{
 };
 use actix_web::{App, HttpServer, dev::Server};
 use std::{path::Path, sync::Arc};
+use tokio::sync::Semaphore;
+
+/// Calls of the admin API that ask the store at once.
+const TURNS: usize = 2;
 
 /// Reads the tokens of the file, if there is one, and goes on reading them.
 fn tokens<T: Entry>(
@@ -38,6 +42,7 @@ pub(super) fn options(
             allocation: allocation.clone(),
             tokens,
             settings: settings.clone(),
+            turns: Semaphore::new(TURNS),
         })
     });
     let (here, apart) = match config.admin.bind {

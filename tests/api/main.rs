@@ -33,6 +33,7 @@ mod links;
 mod logs;
 mod numbers;
 mod observability;
+mod openapi;
 mod outages;
 mod rows;
 mod shutdown;

@@ -17,9 +17,10 @@ const PAGE: (u64, u64) = (100, 1000);
 /// make `a%252Fb` another name, so the path is read as it was sent.
 pub(super) fn tag(request: &HttpRequest) -> Result<BizTag, Problem> {
     let mut segments = request.uri().path().split('/').skip(3);
-    let raw = match segments.next() {
-        Some("server") => segments.nth(1),
-        _ => segments.next(),
+    let folder = segments.next().map(percent_decode_str);
+    let raw = match folder.is_some_and(|folder| folder.eq(b"server".iter().copied())) {
+        true => segments.nth(1),
+        false => segments.next(),
     };
     let decoded = percent_decode_str(raw.unwrap_or_default()).decode_utf8();
     let name = decoded
@@ -75,6 +76,12 @@ pub(super) async fn json<T: DeserializeOwned>(
         return Err(Problem::MediaType);
     }
     let body = body::read(payload, settings).await.map_err(Problem::Body)?;
+    // serde would also read an array into a struct.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::Invalid(
+            "the body must be a JSON object".to_owned(),
+        ));
+    }
     serde_json::from_slice(&body).map_err(|error| Problem::Invalid(format!("the body: {error}")))
 }
 
@@ -96,6 +103,7 @@ mod tests {
             ("/admin/v1/tags/a+b%20c/advance", "a+b c"),
             ("/admin/v1/tags/%E6%BC%A2?x", "漢"),
             ("/admin/v1/server/tags/a%2Fadvance", "a/advance"),
+            ("/admin/v1/%73erver/tags/a", "a"),
         ] {
             assert_eq!(name(path).unwrap(), expected, "{path}");
         }

@@ -38,7 +38,8 @@ use actix_web::{
     web,
 };
 use problem::Problem;
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What the admin API works on.
 pub struct Admin {
@@ -50,6 +51,18 @@ pub struct Admin {
     pub tokens: Arc<Tokens<AdminToken>>,
     /// How long bodies may be.
     pub settings: HttpSettings,
+    /// Few ask the store at once, so that claims hardly wait behind administrators.
+    pub turns: Semaphore,
+}
+
+/// How long a call waits for its turn at the store.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Admin {
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or(Problem::Busy)
+    }
 }
 
 impl fmt::Debug for Admin {

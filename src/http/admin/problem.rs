@@ -39,6 +39,8 @@ pub(in crate::http) enum Problem {
     Precondition(&'static str),
     #[error("{0}")]
     Conflict(String),
+    #[error("too many calls of the admin API wait for the database")]
+    Busy,
     #[error("{0}")]
     Body(Refused),
     #[error("{0}")]
@@ -61,6 +63,7 @@ impl Problem {
             Self::MediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Precondition(_) => (S::PRECONDITION_FAILED, "precondition_failed"),
             Self::Conflict(_) => (S::CONFLICT, "conflict"),
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Body(refused) => refused.status_and_code(),
             Self::Store(error) => match error {
                 StoreError::Transient(_)
@@ -123,6 +126,9 @@ impl ResponseError for Problem {
             }
             Self::MethodNotAllowed(methods) => {
                 response.insert_header((header::ALLOW, *methods));
+            }
+            Self::Busy => {
+                response.insert_header((header::RETRY_AFTER, "1"));
             }
             Self::Store(error) if error.is_transient() => {
                 response.insert_header((header::RETRY_AFTER, "1"));

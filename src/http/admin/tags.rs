@@ -56,6 +56,7 @@ pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>)
         // One more tells whether there is a next page.
         limit: limit + 1,
     };
+    let _turn = admin.turn().await?;
     let mut rows = admin.store.list(&listing).await.map_err(Problem::Store)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
@@ -75,6 +76,7 @@ pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>)
         headers(("ETag" = String, description = "Over step, description and deletion; for `If-Match`."))), Refusals))]
 pub(in crate::http) async fn show(request: HttpRequest, admin: web::Data<Admin>) -> Answer {
     let tag = call::tag(&request)?;
+    let _turn = admin.turn().await?;
     let row = admin.store.show(&tag).await.map_err(store(&tag))?;
     Ok(shown(HttpResponse::Ok(), &row))
 }
@@ -99,6 +101,7 @@ pub(in crate::http) async fn put(
 ) -> Answer {
     let tag = call::tag(&request)?;
     let wanted: PutTag = call::json(&request, payload, &admin.settings).await?;
+    let _turn = admin.turn().await?;
     let mut audit = Audit::of(&request, "put", tag.as_str());
     let done = put_row(&request, &admin, &tag, wanted, &mut audit).await;
     let (created, row) = audit.ended(done, |(_, row)| audit::said(row))?;
@@ -173,6 +176,7 @@ pub(in crate::http) async fn patch(
             "give step, description or both".to_owned(),
         ));
     }
+    let _turn = admin.turn().await?;
     let mut audit = Audit::of(&request, "patch", tag.as_str());
     let done = async {
         let live = live_row(&admin, &tag, &mut audit).await?;
@@ -209,6 +213,7 @@ pub(in crate::http) async fn advance(
         (None, Some(to)) => AdvanceTo::To(to),
         _ => return Err(Problem::Invalid("give one of by and to".to_owned())),
     };
+    let _turn = admin.turn().await?;
     let mut audit = Audit::of(&request, "advance", tag.as_str());
     let done = async {
         let live = live_row(&admin, &tag, &mut audit).await?;
@@ -242,6 +247,7 @@ pub(in crate::http) async fn delete(request: HttpRequest, admin: web::Data<Admin
     if query.get("confirm").map(String::as_str) != Some(tag.as_str()) {
         return Err(Problem::Unconfirmed(tag.to_string()));
     }
+    let _turn = admin.turn().await?;
     let mut audit = Audit::of(&request, "delete", tag.as_str());
     let done = async {
         let live = live_row(&admin, &tag, &mut audit).await?;
