@@ -138,21 +138,27 @@ pub fn routes(
 }
 
 /// The admin API alone, for a listener of its own.
-pub fn admin_routes(
-    config: &mut web::ServiceConfig,
-    allocator: Allocator,
+pub fn admin_app(
     shared: Arc<Shared>,
     admin: Arc<Admin>,
-) {
-    config
-        .app_data(web::Data::new(allocator))
-        .app_data(web::Data::from(shared));
-    admin::routes(config, admin);
-    config
+) -> actix_web::App<
+    impl actix_web::dev::ServiceFactory<
+        actix_web::dev::ServiceRequest,
+        Config = (),
+        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    actix_web::App::new()
+        .app_data(web::Data::new(admin.allocation.allocator()))
+        .app_data(web::Data::from(shared))
+        .wrap(middleware::from_fn(observe::observe))
+        .configure(|config| admin::routes(config, admin))
         .service(read_only("/openapi.json", openapi::document))
         .default_service(web::to(|| async {
             Failure::new(&Refused::NotFound).respond()
-        }));
+        }))
 }
 
 /// `/alloc`; where anyone may ask, nothing stands before it.

@@ -8,7 +8,7 @@ use crate::{
     http::{self, Admin, Options, Tokens},
     storage::SegmentStore,
 };
-use actix_web::{App, HttpServer, dev::Server};
+use actix_web::{HttpServer, dev::Server};
 use std::{path::Path, sync::Arc};
 use tokio::sync::Semaphore;
 
@@ -70,13 +70,7 @@ pub(super) fn serve_admin(
         keys: "admin.bind",
         error,
     };
-    let app = move || {
-        let (admin, shared) = (admin.clone(), shared.clone());
-        App::new().configure(|app| {
-            let allocator = admin.allocation.allocator();
-            http::admin_routes(app, allocator, shared, admin);
-        })
-    };
+    let app = move || http::admin_app(shared.clone(), admin.clone());
     let server = HttpServer::new(app)
         .workers(1)
         .client_request_timeout(config.server.header_timeout)

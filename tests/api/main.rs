@@ -12,6 +12,7 @@ mod support;
 mod abuse;
 mod admin;
 mod admin_access;
+mod admin_calls;
 mod alloc;
 mod balancer;
 mod balancer_nginx;

@@ -9,7 +9,7 @@
 //! | the shapes of bodies | `model.rs` |
 //! | query, body, names in paths | `call.rs` |
 //! | `ETag`, `If-Match`, `If-None-Match` | `etag.rs` |
-//! | refusals | `problem.rs` |
+//! | refusals | `problem.rs`, for the document `refusals.rs` |
 //! | one log line per change | `audit.rs` |
 //!
 //! It knows the store as a trait, beside the actors: tags are rows, whether a server has loaded them or
@@ -20,6 +20,7 @@ mod call;
 mod etag;
 pub(super) mod model;
 pub(super) mod problem;
+mod refusals;
 pub(super) mod server;
 pub(super) mod tags;
 

@@ -4,7 +4,7 @@ use super::{
     Admin, answer, call,
     model::{LoadedPage, LoadedTag, Server},
     problem::Problem,
-    tags::Refusals,
+    refusals::Refusals,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 
