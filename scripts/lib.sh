@@ -1,0 +1,181 @@
+# Functions that the scripts beside it share: installing, a private MariaDB, stages, and cleaning up.
+# To be sourced, after `cd` to the repository's root; it sets traps.
+# shellcheck shell=bash
+
+work=""         # temporary directory of the database
+database_pid="" # its mariadbd
+database_url="" # where it listens
+stage_group=""  # process group of the running stage
+
+say() { printf '\n=== %s\n' "$*"; }
+die() {
+    printf '%s: %s\n' "$0" "$*" >&2
+    exit 1
+}
+
+# Process ids of the group that still run (zombies are not processes any more).
+members_of() {
+    local file line pid rest
+    for file in /proc/[0-9]*/stat; do
+        { read -r line <"$file"; } 2>/dev/null || continue
+        pid=${line%% *}
+        read -r -a rest <<<"${line##*) }" # state, parent, group, …
+        if [[ ${rest[2]} == "$1" && ${rest[0]} != Z ]]; then echo "$pid"; fi
+    done
+}
+
+end_group() {
+    local pids
+    pids=$(members_of "$1")
+    [[ -z $pids ]] && return 0
+    # shellcheck disable=SC2086 # a list of numbers
+    kill -KILL $pids 2>/dev/null || true
+}
+
+clean_up() {
+    local status=$?
+    trap - EXIT
+    [[ -n $stage_group ]] && end_group "$stage_group"
+    if [[ -n $database_pid ]]; then
+        kill -TERM "$database_pid" 2>/dev/null || true
+        for _ in {1..100}; do
+            kill -0 "$database_pid" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL "$database_pid" 2>/dev/null || true
+        wait "$database_pid" 2>/dev/null || true
+    fi
+    [[ -n $work ]] && rm -rf -- "$work"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+as_root() {
+    if [[ $(id -u) -eq 0 ]]; then
+        "$@"
+    else
+        command -v sudo >/dev/null || die "needs root or sudo to run: $*"
+        sudo "$@"
+    fi
+}
+
+# Another apt may hold its locks: the installation waits, the update is tried again.
+apt_update() {
+    for _ in {1..60}; do
+        if as_root apt-get -o DPkg::Lock::Timeout=600 update -qq; then return 0; fi
+        sleep 5
+    done
+    die "apt-get update failed"
+}
+
+apt_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 \
+        install -y -qq --no-install-recommends "$@"
+}
+
+# Installs Debian packages, and stops what they may have started: it was not there before, and nobody needs it.
+install_packages() {
+    [[ $# -eq 0 ]] && return 0
+    say "install $*"
+    command -v apt-get >/dev/null || die "missing: $*, and there is no apt-get to install them"
+    compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || apt_update
+    if ! apt_install "$@"; then
+        apt_update
+        apt_install "$@" || die "cannot install $*"
+    fi
+    if [[ " $* " == *" mariadb-server "* ]]; then
+        if [[ -d /run/systemd/system ]]; then
+            as_root systemctl stop mariadb.service || true
+        elif [[ -S /run/mysqld/mysqld.sock ]]; then
+            as_root mariadb-admin shutdown || true
+        fi
+    fi
+    local service
+    for service in prometheus haproxy nginx; do
+        [[ " $* " == *" $service"[\ -]* ]] || continue
+        if [[ -d /run/systemd/system ]]; then
+            as_root systemctl disable --now "$service.service" || true
+        elif [[ -x /etc/init.d/$service ]]; then
+            as_root "/etc/init.d/$service" stop || true
+        fi
+    done
+}
+
+# Whether everything of MariaDB that is used is there.
+has_mariadb() {
+    local program
+    for program in mariadbd mariadb-install-db mariadb-admin mariadb; do
+        command -v "$program" >/dev/null || return 1
+    done
+}
+
+# A port that nobody listens on, below the range from which outgoing connections take theirs.
+free_port() {
+    local port
+    while :; do
+        port=$((10000 + RANDOM % 10000))
+        if ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            echo "$port"
+            return
+        fi
+    done
+}
+
+# A private MariaDB in a temporary directory, `$database_url`; arguments are options for mariadbd.
+start_database() {
+    local user=() port ready
+    [[ $(id -u) -eq 0 ]] && user=(--user=root)
+    work=$(mktemp -d "${TMPDIR:-/tmp}/id-alloc-${0##*/}.XXXXXX")
+    say "start a private MariaDB in $work"
+    # Not the common /tmp: a mariadbd that starts clears away what looks like its temporary tables.
+    mkdir "$work/t"
+    mariadb-install-db --no-defaults "${user[@]}" --datadir="$work/data" --tmpdir="$work/t" \
+        --auth-root-authentication-method=normal --skip-test-db >"$work/install.log" 2>&1 \
+        || { cat "$work/install.log" >&2 && die "mariadb-install-db failed"; }
+    # Another program can take the port between the look and the start: try again with another.
+    for _ in {1..5}; do
+        port=$(free_port)
+        mariadbd --no-defaults "${user[@]}" --datadir="$work/data" --socket="$work/s" \
+            --tmpdir="$work/t" --pid-file="$work/pid" --port="$port" --bind-address=127.0.0.1 --skip-name-resolve \
+            "$@" >"$work/mariadbd.log" 2>&1 &
+        database_pid=$!
+        ready=""
+        for _ in {1..300}; do
+            if mariadb-admin --no-defaults --socket="$work/s" --user=root ping >/dev/null 2>&1; then
+                ready=yes
+                break
+            fi
+            kill -0 "$database_pid" 2>/dev/null || break
+            sleep 0.1
+        done
+        [[ -n $ready ]] && break
+        kill -KILL "$database_pid" 2>/dev/null || true
+        wait "$database_pid" 2>/dev/null || true
+        database_pid=""
+    done
+    [[ -n $database_pid ]] || { cat "$work/mariadbd.log" >&2 && die "MariaDB did not start"; }
+
+    database_url="mysql://root@127.0.0.1:$port"
+    echo "MariaDB listens on 127.0.0.1:$port"
+}
+
+# Runs a command in a process group of its own and fails when it, or what it started, goes wrong.
+stage() {
+    say "$*"
+    local status=0 left
+    setsid "$@" &
+    stage_group=$!
+    wait "$stage_group" || status=$?
+    left=$(members_of "$stage_group")
+    if [[ -n $left ]]; then
+        for pid in $left; do
+            printf 'left behind: %s %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)" >&2
+        done
+        end_group "$stage_group"
+        [[ $status -eq 0 ]] && status=1
+    fi
+    stage_group=""
+    if [[ $status -ne 0 ]]; then die "failed ($status): $*"; fi
+}
