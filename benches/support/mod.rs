@@ -66,6 +66,7 @@ impl Parts {
                 max_query: 4096,
                 slow_request: Duration::from_millis(500),
                 sample_ratio: 0.0,
+                traced: false,
             },
             metrics,
             throttle: Throttle::default(),
