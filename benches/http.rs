@@ -54,7 +54,11 @@ fn main() {
         let plain = App::new().route("/alloc", web::get().to(constant));
         (Parts::start(["test"]), test::init_service(plain).await)
     });
-    let routes = id_alloc::http::routes(parts.allocation.allocator(), parts.shared.clone());
+    let routes = id_alloc::http::routes(
+        parts.allocation.allocator(),
+        parts.shared.clone(),
+        id_alloc::http::Options::default(),
+    );
     let routes = system.block_on(test::init_service(routes));
 
     let request = || test::TestRequest::with_uri("/alloc?biz_tag=test").to_request();

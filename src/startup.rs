@@ -3,6 +3,7 @@
 //! Everything that can be wrong is found before the port is bound: an `Application` that was built
 //! listens. A database that does not answer is no mistake: the server starts and retries.
 
+mod admin;
 mod gate;
 mod listen;
 
@@ -47,6 +48,9 @@ pub enum StartError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// A file that the configuration names cannot be used.
+    #[error("{0}")]
+    Config(String),
     /// Something that should not happen.
     #[error("{0}")]
     Internal(String),
@@ -68,6 +72,8 @@ pub struct Application {
     gate: Gate,
     /// Serves `/metrics` on `telemetry.metrics_bind`, where that is set.
     metrics_server: Option<Server>,
+    /// Serves the admin API on `admin.bind`, where that is set.
+    admin_server: Option<Server>,
     port: u16,
     allocation: Allocation,
     store: Arc<SqlStore>,
@@ -147,6 +153,9 @@ impl Application {
         });
         start_preload(&config, allocation.clone(), store.clone(), shared.clone());
         let metrics_server = serve_metrics(&config, allocation.clone(), shared.clone())?;
+        let (options, apart) =
+            admin::options(&config, &allocation, store.clone(), &shared.settings)?;
+        let admin_server = admin::serve_admin(&config, apart, shared.clone())?;
         let gate = Gate::new(&listener).map_err(|error| StartError::Internal(error.to_string()))?;
         let server = serve(
             &config,
@@ -155,6 +164,7 @@ impl Application {
             &gate,
             allocation.clone(),
             shared,
+            options,
         )?;
         let (database, tags) = match &first_look {
             Ok(report) => (report.description.clone(), counted(report.tags)),
@@ -172,6 +182,7 @@ impl Application {
             server,
             gate,
             metrics_server,
+            admin_server,
             port,
             allocation,
             store,
@@ -202,10 +213,11 @@ impl Application {
     ) -> Result<(), StartError> {
         let handle = self.server.handle();
         let mut server = actix_web::rt::spawn(self.server);
-        let metrics_handle = self.metrics_server.map(|server| {
+        let beside = [self.metrics_server, self.admin_server].map(|server| {
+            let server = server?;
             let handle = server.handle();
             actix_web::rt::spawn(server);
-            handle
+            Some(handle)
         });
         let stop = tokio::select! {
             stop = stop => stop,
@@ -221,8 +233,8 @@ impl Application {
         self.gate.close(self.grace_period.mul_f64(0.2)).await;
         finish(&handle, &self.allocation, self.grace_period).await;
         let _ = server.await;
-        if let Some(metrics) = metrics_handle {
-            metrics.stop(false).await;
+        for handle in beside.into_iter().flatten() {
+            handle.stop(false).await;
         }
         self.store.close().await;
         tracing::info!("stopped");

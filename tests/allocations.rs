@@ -85,7 +85,11 @@ async fn a_request_and_a_loaded_tag_take_no_more_of_the_heap_than_is_known() {
     let names: Vec<String> = (0..TAGS).map(|number| format!("tag-{number:05}")).collect();
     let parts = Parts::start(names.iter().map(String::as_str).chain(["test"]));
     let allocator = parts.allocation.allocator();
-    let routes = id_alloc::http::routes(parts.allocation.allocator(), parts.shared.clone());
+    let routes = id_alloc::http::routes(
+        parts.allocation.allocator(),
+        parts.shared.clone(),
+        id_alloc::http::Options::default(),
+    );
     let app = test::init_service(routes).await;
     let request = || test::TestRequest::with_uri("/alloc?biz_tag=test").to_request();
 

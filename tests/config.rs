@@ -64,6 +64,8 @@ fn the_shipped_default_is_complete_and_says_what_is_documented() {
         database,
         allocation,
         limits,
+        alloc,
+        admin,
         telemetry,
     } = loaded.config;
     let seconds = Duration::from_secs;
@@ -138,6 +140,10 @@ fn the_shipped_default_is_complete_and_says_what_is_documented() {
         (1_000_000, 16_384, 4096)
     );
 
+    assert_eq!(
+        (alloc.tokens_file, admin.tokens_file, admin.bind),
+        (None, None, None)
+    );
     assert_eq!(
         (telemetry.log_format, telemetry.log_level.as_str()),
         (LogFormat::Pretty, "info")
@@ -452,5 +458,47 @@ fn what_is_legal_but_hardly_meant_is_warned_about() {
             "ids repeat",
             "grace_period",
         ],
+    );
+}
+
+#[test]
+fn a_file_of_tokens_is_read_whole_before_anything_starts_and_never_quoted() {
+    let good = format!(
+        "[[token]]\nname = \"ops\"\nscopes = [\"read\"]\nhash = \"{}\"\n",
+        id_alloc::config::tokens::TokenHash::of("x")
+    );
+    let bad = "[[token]]\nname = \"a\"\nhash = \"hunter2\"\n";
+    let (good_file, bad_file) = (file("t.toml", &good), file("t.toml", bad));
+    let path = |file: &File| file.path.display().to_string();
+    let (good, bad) = (path(&good_file), path(&bad_file));
+    config(
+        None,
+        &[
+            ("ID_ALLOC__ADMIN__TOKENS_FILE", &good),
+            ("ID_ALLOC__ADMIN__BIND", "[::1]:0"),
+        ],
+    );
+    let env = [
+        ("ID_ALLOC__ADMIN__TOKENS_FILE", bad.as_str()),
+        ("ID_ALLOC__ALLOC__TOKENS_FILE", "/no/tokens"),
+        ("ID_ALLOC__ADMIN__BIND", "127.0.0.1:8880"),
+        ("ID_ALLOC__SERVER__PORT", "8880"),
+    ];
+    let found = problems(None, &env);
+    assert_named(
+        &found,
+        &[
+            "admin.tokens_file: ",
+            "alloc.tokens_file: cannot read /no/tokens",
+            "admin.bind: is the address that server.host and server.port name",
+        ],
+    );
+    assert!(!found.join("\n").contains("hunter2"), "{found:?}");
+    let warnings = load(None, &[("ID_ALLOC__ADMIN__BIND", "127.0.0.1:1")])
+        .unwrap()
+        .warnings;
+    assert_named(
+        &warnings,
+        &["admin.bind does nothing without admin.tokens_file"],
     );
 }

@@ -104,6 +104,10 @@ pub(super) struct Core {
     /// Where TagActors live, by hash of the tag.
     pub(super) tag_arbiters: Vec<ArbiterHandle>,
     pub(super) health: ArcSwap<StoreHealth>,
+    /// What the newest check that succeeded found.
+    pub(super) report: ArcSwapOption<StoreReport>,
+    /// When the server began.
+    pub(super) begun: Instant,
     /// How claims went last, for the log.
     pub(super) claims: Mutex<Claims>,
     /// The store's warnings as last logged.
@@ -219,6 +223,7 @@ impl Core {
     pub(super) fn note_check(&self, found: Result<&StoreReport, &StoreError>) {
         self.note_store(found);
         let Ok(report) = found else { return };
+        self.report.store(Some(Arc::new(report.clone())));
         self.metrics
             .guard_active
             .set(i64::from(report.guard_active));

@@ -144,6 +144,11 @@ impl Directory {
         lock(&self.unknown).put(tag.clone(), until);
     }
 
+    /// A row was made for `tag`.
+    pub(super) fn forget_unknown(&self, tag: &BizTag) {
+        lock(&self.unknown).pop(tag);
+    }
+
     /// Whether `tag` had no row a moment ago.
     pub(super) fn is_unknown(&self, tag: &BizTag) -> bool {
         let mut unknown = lock(&self.unknown);

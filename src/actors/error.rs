@@ -40,7 +40,10 @@ impl From<StoreError> for AllocError {
             StoreError::Transient(text)
             | StoreError::UnknownOutcome(text)
             | StoreError::ReadOnly(text)
-            | StoreError::Rejected(text) => Self::NoAvailableId(text),
+            | StoreError::Rejected(text)
+            | StoreError::Exists(text) => Self::NoAvailableId(text),
+            // Of an administrator's call; no claim fails so.
+            error @ StoreError::Changed => Self::NoAvailableId(error.to_string()),
             StoreError::UnknownTag => Self::UnknownTag,
             StoreError::TagMisconfigured(text) => Self::TagMisconfigured(text),
             StoreError::TagExhausted(text) => Self::TagExhausted(text),

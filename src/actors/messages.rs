@@ -111,6 +111,11 @@ pub struct TagState {
     pub last_error: Option<String>,
 }
 
+/// Warden, or the admin API → TagActor: the tag was deleted; hand out nothing more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Deleted;
+
 /// Makes the actor that gets it panic.
 #[cfg(feature = "fault-injection")]
 #[derive(Message)]

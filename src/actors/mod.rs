@@ -15,6 +15,7 @@ mod core;
 mod directory;
 mod error;
 mod gather;
+mod inside;
 mod loader;
 mod messages;
 mod registry;
@@ -24,6 +25,7 @@ mod warden;
 pub use self::core::{Settings, StoreHealth};
 pub use allocator::Allocator;
 pub use error::AllocError;
+pub use inside::{ServerState, TagStatus};
 pub use messages::TagState;
 
 use self::core::{Core, Phase};
@@ -40,7 +42,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU8, AtomicUsize},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Notify, watch};
 
@@ -75,6 +77,8 @@ impl Allocation {
                 .map(|_| Arbiter::new().handle())
                 .collect(),
             health: ArcSwap::from_pointee(StoreHealth::Starting),
+            report: ArcSwapOption::empty(),
+            begun: Instant::now(),
             claims: Mutex::default(),
             warnings: ArcSwap::default(),
             permits,

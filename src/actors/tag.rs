@@ -217,6 +217,16 @@ impl TagActor {
         self.tell_registry();
     }
 
+    /// The tag was deleted: those who wait are refused, what is in memory is a gap.
+    pub(super) fn delete(&mut self) {
+        if self.retired {
+            return;
+        }
+        self.refuse_parked(0, &AllocError::UnknownTag);
+        self.core.directory.remember_unknown(&self.shared.tag);
+        self.retire();
+    }
+
     /// Whether no segment was ever claimed for the tag here.
     fn was_never_served(&self) -> bool {
         self.shared.mark.load(Ordering::Acquire) == 0

@@ -4,15 +4,15 @@
 //! that can panic, looks whether the registry and the loader still live and makes them anew. Another
 //! checks the store: every `allocation.refresh` while it is well, every second while it is not, and soon
 //! after a claim has failed; in between it asks every few seconds whether the store is there, since
-//! nobody claims for minutes.
+//! nobody claims for minutes. With each check it drops the tags that were deleted.
 
 use super::{
     core::{Core, StoreHealth},
     loader::SegmentLoader,
-    messages::{LoaderReplaced, Sweep},
+    messages::{Deleted, LoaderReplaced, Sweep},
     registry::TagRegistry,
 };
-use crate::storage::StoreError;
+use crate::{domain::BizTag, storage::StoreError};
 use actix::{Addr, Supervisor};
 use arc_swap::ArcSwapOption;
 use futures_util::FutureExt as _;
@@ -30,6 +30,9 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// How often a store that is well is asked whether it is there.
 const PING: Duration = Duration::from_secs(5);
+
+/// So many tags, those deleted last, are looked for in memory at each check.
+const DELETED: u64 = 10_000;
 
 /// How often a store that is not well is checked.
 const UNWELL: Duration = Duration::from_secs(1);
@@ -88,6 +91,10 @@ pub(super) async fn watch_store(core: Arc<Core>) {
     loop {
         let found = unpanicked(core.store.check()).await;
         core.note_check(found.as_ref());
+        if found.is_ok() && core.directory.len() > 0 {
+            let deleted = unpanicked(core.store.retired(DELETED)).await;
+            drop_deleted(&core, &deleted.unwrap_or_default());
+        }
         let checked = Instant::now();
         // Never more often than this, however many claims fail.
         tokio::time::sleep(UNWELL.min(core.settings.refresh)).await;
@@ -101,6 +108,16 @@ pub(super) async fn watch_store(core: Arc<Core>) {
             let there = unpanicked(core.store.ping()).await;
             core.metrics.ping_took(asked.elapsed());
             core.note_store(there.as_ref());
+        }
+    }
+}
+
+/// Tags that were deleted, here or elsewhere, leave memory.
+fn drop_deleted(core: &Core, deleted: &[BizTag]) {
+    for tag in deleted {
+        if let Some(entry) = core.directory.get(tag) {
+            tracing::info!(biz_tag = %tag, "the tag was deleted; its ids in memory are left as a gap");
+            entry.addr.do_send(Deleted);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     config::Config,
     domain::BizTag,
     startup::{self, Application, Stop},
-    storage::{AdvanceTo, NewTag, SegmentStore, TagRow, sql::SqlStore},
+    storage::{AdvanceTo, Change, Listing, NewTag, SegmentStore, TagRow, sql::SqlStore},
 };
 use std::io::Write as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -117,11 +117,25 @@ async fn run_tag(store: &SqlStore, command: Tag, limit: i64) -> Result<(), Exit>
             if step.is_none() && description.is_none() {
                 return Err(Exit::usage("give --step, --description or both"));
             }
-            show(
-                &store
-                    .set(&parse(&name)?, step, description.as_deref())
-                    .await?,
-            )
+            let change = Change {
+                step,
+                description,
+                seen: None,
+            };
+            show(&store.set(&parse(&name)?, &change).await?)
+        }
+        Tag::Delete { name, confirm } => {
+            if confirm != name {
+                return Err(Exit::usage(format!(
+                    "--confirm must repeat the name of the tag to delete, {name}"
+                )));
+            }
+            let row = store.retire(&parse(&name)?, None).await?;
+            say(&format!(
+                "deleted {name}: it can be created again with --start {} or more\n\
+                 running servers drop the ids of {name} in their memory within allocation.refresh",
+                row.end()
+            ))
         }
         Tag::Advance(advance) => run_advance(store, &advance, limit).await,
     }
@@ -179,7 +193,7 @@ async fn all_rows(store: &SqlStore) -> Result<Vec<TagRow>, Exit> {
     let mut rows: Vec<TagRow> = Vec::new();
     loop {
         let after = rows.last().map(|row| row.biz_tag.clone());
-        let page = store.list(after.as_deref(), PAGE).await?;
+        let page = store.list(&Listing::page(after.as_deref(), PAGE)).await?;
         if page.is_empty() {
             return Ok(rows);
         }

@@ -51,7 +51,10 @@ impl From<StoreError> for Exit {
             }
             StoreError::Unusable(Unusable::AccessDenied(_)) => 77,
             StoreError::Unusable(Unusable::WrongDatabase(_)) => 78,
-            StoreError::UnknownTag | StoreError::Rejected(_) => 64,
+            StoreError::UnknownTag
+            | StoreError::Rejected(_)
+            | StoreError::Exists(_)
+            | StoreError::Changed => 64,
             StoreError::Unusable(Unusable::TableMissing(_) | Unusable::TableMisconfigured(_))
             | StoreError::TagMisconfigured(_)
             | StoreError::TagExhausted(_)
@@ -65,6 +68,7 @@ impl From<StartError> for Exit {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Store(error) => error.into(),
+            StartError::Config(text) => Self::new(78, text),
             StartError::Bind { .. } => Self::new(71, error.to_string()),
             StartError::Internal(text) => Self::internal(text),
         }

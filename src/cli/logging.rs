@@ -11,9 +11,10 @@ use tracing_subscriber::{
 
 /// What libraries say about their ordinary life is of no use to operators: each malformed request is
 /// an error to actix-http, and each connection that a restarted database closed a warning to sqlx.
+/// Changes by administrators are logged whatever the level is.
 const LIBRARIES: &str = "actix_server=warn,actix_http=off,sea_orm_migration=warn,sqlx=error,\
     sqlx_core=error,hyper=warn,reqwest=warn,opentelemetry=warn,opentelemetry_sdk=warn,\
-    opentelemetry_otlp=warn,opentelemetry_http=warn";
+    opentelemetry_otlp=warn,opentelemetry_http=warn,id_alloc::audit=info";
 
 type Log = Layered<Box<dyn Layer<Registry> + Send + Sync>, Registry>;
 

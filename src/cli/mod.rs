@@ -5,6 +5,7 @@
 mod commands;
 mod exit;
 mod logging;
+mod token;
 
 pub use exit::Exit;
 
@@ -34,6 +35,9 @@ enum Command {
     /// Look after tags.
     #[command(subcommand)]
     Tag(Tag),
+    /// Make tokens for the admin API and for /alloc.
+    #[command(subcommand)]
+    Token(Token),
     /// Look at the guard against duplicates.
     #[command(subcommand)]
     Guard(Guard),
@@ -84,8 +88,46 @@ enum Tag {
         #[arg(long)]
         description: Option<String>,
     },
+    /// Delete a tag. Its row stays, so that its ids are never handed out again; the name can be created
+    /// again above them.
+    Delete {
+        /// Its name.
+        name: String,
+        /// Its name once more.
+        #[arg(long, value_name = "NAME")]
+        confirm: String,
+    },
     /// Raise `max_id`. Ids already in the memory of servers are still handed out.
     Advance(Advance),
+}
+
+#[derive(Debug, Subcommand)]
+enum Token {
+    /// Make a token, print it once, and the entry to put into the file of tokens.
+    New(NewToken),
+}
+
+#[derive(Debug, Args)]
+struct NewToken {
+    /// Whose it is; stands in the audit log.
+    name: String,
+    /// For admin.tokens_file: `read`, `write` or both.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        required_unless_present = "tags",
+        conflicts_with = "tags"
+    )]
+    scope: Vec<Scope>,
+    /// For alloc.tokens_file: biz_tags, or beginnings followed by `*`.
+    #[arg(long, value_delimiter = ',')]
+    tags: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Scope {
+    Read,
+    Write,
 }
 
 #[derive(Debug, Args)]
@@ -137,6 +179,7 @@ impl Cli {
             Command::Serve => commands::serve(config).await,
             Command::Config(ConfigCommand::Check) => commands::say(config.effective().trim_end()),
             Command::Migrate(command) => commands::migrate(&config, &command).await,
+            Command::Token(Token::New(token)) => token::new(&token),
             Command::Tag(command) => commands::tag(&config, command).await,
             Command::Guard(Guard::Status) => commands::guard_status(&config).await,
         }

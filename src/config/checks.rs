@@ -4,7 +4,12 @@ use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use tracing::level_filters::LevelFilter;
 
-use super::{Config, Preload, layers::Layers, problems::Problems};
+use super::{
+    Config, Preload,
+    layers::Layers,
+    problems::Problems,
+    tokens::{self, AdminToken, AllocToken},
+};
 use crate::domain::BizTag;
 
 /// No duration here has a use beyond a year, and clocks overflow at centuries.
@@ -58,6 +63,7 @@ fn numbers(config: &Config, checks: &mut Checks<'_>) {
         allocation,
         limits,
         telemetry,
+        ..
     } = config;
     checks.number("server.workers", server.workers, 0..=1024);
     checks.number(
@@ -105,6 +111,7 @@ fn durations(config: &Config, checks: &mut Checks<'_>) {
         allocation,
         limits,
         telemetry,
+        ..
     } = config;
     checks.duration("server.drain_delay", server.drain_delay, ZERO, LONGEST);
     checks.duration("server.grace_period", server.grace_period, ZERO, LONGEST);
@@ -179,13 +186,29 @@ fn texts(config: &Config, checks: &mut Checks<'_>) {
         "{level:?} is not off, error, warn, info, debug or trace, nor such as \"info,id_alloc=debug\""
     );
     checks.that(readable, "telemetry.log_level", message);
-    if let Some(bind) = &config.telemetry.metrics_bind {
-        let message = format!("{bind:?} is no address with a port, such as \"127.0.0.1:9880\"");
-        checks.that(
-            bind.parse::<SocketAddr>().is_ok(),
+    for (key, bind, port) in [
+        (
             "telemetry.metrics_bind",
-            message,
-        );
+            &config.telemetry.metrics_bind,
+            9880,
+        ),
+        ("admin.bind", &config.admin.bind, 9881),
+    ] {
+        if let Some(bind) = bind {
+            let message =
+                format!("{bind:?} is no address with a port, such as \"127.0.0.1:{port}\"");
+            checks.that(bind.parse::<SocketAddr>().is_ok(), key, message);
+        }
+    }
+    if let Some(file) = &config.admin.tokens_file
+        && let Err(reason) = tokens::read::<AdminToken>(file)
+    {
+        checks.that(false, "admin.tokens_file", reason);
+    }
+    if let Some(file) = &config.alloc.tokens_file
+        && let Err(reason) = tokens::read::<AllocToken>(file)
+    {
+        checks.that(false, "alloc.tokens_file", reason);
     }
     if let Some(endpoint) = &config.telemetry.otlp_endpoint {
         let url = url::Url::parse(endpoint).ok();
@@ -208,17 +231,24 @@ fn together(config: &Config, checks: &mut Checks<'_>) {
         telemetry,
         ..
     } = config;
-    if let Some(Ok(bind)) = telemetry
-        .metrics_bind
-        .as_ref()
-        .map(|bind| bind.parse::<SocketAddr>())
-    {
-        let same = server.host.parse() == Ok(bind.ip()) && bind.port() == server.port;
-        checks.that(
-            !same || bind.port() == 0,
-            "telemetry.metrics_bind",
-            "is the address that server.host and server.port name; give it another port",
-        );
+    let address = |bind: &Option<String>| bind.as_ref()?.parse::<SocketAddr>().ok();
+    let (metrics, admin) = (
+        address(&telemetry.metrics_bind),
+        address(&config.admin.bind),
+    );
+    for (key, bind) in [("telemetry.metrics_bind", metrics), ("admin.bind", admin)] {
+        let same = bind.is_some_and(|bind| {
+            server.host.parse() == Ok(bind.ip()) && bind.port() == server.port && bind.port() != 0
+        });
+        let message = "is the address that server.host and server.port name; give it another port";
+        checks.that(!same, key, message);
+    }
+    let same = metrics.is_some_and(|bind| Some(bind) == admin && bind.port() != 0);
+    let message = "is the address of telemetry.metrics_bind; give it another port";
+    checks.that(!same, "admin.bind", message);
+    if config.admin.bind.is_some() && config.admin.tokens_file.is_none() {
+        let warning = "admin.bind does nothing without admin.tokens_file: the admin API is off";
+        checks.problems.warn(warning.to_owned());
     }
     if database.failover_skip == Some(0) {
         checks.problems.warn(

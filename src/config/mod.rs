@@ -10,6 +10,7 @@
 //! | which layer a value comes from; unknown keys | `layers.rs` |
 //! | how values are read | `values.rs`, `url.rs`, `parameters.rs` |
 //! | what is allowed | `checks.rs` |
+//! | files of access tokens | `tokens.rs` |
 //! | go-id-alloc's `alloc.json` and its DSN | `legacy.rs`, `dsn.rs` |
 
 mod checks;
@@ -22,6 +23,7 @@ mod parameters;
 mod problems;
 mod sections;
 mod suggest;
+pub mod tokens;
 mod url;
 mod values;
 
@@ -31,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::problems::ConfigError;
 pub use self::sections::{
-    Allocation, Database, Guard, Limits, LogFormat, Preload, Server, Telemetry,
+    Admin, Alloc, Allocation, Database, Guard, Limits, LogFormat, Preload, Server, Telemetry,
 };
 pub use self::url::{DatabaseKind, DatabaseUrl, DatabaseUrlError};
 
@@ -50,6 +52,10 @@ pub struct Config {
     pub allocation: Allocation,
     /// Bounds of every queue, wait and cache.
     pub limits: Limits,
+    /// Who may ask for ids.
+    pub alloc: Alloc,
+    /// The admin API.
+    pub admin: Admin,
     /// Logs and metrics.
     pub telemetry: Telemetry,
 }

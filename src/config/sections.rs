@@ -154,6 +154,28 @@ pub struct Limits {
     pub max_query: usize,
 }
 
+/// Who may ask for ids.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alloc {
+    /// `None` lets anyone ask. A token that is missing there: its holder gets 401 from the next reading on.
+    #[serde(with = "values::optional_text")]
+    pub tokens_file: Option<PathBuf>,
+}
+
+/// The admin API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// `None`: there is no admin API. Readable by others than the server: they learn names and hashes,
+    /// no token.
+    #[serde(with = "values::optional_text")]
+    pub tokens_file: Option<PathBuf>,
+    /// `None` serves it on the API's port. Taken already: exit code 71.
+    #[serde(with = "values::optional_text")]
+    pub bind: Option<String>,
+}
+
 /// Logs and metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

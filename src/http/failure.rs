@@ -24,12 +24,16 @@ pub(super) enum Refused {
     BadBody,
     #[error("the body did not arrive in time (server.header_timeout)")]
     BodyTooSlow,
-    #[error("no such path; see /alloc, /health, /livez, /readyz, /metrics")]
+    #[error("no such path; see /alloc, /health, /livez, /readyz, /metrics, /openapi.json")]
     NotFound,
     #[error("this path answers {0} only")]
     MethodNotAllowed(&'static str),
     #[error("{0}")]
     NotReady(&'static str),
+    #[error("send a token that is good for this biz_tag: `Authorization: Bearer TOKEN`")]
+    Unauthorized,
+    #[error("{0}")]
+    Forbidden(&'static str),
     #[error("an internal error; the server's log says which")]
     Internal,
     #[error("{0}")]
@@ -37,7 +41,7 @@ pub(super) enum Refused {
 }
 
 /// Every code that a refused request may be answered with.
-pub const CODES: [&str; 17] = [
+pub const CODES: [&str; 27] = [
     "missing_biz_tag",
     "invalid_biz_tag",
     "invalid_count",
@@ -55,10 +59,21 @@ pub const CODES: [&str; 17] = [
     "failover_flapping",
     "overloaded",
     "shutting_down",
+    "unauthorized",
+    "forbidden",
+    // Of the admin API.
+    "invalid_request",
+    "confirmation_missing",
+    "tag_not_loaded",
+    "tag_exists",
+    "conflict",
+    "precondition_failed",
+    "unsupported_media_type",
+    "store_unavailable",
 ];
 
 impl Refused {
-    fn status_and_code(&self) -> (StatusCode, &'static str) {
+    pub(super) fn status_and_code(&self) -> (StatusCode, &'static str) {
         use StatusCode as S;
         match self {
             Self::BizTag(BizTagError::Empty) => (S::BAD_REQUEST, "missing_biz_tag"),
@@ -71,6 +86,8 @@ impl Refused {
             Self::BodyTooSlow => (S::REQUEST_TIMEOUT, "bad_request"),
             Self::NotFound => (S::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized"),
+            Self::Forbidden(_) => (S::FORBIDDEN, "forbidden"),
             Self::NotReady(_) => (S::SERVICE_UNAVAILABLE, "no_available_id"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),
             Self::Alloc(error) => match error {

@@ -5,26 +5,36 @@
 //! | the routes and who may use which method | this one |
 //! | `/alloc` | `alloc.rs` |
 //! | `/health`, `/livez`, `/readyz`, `/metrics` | `operations.rs` |
-//! | query and form | `parameters.rs` |
+//! | query and form; bodies | `parameters.rs`, `body.rs` |
+//! | `/admin/v1` | `admin/` |
+//! | access tokens, and who may use `/alloc` | `tokens.rs`, `alloc_guard.rs` |
+//! | `/openapi.json` | `openapi.rs` |
 //! | error → status, code, body | `failure.rs` |
 //! | connections that go quiet | `connection.rs` |
 //! | counting and logging of requests, their spans | `observe.rs`, `span.rs` |
 
+mod admin;
 mod alloc;
+mod alloc_guard;
+mod body;
 mod connection;
 mod failure;
 mod observe;
+mod openapi;
 mod operations;
 pub mod parameters;
 mod span;
 mod throttle;
+mod tokens;
 
+pub use admin::Admin;
 pub use connection::Connections;
 pub use failure::CODES;
 pub use span::RequestSpan;
 pub use throttle::Throttle;
+pub use tokens::Tokens;
 
-use crate::{actors::Allocator, metrics::Metrics};
+use crate::{actors::Allocator, config::tokens::AllocToken, metrics::Metrics};
 use actix_web::{
     HttpResponse,
     http::{Method, header},
@@ -78,10 +88,20 @@ impl Shared {
     }
 }
 
+/// What the API serves besides, where it is configured.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The admin API on the same port.
+    pub admin: Option<Arc<Admin>>,
+    /// Who may ask for ids; `None` lets anyone.
+    pub alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
+}
+
 /// All routes of one worker: the same for production and tests.
 pub fn routes(
     allocator: Allocator,
     shared: Arc<Shared>,
+    options: Options,
 ) -> actix_web::App<
     impl actix_web::dev::ServiceFactory<
         actix_web::dev::ServiceRequest,
@@ -101,19 +121,59 @@ pub fn routes(
             with_spans,
             TracingLogger::<RequestSpan>::new(),
         ))
-        .service(
-            web::resource("/alloc")
-                .route(web::get().to(alloc::get))
-                .route(web::post().to(alloc::post))
-                .default_service(web::to(|| async { not_allowed("GET, POST") })),
-        )
+        .configure(|config| alloc_route(config, options.alloc_tokens))
+        .configure(|config| {
+            if let Some(admin) = options.admin {
+                admin::routes(config, admin);
+            }
+        })
         .service(read_only("/health", operations::health))
         .service(read_only("/livez", operations::livez))
         .service(read_only("/readyz", operations::readyz))
         .service(read_only("/metrics", operations::metrics))
+        .service(read_only("/openapi.json", openapi::document))
         .default_service(web::to(|| async {
             Failure::new(&Refused::NotFound).respond()
         }))
+}
+
+/// The admin API alone, for a listener of its own.
+pub fn admin_app(
+    shared: Arc<Shared>,
+    admin: Arc<Admin>,
+) -> actix_web::App<
+    impl actix_web::dev::ServiceFactory<
+        actix_web::dev::ServiceRequest,
+        Config = (),
+        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    actix_web::App::new()
+        .app_data(web::Data::new(admin.allocation.allocator()))
+        .app_data(web::Data::from(shared))
+        .wrap(middleware::from_fn(observe::observe))
+        .configure(|config| admin::routes(config, admin))
+        .service(read_only("/openapi.json", openapi::document))
+        .default_service(web::to(|| async {
+            Failure::new(&Refused::NotFound).respond()
+        }))
+}
+
+/// `/alloc`; where anyone may ask, nothing stands before it.
+fn alloc_route(config: &mut web::ServiceConfig, tokens: Option<Arc<Tokens<AllocToken>>>) {
+    let resource = web::resource("/alloc")
+        .route(web::get().to(alloc::get))
+        .route(web::post().to(alloc::post))
+        .default_service(web::to(|| async { not_allowed("GET, POST") }));
+    match tokens {
+        None => config.service(resource),
+        Some(tokens) => {
+            let guard = move |request, next| alloc_guard::admit(request, next, tokens.clone());
+            config.service(resource.wrap(middleware::from_fn(guard)))
+        }
+    };
 }
 
 /// `/metrics` alone, for a listener of its own that answers while the API is saturated.

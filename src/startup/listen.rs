@@ -19,6 +19,7 @@ pub(super) fn serve(
     gate: &Gate,
     allocation: Allocation,
     shared: Arc<http::Shared>,
+    options: http::Options,
 ) -> Result<Server, StartError> {
     let keys = &config.server;
     let connections = Connections {
@@ -30,7 +31,8 @@ pub(super) fn serve(
         write_timeout: keys.write_timeout,
         changes: gate.changes(),
     };
-    let server = HttpServer::new(move || http::routes(allocation.allocator(), shared.clone()))
+    let routes = move || http::routes(allocation.allocator(), shared.clone(), options.clone());
+    let server = HttpServer::new(routes)
         .on_connect(move |stream, data| connections.opened(stream, data))
         .workers(workers)
         .max_connections(keys.max_connections)

@@ -32,6 +32,12 @@ pub enum StoreError {
     /// An administrator's call that the rules do not allow, with the reason.
     #[error("{0}")]
     Rejected(String),
+    /// A tag cannot be made because there is one, or was one up to a higher id; the text says which.
+    #[error("{0}")]
+    Exists(String),
+    /// The row is not what the administrator saw before changing it.
+    #[error("biz_tag was changed meanwhile: look at it again")]
+    Changed,
 }
 
 /// Why the store as a whole cannot serve. The text says what to do.
@@ -63,7 +69,9 @@ impl StoreError {
             | Self::TagExhausted(_)
             | Self::FailoverFlapping(_)
             | Self::Unusable(_)
-            | Self::Rejected(_) => "permanent",
+            | Self::Rejected(_)
+            | Self::Exists(_)
+            | Self::Changed => "permanent",
         }
     }
 

@@ -1,8 +1,8 @@
 //! `MemoryStore`: rows in memory, with scripted faults. For tests of what stands above the store.
 
 use super::{
-    AdvanceTo, Advanced, Claim, ClaimRequest, NewTag, Repairs, SegmentStore, StoreError,
-    StoreReport, TagRow,
+    AdvanceTo, Advanced, Change, Claim, ClaimRequest, Listing, NewTag, Repairs, Seen, SegmentStore,
+    StoreError, StoreReport, TagRow,
 };
 use crate::domain::{BizTag, IdRange};
 use async_trait::async_trait;
@@ -172,24 +172,36 @@ impl SegmentStore for MemoryStore {
         }
     }
 
-    async fn list(&self, after: Option<&str>, limit: u64) -> Result<Vec<TagRow>, StoreError> {
-        let names: Vec<BizTag> = self
-            .state()
-            .rows
-            .keys()
-            .filter(|name| after.is_none_or(|after| name.as_str() > after))
-            .take(usize::try_from(limit).unwrap_or(usize::MAX))
+    async fn list(&self, listing: &Listing) -> Result<Vec<TagRow>, StoreError> {
+        let prefix = listing.prefix.as_deref().unwrap_or_default();
+        let mut names: Vec<String> = self.state().rows.keys().cloned().collect();
+        if listing.descending {
+            names.reverse();
+        }
+        let comes_after = |name: &String| match &listing.after {
+            None => true,
+            Some(after) if listing.descending => name < after,
+            Some(after) => name > after,
+        };
+        let names: Vec<BizTag> = names
+            .iter()
+            .filter(|name| name.starts_with(prefix) && comes_after(name))
+            .take(usize::try_from(listing.limit).unwrap_or(usize::MAX))
             .filter_map(|name| BizTag::parse(name).ok())
             .collect();
         names.iter().map(|tag| self.row(tag)).collect()
     }
 
     async fn recent(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
-        let rows = self.list(None, limit).await?;
+        let rows = self.list(&Listing::page(None, limit)).await?;
         Ok(rows
             .iter()
             .filter_map(|row| BizTag::parse(&row.biz_tag).ok())
             .collect())
+    }
+
+    async fn retired(&self, _limit: u64) -> Result<Vec<BizTag>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn show(&self, tag: &BizTag) -> Result<TagRow, StoreError> {
@@ -198,21 +210,27 @@ impl SegmentStore for MemoryStore {
 
     async fn create(&self, new: &NewTag) -> Result<(), StoreError> {
         if self.row(&new.tag).is_ok() {
-            return Err(StoreError::Rejected(format!("`{}` exists", new.tag)));
+            return Err(StoreError::Exists(format!("`{}` exists", new.tag)));
         }
         self.put(new.tag.as_str(), new.start, new.step);
         Ok(())
     }
 
-    async fn set(
-        &self,
-        tag: &BizTag,
-        step: Option<i64>,
-        _description: Option<&str>,
-    ) -> Result<TagRow, StoreError> {
+    async fn set(&self, tag: &BizTag, change: &Change) -> Result<TagRow, StoreError> {
         let row = self.row(tag)?;
-        self.put(tag.as_str(), row.max_id, step.unwrap_or(row.step));
+        self.put(tag.as_str(), row.max_id, change.step.unwrap_or(row.step));
         self.row(tag)
+    }
+
+    /// The row is removed: what is deleted here is made anew by `put` alone.
+    async fn retire(&self, tag: &BizTag, _seen: Option<&Seen>) -> Result<TagRow, StoreError> {
+        let row = self.row(tag)?;
+        self.remove(tag.as_str());
+        Ok(TagRow {
+            step: 0,
+            retired: true,
+            ..row
+        })
     }
 
     async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError> {

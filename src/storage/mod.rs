@@ -6,7 +6,7 @@
 //! | the SQL of each database | `sql/dialect.rs` |
 //! | pool, connection settings, errors by number | `sql/connect.rs`, `sql/errors.rs` |
 //! | checks of table and server | `sql/inspect.rs` |
-//! | list, create, change, advance | `sql/admin.rs` |
+//! | list, create, change, advance, retire | `sql/admin.rs`, `sql/edit.rs` |
 //! | the store that tests script | `memory.rs` |
 //!
 //! `sea_orm` is named nowhere else (but in the `migration` crate).
@@ -103,6 +103,15 @@ pub struct TagRow {
     pub guard: Option<GuardRow>,
 }
 
+impl TagRow {
+    /// The end of everything that was ever claimed of the tag, as far as the row tells.
+    #[must_use]
+    pub fn end(&self) -> i64 {
+        let claimed_to = self.guard.as_ref().map_or(0, |guard| guard.claimed_to);
+        self.max_id.max(claimed_to)
+    }
+}
+
 /// The guard's columns of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardRow {
@@ -153,6 +162,52 @@ pub struct Advanced {
     pub to: i64,
 }
 
+/// Which rows are listed, in order of biz_tag by code point.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Only names that begin so.
+    pub prefix: Option<String>,
+    /// Only names that come after this one, in the order asked for.
+    pub after: Option<String>,
+    /// From the last name to the first.
+    pub descending: bool,
+    /// At most so many rows.
+    pub limit: u64,
+}
+
+impl Listing {
+    /// All names after `after`, at most `limit`.
+    #[must_use]
+    pub fn page(after: Option<&str>, limit: u64) -> Self {
+        Self {
+            after: after.map(str::to_owned),
+            limit,
+            ..Self::default()
+        }
+    }
+}
+
+/// What an administrator saw of a live row before changing it. A row that says something else by then
+/// is left alone ([`StoreError::Changed`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its step.
+    pub step: i64,
+    /// Its description.
+    pub description: String,
+}
+
+/// What is to be changed about a tag. `None` leaves a value as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The least that is claimed at once, 1 or more.
+    pub step: Option<i64>,
+    /// Free text, at most 1024 characters.
+    pub description: Option<String>,
+    /// Only where the row still says so.
+    pub seen: Option<Seen>,
+}
+
 /// How far to raise `max_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdvanceTo {
@@ -176,25 +231,27 @@ pub trait SegmentStore: Send + Sync + 'static {
     /// Checks connection, table and server, and says what they are.
     async fn check(&self) -> Result<StoreReport, StoreError>;
 
-    /// The rows after `after` in order of biz_tag (by code point), at most `limit`.
-    async fn list(&self, after: Option<&str>, limit: u64) -> Result<Vec<TagRow>, StoreError>;
+    /// Rows, retired ones too.
+    async fn list(&self, listing: &Listing) -> Result<Vec<TagRow>, StoreError>;
+
+    /// The tags retired last, newest first, at most `limit`.
+    async fn retired(&self, limit: u64) -> Result<Vec<BizTag>, StoreError>;
 
     /// The tags whose rows changed last, newest first, at most `limit`; for preloading.
     async fn recent(&self, limit: u64) -> Result<Vec<BizTag>, StoreError>;
 
-    /// One row, or [`StoreError::UnknownTag`].
+    /// One row, retired or not, or [`StoreError::UnknownTag`].
     async fn show(&self, tag: &BizTag) -> Result<TagRow, StoreError>;
 
-    /// Makes a row. [`StoreError::Rejected`] where it exists already.
+    /// Makes a row. [`StoreError::Exists`] where there is one already. A retired one is taken up again
+    /// where `start` is not below the end of what was ever claimed of it.
     async fn create(&self, new: &NewTag) -> Result<(), StoreError>;
 
     /// Changes step, description or both.
-    async fn set(
-        &self,
-        tag: &BizTag,
-        step: Option<i64>,
-        description: Option<&str>,
-    ) -> Result<TagRow, StoreError>;
+    async fn set(&self, tag: &BizTag, change: &Change) -> Result<TagRow, StoreError>;
+
+    /// Deletes a tag: nobody claims it any more, and the row stays, so that its ids are not repeated.
+    async fn retire(&self, tag: &BizTag, seen: Option<&Seen>) -> Result<TagRow, StoreError>;
 
     /// Raises `max_id`; never lowers it.
     async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError>;

@@ -10,6 +10,9 @@
 mod support;
 
 mod abuse;
+mod admin;
+mod admin_access;
+mod admin_calls;
 mod alloc;
 mod balancer;
 mod balancer_nginx;
@@ -31,6 +34,7 @@ mod links;
 mod logs;
 mod numbers;
 mod observability;
+mod openapi;
 mod outages;
 mod rows;
 mod shutdown;

@@ -2,7 +2,7 @@
 
 use id_alloc::domain::BizTag;
 use id_alloc::storage::sql::{GuardMode, SqlSettings, SqlStore};
-use id_alloc::storage::{Claim, ClaimRequest, NewTag, Repairs, SegmentStore, StoreError};
+use id_alloc::storage::{Change, Claim, ClaimRequest, NewTag, Repairs, SegmentStore, StoreError};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use std::time::Duration;
 
@@ -139,6 +139,15 @@ pub(crate) fn new(name: &str, start: i64, step: i64) -> NewTag {
         start,
         step,
         description: String::new(),
+    }
+}
+
+/// A change that rests on nothing seen before.
+pub(crate) fn change(step: Option<i64>, description: Option<&str>) -> Change {
+    Change {
+        step,
+        description: description.map(str::to_owned),
+        seen: None,
     }
 }
 

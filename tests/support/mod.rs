@@ -2,6 +2,7 @@
 //!
 //! | what you want to see | file |
 //! |---|---|
+//! | calls of the admin API, files of tokens | `admin.rs` |
 //! | a database per test on every server of the run | `database.rs` |
 //! | `id-alloc` as a process | `server.rs` |
 //! | a response, its ids, its code | `http.rs` |
@@ -27,6 +28,7 @@
     reason = "a helper of tests fails by panicking"
 )]
 
+pub(crate) mod admin;
 pub(crate) mod callers;
 pub(crate) mod checks;
 pub(crate) mod database;

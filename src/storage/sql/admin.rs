@@ -1,29 +1,32 @@
-//! What administrators do: list, show, create, change, advance.
+//! What administrators do: list, show, create, change, advance, retire. The statements stand in
+//! `edit.rs`.
 
 use super::SqlStore;
 use super::connect::Generation;
 use super::dialect::value;
 use super::errors::{Kind, SqlError};
 use crate::domain::BizTag;
-use crate::storage::{AdvanceTo, Advanced, NewTag, StoreError, TagRow};
-use sea_orm::QueryResult;
+use crate::storage::{
+    AdvanceTo, Advanced, Change, Listing, NewTag, Seen, StoreError, TagRow, Unusable,
+};
+use sea_orm::{QueryResult, Statement};
 
 /// Turns of an advance against claims that move the row meanwhile.
 const TURNS: u32 = 16;
+
+fn exists<T>(text: String) -> Result<T, StoreError> {
+    Err(StoreError::Exists(text))
+}
 
 fn rejected<T>(text: String) -> Result<T, StoreError> {
     Err(StoreError::Rejected(text))
 }
 
 impl SqlStore {
-    pub(super) async fn list_rows(
-        &self,
-        after: Option<&str>,
-        limit: u64,
-    ) -> Result<Vec<TagRow>, StoreError> {
+    pub(super) async fn list_rows(&self, listing: &Listing) -> Result<Vec<TagRow>, StoreError> {
         let on = self.pool.current();
         let found = self.inspected(&on).await?;
-        let statement = found.dialect.list(after, limit);
+        let statement = found.dialect.list(listing);
         let rows = self.pool.rows(&on, Kind::Read, statement).await;
         let rows = rows.map_err(|error| self.noted(&on, error))?;
         let guarded = found.dialect.identity.is_some();
@@ -47,11 +50,18 @@ impl SqlStore {
     pub(super) async fn recent_tags(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
         let on = self.pool.current();
         let found = self.inspected(&on).await?;
-        let rows = self
-            .pool
-            .rows(&on, Kind::Read, found.dialect.recent(limit))
-            .await;
-        let rows = rows.map_err(|error| self.noted(&on, error))?;
+        self.names(&on, found.dialect.recent(limit)).await
+    }
+
+    pub(super) async fn retired_tags(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
+        let on = self.pool.current();
+        let found = self.inspected(&on).await?;
+        self.names(&on, found.dialect.retired(limit)).await
+    }
+
+    async fn names(&self, on: &Generation, asked: Statement) -> Result<Vec<BizTag>, StoreError> {
+        let rows = self.pool.rows(on, Kind::Read, asked).await;
+        let rows = rows.map_err(|error| self.noted(on, error))?;
         let mut tags = Vec::with_capacity(rows.len());
         for row in &rows {
             let name: String = value(row, "biz_tag", &self.pool.place)?;
@@ -99,22 +109,18 @@ impl SqlStore {
         // Outside strict mode MySQL would cut the text off and say nothing.
         fits("biz_tag", new.tag.as_str(), found.lengths.0)?;
         fits("description", &new.description, found.lengths.1)?;
-        let statement = found
-            .dialect
-            .insert(&new.tag, new.start, new.step, &new.description);
+        let statement = found.dialect.insert(new);
         match self.pool.execute(&on, Kind::Write, statement).await {
             Ok(_) => Ok(()),
-            Err(error) if error.duplicate => rejected(match self.any_row(&on, &new.tag).await {
-                Ok(row) if row.retired => format!(
-                    "biz_tag {} exists and is retired; its name cannot be used again",
-                    new.tag
-                ),
-                Ok(_) => format!("biz_tag {} exists already", new.tag),
-                Err(_) => format!(
+            Err(error) if error.duplicate => match self.any_row(&on, &new.tag).await {
+                Ok(row) if row.retired => self.revive_row(&on, new, &row).await,
+                Ok(_) => exists(format!("biz_tag {} exists already", new.tag)),
+                Err(StoreError::UnknownTag) => exists(format!(
                     "the column's collation takes biz_tag {} for another that exists already",
                     new.tag
-                ),
-            }),
+                )),
+                Err(error) => Err(error),
+            },
             Err(error) if error.store == StoreError::UnknownTag => rejected(format!(
                 "biz_tag {} or its description holds characters the column cannot store",
                 new.tag
@@ -123,29 +129,90 @@ impl SqlStore {
         }
     }
 
+    /// Takes up the row of a deleted tag, above everything that was ever claimed of it.
+    async fn revive_row(
+        &self,
+        on: &Generation,
+        new: &NewTag,
+        row: &TagRow,
+    ) -> Result<(), StoreError> {
+        let end = row.end();
+        if new.start < end {
+            return exists(format!(
+                "biz_tag {} was deleted with its ids below {end} claimed: it can be made again with \
+                 start {end} or more",
+                new.tag
+            ));
+        }
+        let found = self.inspected(on).await?;
+        let statement = found.dialect.revive(new, row.max_id);
+        let done = self.pool.execute(on, Kind::Write, statement).await;
+        match done.map_err(|error| self.noted(on, error))?.rows_affected() {
+            0 => Err(StoreError::Changed),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn retire_row(
+        &self,
+        tag: &BizTag,
+        seen: Option<&Seen>,
+    ) -> Result<TagRow, StoreError> {
+        let on = self.pool.current();
+        let found = self.inspected(&on).await?;
+        if !found.dialect.retirable {
+            return Err(Unusable::TableMisconfigured(format!(
+                "table `{}` lacks retired_at, so tags cannot be deleted: run `id-alloc migrate up`",
+                self.settings.table
+            ))
+            .into());
+        }
+        let statement = found.dialect.retire(tag, seen);
+        let done = self.pool.execute(&on, Kind::Write, statement).await;
+        let done = done.map_err(|error| self.noted(&on, error))?;
+        self.after_change(&on, tag, done.rows_affected() > 0).await
+    }
+
+    /// The row after a change; why there was none, where no row matched.
+    async fn after_change(
+        &self,
+        on: &Generation,
+        tag: &BizTag,
+        changed: bool,
+    ) -> Result<TagRow, StoreError> {
+        let row = self.any_row(on, tag).await?;
+        match changed {
+            true => Ok(row),
+            false if row.retired => Err(StoreError::UnknownTag),
+            false => Err(StoreError::Changed),
+        }
+    }
+
     pub(super) async fn set_row(
         &self,
         tag: &BizTag,
-        step: Option<i64>,
-        description: Option<&str>,
+        change: &Change,
     ) -> Result<TagRow, StoreError> {
-        if let Some(step) = step {
+        if let Some(step) = change.step {
             self.check_step(step)?;
         }
         let on = self.pool.current();
         let found = self.inspected(&on).await?;
-        if let Some(description) = description {
+        if let Some(description) = &change.description {
             fits("description", description, found.lengths.1)?;
         }
-        if step.is_some() || description.is_some() {
-            let statement = found.dialect.change(tag, step, description);
-            let done = self.pool.execute(&on, Kind::Write, statement).await;
-            let done = done.map_err(|error| self.noted(&on, error))?;
-            if done.rows_affected() == 0 {
-                return Err(StoreError::UnknownTag);
-            }
+        if change.step.is_none() && change.description.is_none() {
+            return self.any_row(&on, tag).await;
         }
-        self.any_row(&on, tag).await
+        let statement = found.dialect.change(tag, change);
+        let done = self.pool.execute(&on, Kind::Write, statement).await;
+        let done = done.map_err(|error| match error.store {
+            StoreError::UnknownTag => StoreError::Rejected(format!(
+                "the description of biz_tag {tag} holds characters the column cannot store"
+            )),
+            _ => self.noted(&on, error),
+        })?;
+        self.after_change(&on, tag, done.rows_affected() > 0).await
     }
 
     pub(super) async fn advance_row(
@@ -156,7 +223,7 @@ impl SqlStore {
         if let AdvanceTo::By(by) = to
             && by < 1
         {
-            return rejected(format!("--by is {by}, it must be 1 or more"));
+            return rejected(format!("the advance is by {by}, it must be 1 or more"));
         }
         let on = self.pool.current();
         let found = self.inspected(&on).await?;

@@ -1,5 +1,7 @@
-//! The SQL of each database. Values are always bound; only the table's name, checked at start to be
-//! `[A-Za-z0-9_$]`, is part of the text, quoted.
+//! The SQL of each database: what a claim needs. What administrators need stands in `edit.rs`.
+//!
+//! Values are always bound; only the table's name, checked at start to be `[A-Za-z0-9_$]`, is part of
+//! the text, quoted.
 
 use super::errors::{Kind, Place, SqlError};
 use crate::domain::BizTag;
@@ -52,25 +54,25 @@ pub(super) struct Dialect {
 const WRITABLE: &str = "CONCAT(@@global.read_only) IN ('0', 'OFF')";
 
 /// A text that is built together with its values, which so stay in order.
-struct Sql {
+pub(super) struct Sql {
     text: String,
     values: Vec<Value>,
 }
 
 impl Sql {
-    fn new(text: impl Into<String>) -> Self {
+    pub(super) fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
             values: Vec::new(),
         }
     }
 
-    fn text(mut self, text: &str) -> Self {
+    pub(super) fn text(mut self, text: &str) -> Self {
         self.text.push_str(text);
         self
     }
 
-    fn bind(mut self, value: impl Into<Value>) -> Self {
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.text.push('?');
         self.values.push(value.into());
         self
@@ -85,13 +87,13 @@ pub(super) fn quoted(table: &str, backend: Backend) -> String {
 }
 
 impl Dialect {
-    fn done(&self, sql: Sql) -> Statement {
+    pub(super) fn done(&self, sql: Sql) -> Statement {
         self.backend.statement(sql.text, sql.values)
     }
 
     /// The condition that finds the row by its exact bytes. The plain comparison in front uses the
     /// index; most collations make it match `TEST` or `tést` for `test` too.
-    fn exact(&self, sql: Sql, tag: &str) -> Sql {
+    pub(super) fn exact(&self, sql: Sql, tag: &str) -> Sql {
         let sql = sql.text(" WHERE biz_tag = ").bind(tag);
         match self.backend {
             Backend::MySql => sql
@@ -105,7 +107,7 @@ impl Dialect {
         }
     }
 
-    fn live(&self, sql: Sql) -> Sql {
+    pub(super) fn live(&self, sql: Sql) -> Sql {
         if self.retirable {
             sql.text(" AND retired_at IS NULL")
         } else {
@@ -113,7 +115,7 @@ impl Dialect {
         }
     }
 
-    fn identity(&self, sql: Sql, identity: &Identity) -> Sql {
+    pub(super) fn identity(&self, sql: Sql, identity: &Identity) -> Sql {
         match (identity, self.backend) {
             (Identity::Expression(expression), Backend::MySql) => sql
                 .text("LEFT(CONVERT(")
@@ -156,7 +158,7 @@ impl Dialect {
     }
 
     /// The columns of the guard and whether the server may be written to, for a SELECT.
-    fn guard_columns(&self, mut sql: Sql) -> Sql {
+    pub(super) fn guard_columns(&self, mut sql: Sql) -> Sql {
         if let Some(identity) = &self.identity {
             sql = sql.text(", claimed_to, claimed_size, claimed_on, moves, (");
             sql = self.here(sql, identity).text(") AS here");
@@ -176,7 +178,7 @@ impl Dialect {
     }
 
     /// SQLite has no `ON UPDATE CURRENT_TIMESTAMP`.
-    fn touched(&self, sql: Sql) -> Sql {
+    pub(super) fn touched(&self, sql: Sql) -> Sql {
         match self.backend {
             Backend::MySql => sql,
             Backend::Sqlite => sql.text(", update_time = CURRENT_TIMESTAMP"),
@@ -292,58 +294,6 @@ impl Dialect {
         self.done(self.only_writable(sql))
     }
 
-    /// Changes step, description or both.
-    pub(super) fn change(
-        &self,
-        tag: &BizTag,
-        step: Option<i64>,
-        description: Option<&str>,
-    ) -> Statement {
-        let mut sql = Sql::new(format!("UPDATE {} SET biz_tag = biz_tag", self.table));
-        if let Some(step) = step {
-            sql = sql.text(", step = ").bind(step);
-        }
-        if let Some(description) = description {
-            sql = sql.text(", description = ").bind(description);
-        }
-        self.done(self.live(self.exact(sql, tag.as_str())))
-    }
-
-    /// The rows after a name, in order of their bytes, which for UTF-8 is that of the code points.
-    pub(super) fn list(&self, after: Option<&str>, limit: u64) -> Statement {
-        let (key, open, close) = match self.backend {
-            Backend::MySql => (
-                "CAST(CONVERT(biz_tag USING utf8mb4) AS BINARY)",
-                "CAST(",
-                " AS BINARY)",
-            ),
-            Backend::Sqlite => ("CAST(biz_tag AS BLOB)", "CAST(", " AS BLOB)"),
-        };
-        let mut sql = Sql::new("SELECT biz_tag, max_id, step, description, ");
-        sql = sql.text(if self.retirable {
-            "(retired_at IS NOT NULL) AS retired"
-        } else {
-            "0 AS retired"
-        });
-        sql = self.guard_columns(sql);
-        sql = sql.text(&format!(" FROM {}", self.table));
-        if let Some(after) = after {
-            sql = sql
-                .text(&format!(" WHERE {key} > {open}"))
-                .bind(after)
-                .text(close);
-        }
-        sql = sql.text(&format!(" ORDER BY {key} LIMIT "));
-        self.done(sql.bind(i64::try_from(limit).unwrap_or(i64::MAX)))
-    }
-
-    /// Names of the rows that changed last.
-    pub(super) fn recent(&self, limit: u64) -> Statement {
-        let sql = Sql::new(format!("SELECT biz_tag FROM {} WHERE 1 = 1", self.table));
-        let sql = self.live(sql).text(" ORDER BY update_time DESC LIMIT ");
-        self.done(sql.bind(i64::try_from(limit).unwrap_or(i64::MAX)))
-    }
-
     /// How many rows are not retired.
     pub(super) fn count(&self) -> Statement {
         let sql = Sql::new(format!(
@@ -351,32 +301,6 @@ impl Dialect {
             self.table
         ));
         self.done(self.live(sql))
-    }
-
-    /// A new row; the guard's columns have their defaults.
-    pub(super) fn insert(
-        &self,
-        tag: &BizTag,
-        max_id: i64,
-        step: i64,
-        description: &str,
-    ) -> Statement {
-        let more = if self.identity.is_some() {
-            ", claimed_on"
-        } else {
-            ""
-        };
-        let sql = Sql::new(format!(
-            "INSERT INTO {} (biz_tag, max_id, step, description{more}) VALUES (",
-            self.table
-        ));
-        let sql = sql.bind(tag.as_str()).text(", ").bind(max_id).text(", ");
-        let mut sql = sql.bind(step).text(", ").bind(description);
-        if let Some(identity) = &self.identity {
-            // A replica that got this row but not its first claims is then seen as another server.
-            sql = self.identity(sql.text(", "), identity);
-        }
-        self.done(sql.text(")"))
     }
 }
 

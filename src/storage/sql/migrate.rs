@@ -8,7 +8,7 @@ use super::SqlStore;
 use super::dialect::{Backend, text_at};
 use super::errors::{Kind, classify};
 use crate::domain::BizTag;
-use crate::storage::{NewTag, StoreError, Unusable};
+use crate::storage::{Listing, NewTag, StoreError, Unusable};
 use migration::{MigrationStatus, Migrator, MigratorTraitSelf};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions,
@@ -65,7 +65,7 @@ impl SqlStore {
     /// A table that vanished is not made anew: empty, it would hand the old ids out again.
     async fn table_is_still_there(&self) -> Result<(), StoreError> {
         let table = &self.settings.table;
-        match self.list_rows(None, 1).await {
+        match self.list_rows(&Listing::page(None, 1)).await {
             Err(StoreError::Unusable(Unusable::TableMissing(_))) => {
                 Err(Unusable::TableMissing(format!(
                     "table `{table}` was made and is gone: restore it from a backup and run \
@@ -179,7 +179,7 @@ impl SqlStore {
             return Ok(());
         }
         self.migrate_up().await?;
-        if !self.list_rows(None, 1).await?.is_empty() {
+        if !self.list_rows(&Listing::page(None, 1)).await?.is_empty() {
             return Ok(());
         }
         let Ok(tag) = BizTag::parse("test") else {
@@ -193,7 +193,7 @@ impl SqlStore {
         };
         match self.create_row(&new).await {
             // Another process was first.
-            Err(StoreError::Rejected(_)) => Ok(()),
+            Err(StoreError::Exists(_)) => Ok(()),
             other => other,
         }
     }

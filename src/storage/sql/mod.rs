@@ -9,6 +9,7 @@ mod claim;
 mod connect;
 mod decide;
 mod dialect;
+mod edit;
 mod errors;
 mod inspect;
 mod migrate;
@@ -16,8 +17,8 @@ mod options;
 mod table;
 
 use super::{
-    AdvanceTo, Advanced, Claim, ClaimRequest, NewTag, Repairs, SegmentStore, StoreError,
-    StoreReport, TagRow, Unusable,
+    AdvanceTo, Advanced, Change, Claim, ClaimRequest, Listing, NewTag, Repairs, Seen, SegmentStore,
+    StoreError, StoreReport, TagRow, Unusable,
 };
 use crate::domain::BizTag;
 use async_trait::async_trait;
@@ -146,8 +147,12 @@ impl SegmentStore for SqlStore {
         self.check_store().await
     }
 
-    async fn list(&self, after: Option<&str>, limit: u64) -> Result<Vec<TagRow>, StoreError> {
-        self.list_rows(after, limit).await
+    async fn list(&self, listing: &Listing) -> Result<Vec<TagRow>, StoreError> {
+        self.list_rows(listing).await
+    }
+
+    async fn retired(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
+        self.retired_tags(limit).await
     }
 
     async fn recent(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
@@ -162,13 +167,12 @@ impl SegmentStore for SqlStore {
         self.create_row(new).await
     }
 
-    async fn set(
-        &self,
-        tag: &BizTag,
-        step: Option<i64>,
-        description: Option<&str>,
-    ) -> Result<TagRow, StoreError> {
-        self.set_row(tag, step, description).await
+    async fn set(&self, tag: &BizTag, change: &Change) -> Result<TagRow, StoreError> {
+        self.set_row(tag, change).await
+    }
+
+    async fn retire(&self, tag: &BizTag, seen: Option<&Seen>) -> Result<TagRow, StoreError> {
+        self.retire_row(tag, seen).await
     }
 
     async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError> {

@@ -1,0 +1,52 @@
+//! `token new`: a token, and the entry by which a server knows it.
+
+use super::{Exit, NewToken, Scope, commands::say};
+use crate::config::tokens::{self, AdminToken, AllocToken, TokenHash};
+
+/// Prints both. The token itself is kept nowhere.
+pub(super) fn new(call: &NewToken) -> Result<(), Exit> {
+    let token = tokens::generate().map_err(Exit::internal)?;
+    let hash = TokenHash::of(&token);
+    let (key, what) = match call.tags.is_empty() {
+        true => (
+            "scopes",
+            list(call.scope.iter().map(|scope| scope.as_str())),
+        ),
+        false => ("tags", list(call.tags.iter().map(String::as_str))),
+    };
+    let entry = format!(
+        "[[token]]\nname = {}\n{key} = {what}\nhash = \"{hash}\"",
+        quoted(&call.name)
+    );
+    // What a server would refuse is not handed out.
+    let checked = match call.tags.is_empty() {
+        true => tokens::parse::<AdminToken>(&entry).map(drop),
+        false => tokens::parse::<AllocToken>(&entry).map(drop),
+    };
+    checked.map_err(Exit::usage)?;
+    let file = match call.tags.is_empty() {
+        true => "admin.tokens_file",
+        false => "alloc.tokens_file",
+    };
+    say(&format!(
+        "the token, which is shown only now:\n\n{token}\n\nits entry in the file that {file} names:\n\n{entry}"
+    ))
+}
+
+impl Scope {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+fn list<'a>(items: impl Iterator<Item = &'a str>) -> String {
+    let items: Vec<String> = items.map(quoted).collect();
+    format!("[{}]", items.join(", "))
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}

@@ -1,0 +1,146 @@
+//! `ETag`, `If-Match` and `If-None-Match`, over step, description and retirement alone: `max_id` changes
+//! with every claim, and a change that rests on it would never come through.
+
+use super::problem::Problem;
+use crate::storage::{Seen, TagRow};
+use actix_web::{
+    HttpRequest,
+    http::header::{self, EntityTag, IfMatch, IfNoneMatch},
+};
+use sha2::{Digest as _, Sha256};
+
+/// Of what an administrator changes.
+pub(super) fn of(row: &TagRow) -> EntityTag {
+    let mut hash = Sha256::new();
+    hash.update(row.step.to_be_bytes());
+    hash.update([u8::from(row.retired)]);
+    hash.update(row.description.as_bytes());
+    let hash = hash.finalize();
+    let text = hash.iter().take(12).map(|byte| format!("{byte:02x}"));
+    EntityTag::new_strong(text.collect())
+}
+
+/// Whether the conditions of a change hold for the row there is, if any; what the change may rest on.
+/// A deleted tag counts as none for `If-None-Match: *`, since its name can be made again.
+pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Option<Seen>, Problem> {
+    let live = row.filter(|row| !row.retired);
+    if request.headers().contains_key(header::IF_NONE_MATCH) {
+        let holds = match parse::<IfNoneMatch>(request, "If-None-Match")? {
+            IfNoneMatch::Any => live.is_none(),
+            IfNoneMatch::Items(items) => {
+                row.is_none_or(|row| !items.iter().any(|item| item.weak_eq(&of(row))))
+            }
+        };
+        if !holds {
+            return Err(Problem::Precondition("If-None-Match: the biz_tag exists"));
+        }
+    }
+    if !request.headers().contains_key(header::IF_MATCH) {
+        return Ok(None);
+    }
+    let wanted = parse::<IfMatch>(request, "If-Match")?;
+    let holds = row.is_some_and(|row| match &wanted {
+        IfMatch::Any => true,
+        IfMatch::Items(items) => items.iter().any(|item| item.strong_eq(&of(row))),
+    });
+    if !holds {
+        return Err(Problem::Precondition(
+            "If-Match: step, description or deletion are not what they were; look at the biz_tag again",
+        ));
+    }
+    Ok(match wanted {
+        IfMatch::Any => None,
+        IfMatch::Items(_) => live.map(|row| Seen {
+            step: row.step,
+            description: row.description.clone(),
+        }),
+    })
+}
+
+fn parse<H: header::Header>(request: &HttpRequest, name: &str) -> Result<H, Problem> {
+    let broken = |_| Problem::Invalid(format!("{name} is no list of quoted entity tags"));
+    H::parse(request).map_err(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> TagRow {
+        TagRow {
+            biz_tag: "a".into(),
+            max_id: 5,
+            step: 7,
+            description: "x".into(),
+            retired: false,
+            guard: None,
+        }
+    }
+
+    #[test]
+    fn claims_change_no_entity_tag_and_administrators_do() {
+        let tag = of(&row());
+        assert_eq!(
+            tag,
+            of(&TagRow {
+                max_id: 900,
+                ..row()
+            })
+        );
+        for other in [
+            TagRow { step: 8, ..row() },
+            TagRow {
+                description: "y".into(),
+                ..row()
+            },
+            TagRow {
+                retired: true,
+                ..row()
+            },
+        ] {
+            assert_ne!(tag, of(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn conditions_hold_for_what_was_seen_alone() {
+        let request = |name: &str, value: &str| {
+            actix_web::test::TestRequest::default()
+                .insert_header((name, value))
+                .to_http_request()
+        };
+        let tag = of(&row()).to_string();
+        let seen = check(&request("If-Match", &tag), Some(&row()))
+            .unwrap()
+            .unwrap();
+        assert_eq!((seen.step, seen.description.as_str()), (7, "x"));
+        assert!(
+            check(&request("If-Match", "*"), Some(&row()))
+                .unwrap()
+                .is_none()
+        );
+        for (name, value) in [
+            ("If-Match", "\"no\""),
+            ("If-None-Match", "*"),
+            ("If-None-Match", &tag),
+        ] {
+            let refused = check(&request(name, value), Some(&row()));
+            assert!(
+                matches!(refused, Err(Problem::Precondition(_))),
+                "{name}: {value}"
+            );
+        }
+        assert!(check(&request("If-Match", "*"), None).is_err());
+        assert!(check(&request("If-None-Match", "*"), None).is_ok());
+        let gone = TagRow {
+            retired: true,
+            ..row()
+        };
+        assert!(check(&request("If-None-Match", "*"), Some(&gone)).is_ok());
+        let broken = check(&request("If-Match", "no quotes"), Some(&row()));
+        assert!(matches!(
+            broken,
+            Err(Problem::Invalid(_) | Problem::Precondition(_))
+        ));
+    }
+}

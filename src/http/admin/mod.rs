@@ -1,0 +1,175 @@
+//! The admin API, `/admin/v1`: tags are listed, made, changed, advanced and deleted, and this server tells
+//! what it holds. Off unless `admin.tokens_file` is set.
+//!
+//! | what you want to see | file |
+//! |---|---|
+//! | the routes, and who may use them | this one |
+//! | tags: the rows of the table | `tags.rs` |
+//! | this server: buffers, rate, supply | `server.rs` |
+//! | the shapes of bodies | `model.rs` |
+//! | query, body, names in paths | `call.rs` |
+//! | `ETag`, `If-Match`, `If-None-Match` | `etag.rs` |
+//! | refusals | `problem.rs`, for the document `refusals.rs` |
+//! | one log line per change | `audit.rs` |
+//!
+//! It knows the store as a trait, beside the actors: tags are rows, whether a server has loaded them or
+//! not. It takes nothing from the buffers and hands out no id.
+
+mod audit;
+mod call;
+mod etag;
+pub(super) mod model;
+pub(super) mod problem;
+mod refusals;
+pub(super) mod server;
+pub(super) mod tags;
+
+use super::{HttpSettings, span, tokens::Tokens};
+use crate::{
+    actors::Allocation,
+    config::tokens::{AdminToken, Scope},
+    storage::SegmentStore,
+};
+use actix_web::{
+    Error, HttpMessage as _, HttpResponse, ResponseError as _,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{Method, header},
+    middleware::{self, Next},
+    web,
+};
+use problem::Problem;
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// What the admin API works on.
+pub struct Admin {
+    /// The tags' rows.
+    pub store: Arc<dyn SegmentStore>,
+    /// What this server has in memory.
+    pub allocation: Allocation,
+    /// Who may.
+    pub tokens: Arc<Tokens<AdminToken>>,
+    /// How long bodies may be.
+    pub settings: HttpSettings,
+    /// Few ask the store at once, so that claims hardly wait behind administrators.
+    pub turns: Semaphore,
+}
+
+/// How long a call waits for its turn at the store.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Admin {
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or(Problem::Busy)
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}
+
+/// Who calls: the name of the token.
+#[derive(Clone)]
+struct Caller(String);
+
+/// The routes of the admin API.
+pub(super) fn routes(config: &mut web::ServiceConfig, admin: Arc<Admin>) {
+    let read = "GET, HEAD";
+    config.service(
+        web::scope("/admin/v1")
+            .app_data(web::Data::from(admin))
+            .wrap(middleware::from_fn(admit))
+            .service(
+                resource("/tags", read)
+                    .route(web::get().to(tags::list))
+                    .route(web::head().to(tags::list)),
+            )
+            .service(
+                resource("/tags/{tag}", "GET, HEAD, PUT, PATCH, DELETE")
+                    .route(web::get().to(tags::show))
+                    .route(web::head().to(tags::show))
+                    .route(web::put().to(tags::put))
+                    .route(web::patch().to(tags::patch))
+                    .route(web::delete().to(tags::delete)),
+            )
+            .service(resource("/tags/{tag}/advance", "POST").route(web::post().to(tags::advance)))
+            .service(
+                resource("/server", read)
+                    .route(web::get().to(server::show))
+                    .route(web::head().to(server::show)),
+            )
+            .service(
+                resource("/server/tags", read)
+                    .route(web::get().to(server::tags))
+                    .route(web::head().to(server::tags)),
+            )
+            .service(
+                resource("/server/tags/{tag}", read)
+                    .route(web::get().to(server::tag))
+                    .route(web::head().to(server::tag)),
+            )
+            .default_service(web::to(|| async { Problem::NotFound.error_response() })),
+    );
+}
+
+fn resource(path: &str, methods: &'static str) -> actix_web::Resource {
+    web::resource(path).default_service(web::to(move || async move {
+        Problem::MethodNotAllowed(methods).error_response()
+    }))
+}
+
+/// Lets those pass whose token has the scope that the method needs. Whoever has none learns nothing,
+/// not even which paths there are.
+async fn admit<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    // The audit line and the answer name the same id.
+    if span::sent_id(request.headers()).is_none() {
+        request
+            .headers_mut()
+            .insert(span::REQUEST_ID, span::new_id());
+    }
+    match caller(&request) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            Ok(next.call(request).await?.map_into_boxed_body())
+        }
+        Err(problem) => {
+            if let Problem::Forbidden(_) = problem {
+                audit::refused(request.request(), &problem);
+            }
+            Ok(request.into_response(problem.error_response()))
+        }
+    }
+}
+
+fn caller(request: &ServiceRequest) -> Result<Caller, Problem> {
+    let admin = request.app_data::<web::Data<Admin>>();
+    let admin = admin.ok_or(Problem::Unauthorized)?;
+    let token = admin.tokens.holder(request.headers());
+    let token = token.ok_or(Problem::Unauthorized)?;
+    let (scope, name) = match *request.method() {
+        Method::GET | Method::HEAD | Method::OPTIONS => (Scope::Read, "read"),
+        _ => (Scope::Write, "write"),
+    };
+    if !token.scopes.contains(&scope) {
+        request.extensions_mut().insert(Caller(token.name.clone()));
+        return Err(Problem::Forbidden(name));
+    }
+    Ok(Caller(token.name.clone()))
+}
+
+/// A success.
+fn answer(
+    mut response: actix_web::HttpResponseBuilder,
+    body: &impl serde::Serialize,
+) -> HttpResponse {
+    response
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(body)
+}

@@ -1,0 +1,272 @@
+//! Tags: the rows of the table, for all servers that share it.
+
+use super::{
+    Admin, answer, audit,
+    audit::Audit,
+    call, etag,
+    model::{self, Advance, PatchTag, PutTag, TagPage},
+    problem::Problem,
+    refusals::{ChangeRefusals, Refusals},
+};
+use crate::{
+    domain::BizTag,
+    storage::{AdvanceTo, Advanced, Change, Listing, NewTag, StoreError, TagRow},
+};
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::header::{self, ETag},
+    web,
+};
+
+type Answer = Result<HttpResponse, Problem>;
+
+fn store(tag: &BizTag) -> impl Fn(StoreError) -> Problem + '_ {
+    move |error| match error {
+        StoreError::UnknownTag => Problem::UnknownTag(tag.to_string()),
+        error => Problem::Store(error),
+    }
+}
+
+/// A row with its entity tag.
+fn shown(mut response: HttpResponseBuilder, row: &TagRow) -> HttpResponse {
+    response.insert_header(ETag(etag::of(row)));
+    answer(response, &model::Tag::from(row))
+}
+
+/// List tags by name, deleted ones too.
+#[utoipa::path(get, path = "/admin/v1/tags", tag = "admin", security(("admin" = ["read"])),
+    params(
+        ("prefix" = Option<String>, Query, description = "Only names that begin so."),
+        ("after" = Option<String>, Query, description = "Only names after this one: `next` of the page before."),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "Entries of the page, 100 by default."),
+        ("order" = Option<super::model::Order>, Query, description = "By name, `asc` by default."),
+    ),
+    responses((status = 200, body = TagPage, description = "A page of tags."), Refusals))]
+pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>) -> Answer {
+    let query = call::query(&request, ["prefix", "after", "limit", "order"])?;
+    let limit = call::limit(&query)?;
+    let descending = match query.get("order").map(String::as_str) {
+        None | Some("asc") => false,
+        Some("desc") => true,
+        Some(_) => return Err(Problem::Invalid("order is asc or desc".to_owned())),
+    };
+    let listing = Listing {
+        prefix: query.get("prefix").cloned(),
+        after: query.get("after").cloned(),
+        descending,
+        // One more tells whether there is a next page.
+        limit: limit + 1,
+    };
+    let _turn = admin.turn().await?;
+    let mut rows = admin.store.list(&listing).await.map_err(Problem::Store)?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows.last().filter(|_| more);
+    let page = TagPage {
+        next: last.map(|row| row.biz_tag.clone()),
+        tags: rows.iter().map(model::Tag::from).collect(),
+    };
+    Ok(answer(HttpResponse::Ok(), &page))
+}
+
+/// Show a tag, deleted or not.
+#[utoipa::path(get, path = "/admin/v1/tags/{tag}", tag = "admin", security(("admin" = ["read"])),
+    params(("tag" = String, Path, description = "The biz_tag, percent-encoded once.")),
+    responses((status = 200, body = model::Tag, description = "The tag.",
+        headers(("ETag" = String, description = "Over step, description and deletion; for `If-Match`."))), Refusals))]
+pub(in crate::http) async fn show(request: HttpRequest, admin: web::Data<Admin>) -> Answer {
+    let tag = call::tag(&request)?;
+    let _turn = admin.turn().await?;
+    let row = admin.store.show(&tag).await.map_err(store(&tag))?;
+    Ok(shown(HttpResponse::Ok(), &row))
+}
+
+/// Create a tag, or change one that exists to be just so. With `If-None-Match: *` it only creates. The
+/// name of a deleted tag can be created again with a `start` not below what was ever claimed of it.
+#[utoipa::path(put, path = "/admin/v1/tags/{tag}", tag = "admin", security(("admin" = ["write"])),
+    params(
+        ("tag" = String, Path, description = "The biz_tag, percent-encoded once."),
+        ("If-Match" = Option<String>, Header, description = "Only where the tag still has this ETag."),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only where there is no such tag."),
+    ),
+    request_body = PutTag,
+    responses(
+        (status = 200, body = model::Tag, description = "It existed and is so now; servers take a step up at their next claim."),
+        (status = 201, body = model::Tag, description = "It was created; servers that were asked for it in vain see it within `limits.unknown_tag_ttl`."),
+        Refusals, ChangeRefusals))]
+pub(in crate::http) async fn put(
+    request: HttpRequest,
+    payload: web::Payload,
+    admin: web::Data<Admin>,
+) -> Answer {
+    let tag = call::tag(&request)?;
+    let wanted: PutTag = call::json(&request, payload, &admin.settings).await?;
+    let _turn = admin.turn().await?;
+    let mut audit = Audit::of(&request, "put", tag.as_str());
+    let done = put_row(&request, &admin, &tag, wanted, &mut audit).await;
+    let (created, row) = audit.ended(done, |(_, row)| audit::said(row))?;
+    if !created {
+        return Ok(shown(HttpResponse::Ok(), &row));
+    }
+    admin.allocation.tag_created(&tag);
+    let mut response = HttpResponse::Created();
+    response.insert_header((header::LOCATION, request.uri().path()));
+    Ok(shown(response, &row))
+}
+
+/// Whether it was made, and the row.
+async fn put_row(
+    request: &HttpRequest,
+    admin: &Admin,
+    tag: &BizTag,
+    wanted: PutTag,
+    audit: &mut Audit<'_>,
+) -> Result<(bool, TagRow), Problem> {
+    let row = match admin.store.show(tag).await {
+        Ok(row) => Some(row),
+        Err(StoreError::UnknownTag) => None,
+        Err(error) => return Err(Problem::Store(error)),
+    };
+    audit.before(row.as_ref());
+    let seen = etag::check(request, row.as_ref())?;
+    let Some(live) = row.filter(|row| !row.retired) else {
+        let new = NewTag {
+            tag: tag.clone(),
+            start: wanted.start.unwrap_or(0),
+            step: wanted.step,
+            description: wanted.description,
+        };
+        admin.store.create(&new).await.map_err(Problem::Store)?;
+        let row = admin.store.show(tag).await.map_err(store(tag))?;
+        return Ok((true, row));
+    };
+    if let Some(start) = wanted.start.filter(|start| *start > live.max_id) {
+        return Err(Problem::Conflict(format!(
+            "biz_tag {tag} exists and its max_id {} is below the start {start}: advance it, or leave \
+             start out",
+            live.max_id
+        )));
+    }
+    let change = Change {
+        step: Some(wanted.step),
+        description: Some(wanted.description),
+        seen,
+    };
+    let row = admin.store.set(tag, &change).await.map_err(store(tag))?;
+    Ok((false, row))
+}
+
+/// Change step or description of a tag; servers take a step up at their next claim.
+#[utoipa::path(patch, path = "/admin/v1/tags/{tag}", tag = "admin", security(("admin" = ["write"])),
+    params(
+        ("tag" = String, Path, description = "The biz_tag, percent-encoded once."),
+        ("If-Match" = Option<String>, Header, description = "Only where the tag still has this ETag."),
+    ),
+    request_body = PatchTag,
+    responses((status = 200, body = model::Tag, description = "The tag as it is now."), Refusals, ChangeRefusals))]
+pub(in crate::http) async fn patch(
+    request: HttpRequest,
+    payload: web::Payload,
+    admin: web::Data<Admin>,
+) -> Answer {
+    let tag = call::tag(&request)?;
+    let wanted: PatchTag = call::json(&request, payload, &admin.settings).await?;
+    if wanted.step.is_none() && wanted.description.is_none() {
+        return Err(Problem::Invalid(
+            "give step, description or both".to_owned(),
+        ));
+    }
+    let _turn = admin.turn().await?;
+    let mut audit = Audit::of(&request, "patch", tag.as_str());
+    let done = async {
+        let live = live_row(&admin, &tag, &mut audit).await?;
+        let change = Change {
+            step: wanted.step,
+            description: wanted.description,
+            seen: etag::check(&request, Some(&live))?,
+        };
+        admin.store.set(&tag, &change).await.map_err(store(&tag))
+    };
+    let done = done.await;
+    let row = audit.ended(done, audit::said)?;
+    Ok(shown(HttpResponse::Ok(), &row))
+}
+
+/// Raise `max_id`, so that later claims take higher ids. Ids in the memory of servers are still handed
+/// out.
+#[utoipa::path(post, path = "/admin/v1/tags/{tag}/advance", tag = "admin", security(("admin" = ["write"])),
+    params(
+        ("tag" = String, Path, description = "The biz_tag, percent-encoded once."),
+        ("If-Match" = Option<String>, Header, description = "Only where the tag has this ETag just before."),
+    ),
+    request_body = Advance,
+    responses((status = 200, body = model::Advanced, description = "What was done."), Refusals, ChangeRefusals))]
+pub(in crate::http) async fn advance(
+    request: HttpRequest,
+    payload: web::Payload,
+    admin: web::Data<Admin>,
+) -> Answer {
+    let tag = call::tag(&request)?;
+    let wanted: Advance = call::json(&request, payload, &admin.settings).await?;
+    let to = match (wanted.by, wanted.to) {
+        (Some(by), None) => AdvanceTo::By(by),
+        (None, Some(to)) => AdvanceTo::To(to),
+        _ => return Err(Problem::Invalid("give one of by and to".to_owned())),
+    };
+    let _turn = admin.turn().await?;
+    let mut audit = Audit::of(&request, "advance", tag.as_str());
+    let done = async {
+        let live = live_row(&admin, &tag, &mut audit).await?;
+        etag::check(&request, Some(&live))?;
+        admin.store.advance(&tag, to).await.map_err(store(&tag))
+    };
+    let done = done.await;
+    let done: Advanced = audit.ended(done, |done| format!("max_id={}", done.to))?;
+    let body = model::Advanced {
+        biz_tag: tag.to_string(),
+        from: done.from,
+        max_id: done.to,
+        first_id: done.to.max(1),
+        note: "ids already in the memory of servers are still handed out",
+    };
+    Ok(answer(HttpResponse::Ok(), &body))
+}
+
+/// Delete a tag: nobody claims it any more, here at once, elsewhere within `allocation.refresh`. Its row
+/// stays, so that its ids are never handed out again.
+#[utoipa::path(delete, path = "/admin/v1/tags/{tag}", tag = "admin", security(("admin" = ["write"])),
+    params(
+        ("tag" = String, Path, description = "The biz_tag, percent-encoded once."),
+        ("confirm" = String, Query, description = "The biz_tag once more."),
+        ("If-Match" = Option<String>, Header, description = "Only where the tag still has this ETag."),
+    ),
+    responses((status = 200, body = model::Tag, description = "The deleted tag."), Refusals, ChangeRefusals))]
+pub(in crate::http) async fn delete(request: HttpRequest, admin: web::Data<Admin>) -> Answer {
+    let tag = call::tag(&request)?;
+    let query = call::query(&request, ["confirm"])?;
+    if query.get("confirm").map(String::as_str) != Some(tag.as_str()) {
+        return Err(Problem::Unconfirmed(tag.to_string()));
+    }
+    let _turn = admin.turn().await?;
+    let mut audit = Audit::of(&request, "delete", tag.as_str());
+    let done = async {
+        let live = live_row(&admin, &tag, &mut audit).await?;
+        let seen = etag::check(&request, Some(&live))?;
+        let retired = admin.store.retire(&tag, seen.as_ref()).await;
+        retired.map_err(store(&tag))
+    };
+    let done = done.await;
+    let row = audit.ended(done, audit::said)?;
+    admin.allocation.tag_deleted(&tag);
+    Ok(shown(HttpResponse::Ok(), &row))
+}
+
+async fn live_row(admin: &Admin, tag: &BizTag, audit: &mut Audit<'_>) -> Result<TagRow, Problem> {
+    let row = admin.store.show(tag).await.map_err(store(tag))?;
+    audit.before(Some(&row));
+    match row.retired {
+        true => Err(Problem::UnknownTag(tag.to_string())),
+        false => Ok(row),
+    }
+}

@@ -1,0 +1,74 @@
+//! Who may take ids: stands before `/alloc` where `alloc.tokens_file` is set, and nowhere else.
+
+use super::{
+    Shared, body,
+    failure::{Failure, Refused},
+    parameters::biz_tag,
+    tokens::Tokens,
+};
+use crate::config::tokens::AllocToken;
+use actix_web::{
+    Error, FromRequest as _, HttpMessage as _, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::{Method, header},
+    middleware::Next,
+    web,
+};
+use std::sync::Arc;
+
+/// Lets a request pass whose token is good for the tag it asks for.
+pub(super) async fn admit<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+    tokens: Arc<Tokens<AllocToken>>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    match check(&mut request, &tokens).await {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(refused) => Ok(request.into_response(refuse(&refused))),
+    }
+}
+
+fn refuse(refused: &Refused) -> HttpResponse {
+    let mut response = Failure::new(refused).respond();
+    if matches!(refused, Refused::Unauthorized) {
+        let challenge = header::HeaderValue::from_static("Bearer");
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+async fn check(request: &mut ServiceRequest, tokens: &Tokens<AllocToken>) -> Result<(), Refused> {
+    let token = tokens
+        .holder(request.headers())
+        .ok_or(Refused::Unauthorized)?;
+    let form = form(request).await?;
+    // What cannot be read is refused by the route, with its reason.
+    match biz_tag(request.query_string().as_bytes(), &form) {
+        Ok(Some(tag)) if !token.allows(tag.as_str()) => Err(Refused::Forbidden(
+            "this token is not good for this biz_tag",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The form that came with a request; the route reads it once more.
+async fn form(request: &mut ServiceRequest) -> Result<web::Bytes, Refused> {
+    let is_form = request
+        .content_type()
+        .eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    if request.method() != Method::POST || !is_form {
+        return Ok(web::Bytes::new());
+    }
+    let Some(shared) = request.app_data::<web::Data<Shared>>().cloned() else {
+        return Err(Refused::Internal);
+    };
+    let mut payload = request.take_payload();
+    let payload = web::Payload::from_request(request.request(), &mut payload);
+    let payload = payload.await.map_err(|_| Refused::BadBody)?;
+    let form = body::read(payload, &shared.settings).await?;
+    request.set_payload(Payload::from(form.clone()));
+    Ok(form)
+}

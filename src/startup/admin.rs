@@ -1,0 +1,82 @@
+//! What is served where tokens are configured: the admin API, on the API's port or its own, and the
+//! guard before `/alloc`.
+
+use super::StartError;
+use crate::{
+    actors::Allocation,
+    config::{Config, tokens::Entry},
+    http::{self, Admin, Options, Tokens},
+    storage::SegmentStore,
+};
+use actix_web::{HttpServer, dev::Server};
+use std::{path::Path, sync::Arc};
+use tokio::sync::Semaphore;
+
+/// Calls of the admin API that ask the store at once.
+const TURNS: usize = 2;
+
+/// Reads the tokens of the file, if there is one, and goes on reading them.
+fn tokens<T: Entry>(
+    file: Option<&Path>,
+    key: &'static str,
+) -> Result<Option<Arc<Tokens<T>>>, StartError> {
+    let Some(file) = file else { return Ok(None) };
+    let wrong = |reason| StartError::Config(format!("{key}: {reason}"));
+    let tokens = Tokens::read(file.to_owned(), key).map_err(wrong)?;
+    actix_web::rt::spawn(tokens.clone().watch());
+    Ok(Some(tokens))
+}
+
+/// What is configured besides the API itself; the admin API apart where it has a listener of its own.
+pub(super) fn options(
+    config: &Config,
+    allocation: &Allocation,
+    store: Arc<dyn SegmentStore>,
+    settings: &http::HttpSettings,
+) -> Result<(Options, Option<Arc<Admin>>), StartError> {
+    let alloc_tokens = tokens(config.alloc.tokens_file.as_deref(), "alloc.tokens_file")?;
+    let tokens = tokens(config.admin.tokens_file.as_deref(), "admin.tokens_file")?;
+    let admin = tokens.map(|tokens| {
+        Arc::new(Admin {
+            store,
+            allocation: allocation.clone(),
+            tokens,
+            settings: settings.clone(),
+            turns: Semaphore::new(TURNS),
+        })
+    });
+    let (here, apart) = match config.admin.bind {
+        None => (admin, None),
+        Some(_) => (None, admin),
+    };
+    let options = Options {
+        admin: here,
+        alloc_tokens,
+    };
+    Ok((options, apart))
+}
+
+/// The admin API on `admin.bind`.
+pub(super) fn serve_admin(
+    config: &Config,
+    admin: Option<Arc<Admin>>,
+    shared: Arc<http::Shared>,
+) -> Result<Option<Server>, StartError> {
+    let (Some(address), Some(admin)) = (&config.admin.bind, admin) else {
+        return Ok(None);
+    };
+    let failed = |error| StartError::Bind {
+        address: address.clone(),
+        keys: "admin.bind",
+        error,
+    };
+    let app = move || http::admin_app(shared.clone(), admin.clone());
+    let server = HttpServer::new(app)
+        .workers(1)
+        .client_request_timeout(config.server.header_timeout)
+        .disable_signals()
+        .bind(address)
+        .map_err(failed)?;
+    tracing::info!(addresses = ?server.addrs(), "the admin API listens");
+    Ok(Some(server.run()))
+}
