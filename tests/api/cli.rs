@@ -159,6 +159,8 @@ async fn guard_status_tells_of_each_tag_where_and_how_far_it_was_claimed_and_its
     let server = Server::on(&url).await;
     server.ids("order", 100).await;
     server.ids("lost", 1).await;
+    // No claim that is under way meets what is changed now.
+    server.kill();
     database
         .execute(&[
             "UPDATE segments SET claimed_on = 'an old primary', moves = 2 WHERE biz_tag = 'lost'",
@@ -179,6 +181,7 @@ async fn guard_status_tells_of_each_tag_where_and_how_far_it_was_claimed_and_its
     assert!(line("idle").contains("nowhere yet"), "{status}");
     let moved = "    2  an old primary: the next claim moves it";
     assert!(line("lost").ends_with(moved), "{status}");
+    let server = Server::on(&url).await;
     server.ids("order", 10_000).await;
     let status = cli(&url, &["guard", "status"]).await;
     let order = status.lines().find(|line| line.starts_with("order"));

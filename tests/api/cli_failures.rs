@@ -130,6 +130,9 @@ async fn an_unreachable_database_is_69_for_all_commands_but_serve() {
     ] {
         let output = failing(&[("database.url", &url)], call, 69).await;
         assert!(!output.stderr.contains("s3cr3tw0rd"), "{}", output.stderr);
+        // Not only that the time was up: why.
+        let why = call[0] != "tag" || output.stderr.contains("refused");
+        assert!(why, "{}", output.stderr);
     }
 }
 
