@@ -95,6 +95,10 @@ def once_each(server: Server, paths: list[str], connections: int = 64) -> int:
         return failures
 
     async def all_of_them() -> int:
-        return sum(await asyncio.gather(*(worker() for _ in range(connections))))
+        workers = asyncio.gather(*(worker() for _ in range(connections)))
+        try:
+            return sum(await asyncio.wait_for(workers, 300))
+        except (TimeoutError, OSError, asyncio.IncompleteReadError) as error:
+            raise Failed(f"{len(paths):,} requests, each once: {error!r}") from error
 
     return asyncio.run(all_of_them())
