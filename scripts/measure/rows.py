@@ -3,6 +3,7 @@ meets all of them; each ratio is of runs made next to each other."""
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import json
 import pathlib
@@ -387,8 +388,50 @@ def process(plan: Plan) -> list[Row]:
     ]
 
 
+def isolation(plan: Plan) -> list[Row]:
+    """One healthy tag at 1,000 requests/s, while 10,000 requests come as fast as they go over 256 connections:
+    for itself, for a hot tag, for cold tags, for a tag whose row is broken."""
+    world, rounds, seconds = plan.world, plan.rounds(7, 3), plan.seconds(3, 2)
+    url = world.database()
+    world.add_tags(url, ("healthy", 100_000), ("hot", 100_000), ("broken", 0))
+    slowest: dict[str, list[float]] = {"itself": [], "a hot tag": [], "cold tags": [], "a broken row": []}
+    failed = 0
+    with world.id_alloc(url) as server:
+        load.saturate(server, "/alloc?biz_tag=healthy", 1)
+        for turn in range(rounds):
+            cold = [f"cold{turn}x{number}" for number in range(10_000)]
+            world.add_tags(url, *((name, 1000) for name in cold))
+            floods = {
+                "itself": ["healthy"] * 10_000,
+                "a hot tag": ["hot"] * 10_000,
+                "cold tags": cold,
+                "a broken row": ["broken"] * 10_000,
+            }
+            names = list(floods)
+            for name in names[turn % 4 :] + names[: turn % 4]:
+                paths = [f"/alloc?biz_tag={tag}" for tag in floods[name]]
+                with concurrent.futures.ThreadPoolExecutor(1) as flood:
+                    flooding = flood.submit(load.once_each, server, paths, 256)
+                    run = load.at_rate(server, "/alloc?biz_tag=healthy", seconds, 1000, world.work / "h2load.log", 16)
+                    refused = flooding.result()
+                slowest[name].append(run.p999 / 1000)
+                failed += run.failures + (0 if name == "a broken row" else refused)
+                print(f"  beside {name}: p99.9 {run.p999 / 1000:.2f} ms, {refused} refused", file=sys.stderr)
+    return [
+        Row(
+            f"99.9th percentile of a healthy tag beside a flood for {name}, against one for itself",
+            ratios(slowest[name], slowest["itself"]),
+            at_most=2.0,
+            measured=medians(beside=slowest[name], itself=slowest["itself"]) + " ms",
+            failures=failed,
+        )
+        for name in ("a hot tag", "cold tags", "a broken row")
+    ]
+
+
 EXPERIMENTS = {
     "throughput": throughput,
+    "isolation": isolation,
     "tail": tail,
     "steps": steps,
     "delay": delay,
