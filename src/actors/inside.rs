@@ -58,7 +58,7 @@ impl Allocation {
         let core = &self.core;
         ServerState {
             uptime: core.begun.elapsed(),
-            draining: *core.phase.borrow() != Phase::Serving,
+            draining: core.phase() != Phase::Serving,
             tags_loaded: core.directory.len(),
             waiting: core.waiting.load(Ordering::Relaxed),
             store: (**core.health.load()).clone(),

@@ -92,8 +92,11 @@ pub(super) async fn watch_store(core: Arc<Core>) {
         let found = unpanicked(core.store.check()).await;
         core.note_check(found.as_ref());
         if found.is_ok() && core.directory.len() > 0 {
-            let deleted = unpanicked(core.store.retired(DELETED)).await;
-            drop_deleted(&core, &deleted.unwrap_or_default());
+            match unpanicked(core.store.retired(DELETED)).await {
+                Ok(deleted) => drop_deleted(&core, &deleted),
+                // The next check asks again.
+                Err(error) => tracing::warn!(%error, "deleted tags could not be looked for"),
+            }
         }
         let checked = Instant::now();
         // Never more often than this, however many claims fail.
