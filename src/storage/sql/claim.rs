@@ -189,7 +189,7 @@ impl SqlStore {
         })
     }
 
-    /// Raises, moves or adopts the row, unless another was first.
+    /// Raises or moves the row, unless another was first.
     async fn put_right(
         &self,
         on: &Generation,
@@ -210,9 +210,6 @@ impl SqlStore {
             ) => {
                 self.may_move(tag)?;
                 dialect.take_over(tag, identity, claimed_on, row.max_id, *target)
-            }
-            (Decision::Adopt, Some(identity)) => {
-                dialect.take_over(tag, identity, "", row.max_id, row.max_id)
             }
             _ => return Ok(()),
         };

@@ -60,8 +60,6 @@ pub(super) enum Decision {
         /// It had gone backwards too.
         regressed: bool,
     },
-    /// No primary is named yet: write this one's identity.
-    Adopt,
     /// A demoted primary: nothing is written to it, whoever may.
     ReadOnly,
     /// The row matches by now: claim again.
@@ -116,9 +114,6 @@ pub(super) fn decide(row: Option<&Row>, request: &ClaimRequest, limits: &Limits)
     let remaining = left(row.max_id, limits);
     if remaining < request.at_least.max(1) {
         return Decision::Exhausted { remaining };
-    }
-    if row.guard.as_ref().is_some_and(|guard| !guard.here) {
-        return Decision::Adopt;
     }
     if remaining < wanted(request, row.step) {
         return Decision::TakeRest(remaining);
@@ -272,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_row_is_moved_and_an_empty_one_adopted() {
+    fn a_foreign_row_is_moved_and_one_of_no_primary_is_claimed_as_it_stands() {
         let foreign = with_guard(|guard| (guard.here, guard.claimed_on) = (false, "old".into()));
         assert_eq!(
             decided(&foreign),
@@ -295,7 +290,7 @@ mod tests {
             }
         );
         let empty = with_guard(|guard| (guard.here, guard.claimed_on) = (false, String::new()));
-        assert_eq!(decided(&empty), Decision::Adopt);
+        assert_eq!(decided(&empty), Decision::Retry);
     }
 
     #[test]

@@ -189,7 +189,7 @@ impl Dialect {
     /// evaluates them from left to right, so `max_id` must come last.
     pub(super) fn claim(&self, request: &ClaimRequest, n: i64, step: i64, limit: i64) -> Statement {
         let mut sql = Sql::new(format!("UPDATE {} SET ", self.table));
-        if self.identity.is_some() {
+        if let Some(identity) = &self.identity {
             sql = sql.text("claimed_to = max_id + ").bind(n);
             // Half of what was said before stays, so that a tag which rests, or another server that
             // sees less of it, does not make a replica forget how fast it can be.
@@ -200,7 +200,8 @@ impl Dialect {
             sql = sql.text(&format!(", claimed_size = {greatest}("));
             sql = sql
                 .bind(request.expect.max(n))
-                .text(&format!(", {half}), "));
+                .text(&format!(", {half}), claimed_on = "));
+            sql = self.identity(sql, identity).text(", ");
         }
         sql = match self.backend {
             Backend::MySql => sql
@@ -213,7 +214,9 @@ impl Dialect {
         sql = self.live(self.exact(sql, request.tag.as_str()));
         sql = sql.text(" AND step = ").bind(step);
         if let Some(identity) = &self.identity {
-            sql = self.here(sql.text(" AND "), identity);
+            // A row on which no claim was made under the guard is adopted as it stands.
+            sql = self.here(sql.text(" AND (claimed_on = '' OR "), identity);
+            sql = sql.text(")");
         }
         sql = sql
             .text(" AND max_id BETWEEN ")
@@ -271,7 +274,7 @@ impl Dialect {
         self.done(sql.text(" AND max_id = ").bind(read))
     }
 
-    /// Writes this server's identity into a row that still carries `old` and `read`.
+    /// Moves a row that still carries `old` and `read` to this server.
     pub(super) fn take_over(
         &self,
         tag: &BizTag,
@@ -281,10 +284,7 @@ impl Dialect {
         target: i64,
     ) -> Statement {
         let sql = Sql::new(format!("UPDATE {} SET max_id = ", self.table)).bind(target);
-        let mut sql = self.identity(sql.text(", claimed_on = "), identity);
-        if !old.is_empty() {
-            sql = self.moved(sql);
-        }
+        let sql = self.moved(self.identity(sql.text(", claimed_on = "), identity));
         let sql = self.live(self.exact(self.touched(sql), tag.as_str()));
         let sql = sql
             .text(" AND max_id = ")
