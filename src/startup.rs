@@ -6,6 +6,7 @@
 mod admin;
 mod gate;
 mod listen;
+mod tls;
 
 use crate::{
     actors::{Allocation, Settings},
@@ -20,7 +21,7 @@ use crate::{
 };
 use actix_web::dev::{Server, ServerHandle};
 use gate::Gate;
-use listen::{bind, bracketed, serve, serve_metrics};
+use listen::{Setup, bind, bracketed, serve, serve_metrics};
 use std::{
     sync::{
         Arc,
@@ -107,12 +108,21 @@ pub fn store(config: &Config) -> Result<SqlStore, StoreError> {
     })
 }
 
+/// Looks at the files of `server.tls` without listening.
+///
+/// # Errors
+/// [`StartError::Config`] where a server would refuse to start with them.
+pub fn check_tls(config: &Config) -> Result<(), StartError> {
+    tls::read(&config.server.tls).map(drop)
+}
+
 impl Application {
     /// Prepares the store, starts the actors and binds the port.
     ///
     /// # Errors
     /// [`StartError`] says what to change.
     pub async fn build(config: Config) -> Result<Self, StartError> {
+        let tls = tls::read(&config.server.tls)?;
         let store = Arc::new(store(&config)?);
         if matches!(config.database.url.kind(), DatabaseKind::Sqlite { .. }) {
             store.prepare_embedded().await?;
@@ -152,13 +162,18 @@ impl Application {
             preloaded: AtomicBool::new(false),
         });
         start_preload(&config, allocation.clone(), store.clone(), shared.clone());
-        let metrics_server = serve_metrics(&config, allocation.clone(), shared.clone())?;
+        let setup = Setup {
+            config: &config,
+            tls: tls.as_ref(),
+        };
+        let metrics_server = serve_metrics(&setup, allocation.clone(), shared.clone())?;
         let (options, apart) =
             admin::options(&config, &allocation, store.clone(), &shared.settings)?;
-        let admin_server = admin::serve_admin(&config, apart, shared.clone())?;
-        let gate = Gate::new(&listener).map_err(|error| StartError::Internal(error.to_string()))?;
+        let admin_server = admin::serve_admin(&setup, apart, shared.clone())?;
+        let gate = Gate::new(&listener, tls.is_some())
+            .map_err(|error| StartError::Internal(error.to_string()))?;
         let server = serve(
-            &config,
+            &setup,
             workers,
             listener,
             &gate,
@@ -166,6 +181,10 @@ impl Application {
             shared,
             options,
         )?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        if let Some(tls) = tls {
+            actix_web::rt::spawn(tls.watch());
+        }
         let (database, tags) = match &first_look {
             Ok(report) => (report.description.clone(), counted(report.tags)),
             Err(_) => (
@@ -175,7 +194,7 @@ impl Application {
         };
         Ok(Self {
             start_line: format!(
-                "id-alloc {} listening on http://{}:{port}, database {database}, {tags}",
+                "id-alloc {} listening on {scheme}://{}:{port}, database {database}, {tags}",
                 env!("CARGO_PKG_VERSION"),
                 bracketed(&config.server.host),
             ),

@@ -38,6 +38,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("sea_orm_migration", &["storage"]),
     ("sqlx", &["storage"]),
     ("actix", &["actors", "main", "startup"]),
+    ("actix_tls", &["http"]),
+    ("rustls", &["startup"]),
     (
         "actix_web",
         &["http", "main", "startup", "cli", "telemetry"],

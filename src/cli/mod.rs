@@ -177,7 +177,10 @@ impl Cli {
         }
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => commands::serve(config).await,
-            Command::Config(ConfigCommand::Check) => commands::say(config.effective().trim_end()),
+            Command::Config(ConfigCommand::Check) => {
+                crate::startup::check_tls(&config)?;
+                commands::say(config.effective().trim_end())
+            }
             Command::Migrate(command) => commands::migrate(&config, &command).await,
             Command::Token(Token::New(token)) => token::new(&token),
             Command::Tag(command) => commands::tag(&config, command).await,

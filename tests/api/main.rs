@@ -39,5 +39,7 @@ mod outages;
 mod rows;
 mod shutdown;
 mod start;
+mod tls;
+mod tls_reload;
 mod traces;
 mod waiting;
