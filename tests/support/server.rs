@@ -21,7 +21,7 @@ pub(crate) struct Output {
 pub(crate) fn command(directory: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_id-alloc"));
     for (name, _) in std::env::vars() {
-        if name.starts_with("ID_ALLOC") || name == "RUST_LOG" {
+        if name.starts_with("ID_ALLOC") || ["RUST_LOG", "IDA_TOKEN"].contains(&&*name) {
             command.env_remove(name);
         }
     }
