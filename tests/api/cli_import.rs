@@ -132,6 +132,9 @@ async fn tags_that_differ_are_reported_and_left_and_the_others_are_made() {
             ("back", 0, 10),
         ];
         prepare(&url, &there).await;
+        let blind = "ALTER TABLE segments MODIFY biz_tag varchar(128) \
+             CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL";
+        database.execute(&[blind]).await;
         cli(&url, &["tag", "set", "step", "--description", "mine"]).await;
         for name in ["gone", "back"] {
             cli(&url, &["tag", "advance", name, "--to", "100"]).await;

@@ -39,7 +39,7 @@ async fn completions_know_every_command_and_need_no_configuration() {
     let directory = TempDir::new().unwrap();
     std::fs::write(directory.path().join("c.bash"), script).unwrap();
     let ask = "source ./c.bash; COMP_WORDS=(id-alloc tag im); COMP_CWORD=2; \
-         _id-alloc id-alloc im tag; echo \"${COMPREPLY[@]}\"";
+         _id__alloc id-alloc im tag; echo \"${COMPREPLY[@]}\"";
     let output = Command::new("bash")
         .args(["-c", ask])
         .current_dir(directory.path())
