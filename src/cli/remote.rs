@@ -102,8 +102,11 @@ impl Remote {
     }
 
     fn answered(&self, answer: Result<Answer, ureq::Error>) -> Result<String, Exit> {
-        let unreachable =
-            |error: ureq::Error| Exit::unavailable(format!("cannot ask {}: {error}", self.base));
+        let unreachable = |error: ureq::Error| {
+            let text = error.to_string();
+            let hint = hint(&text);
+            Exit::unavailable(format!("cannot ask {}: {text}{hint}", self.base))
+        };
         let mut answer = answer.map_err(unreachable)?;
         let status = answer.status();
         let body = answer.body_mut().read_to_string().map_err(unreachable)?;
@@ -131,6 +134,24 @@ impl Remote {
 
     fn no_id_alloc(&self, what: &str) -> Exit {
         Exit::unavailable(format!("{} is no id-alloc: {what}", self.base))
+    }
+}
+
+/// What helps against the usual failures of TLS.
+fn hint(text: &str) -> &'static str {
+    let strange = [
+        "UnknownIssuer",
+        "BadSignature",
+        "UnsupportedSignatureAlgorithm",
+    ];
+    if strange.iter().any(|name| text.contains(name)) {
+        " (give the authority that signed its certificate by --ca-file FILE)"
+    } else if text.contains("CaUsedAsEndEntity") {
+        " (its certificate is an authority's; make one with basicConstraints CA:FALSE)"
+    } else if text.contains("InvalidContentType") {
+        " (does it speak plain HTTP?)"
+    } else {
+        ""
     }
 }
 

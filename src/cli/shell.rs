@@ -10,7 +10,10 @@ pub(super) fn completions(shell: clap_complete::Shell, output: Output) -> Result
     output.none()?;
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "id-alloc", &mut script);
-    output.raw(&String::from_utf8_lossy(&script))
+    let script = String::from_utf8_lossy(&script);
+    // For bash, clap_complete 4.6 spells a hyphen in the program's name in two ways, and then finds nothing
+    // below the first command (clap-rs/clap#6421).
+    output.raw(&script.replace("id__subcmd__alloc", "id__alloc"))
 }
 
 /// `man [COMMAND]…`, `man --dir DIR`.

@@ -291,7 +291,7 @@ async fn over_tls_the_server_is_known_by_the_authority_that_is_named() {
     let taken = plainly(&[], &[&there[..], &[&ca]].concat()).await;
     assert_eq!(done(&taken), "2\n");
     let output = plainly(&[], &[&there[..], &[&other]].concat()).await;
-    failed(&output, 69, "certificate");
+    failed(&output, 69, "--ca-file");
     for (file, said) in [
         ("/no/ca.pem", "/no/ca.pem"),
         (&*key, "holds no certificate"),

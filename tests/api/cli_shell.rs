@@ -38,8 +38,11 @@ async fn completions_know_every_command_and_need_no_configuration() {
     let script = broken(&["completions", "bash"]).await.stdout;
     let directory = TempDir::new().unwrap();
     std::fs::write(directory.path().join("c.bash"), script).unwrap();
-    let ask = "source ./c.bash; COMP_WORDS=(id-alloc tag im); COMP_CWORD=2; \
-         _id__alloc id-alloc im tag; echo \"${COMPREPLY[@]}\"";
+    // As bash asks it: the last word is the one before the cursor's.
+    let ask = "source ./c.bash; complete -p id-alloc >&2; COMP_WORDS=(id-alloc tag im); COMP_CWORD=2; \
+         _id__alloc id-alloc im tag; echo \"${COMPREPLY[@]}\"; \
+         COMP_WORDS=(id-alloc server tags --to); COMP_CWORD=3; \
+         _id__alloc id-alloc --to tags; echo \"${COMPREPLY[@]}\"";
     let output = Command::new("bash")
         .args(["-c", ask])
         .current_dir(directory.path())
@@ -48,7 +51,7 @@ async fn completions_know_every_command_and_need_no_configuration() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(
         said.trim(),
-        "import",
+        "import\n--token-file",
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
