@@ -74,6 +74,7 @@ pub(super) fn serve_admin(
     let app = move || http::admin_app(shared.clone(), admin.clone());
     let server = HttpServer::new(app)
         .workers(1)
+        .max_connection_rate(config.server.max_connections)
         .tls_handshake_timeout(config.server.header_timeout)
         .client_request_timeout(config.server.header_timeout)
         .disable_signals();

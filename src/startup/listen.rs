@@ -59,8 +59,8 @@ pub(super) fn serve(
         .workers(workers)
         .max_connections(keys.max_connections)
         .keep_alive(keys.keep_alive)
-        // actix-tls would let in no one while so many handshakes are under way; they are bounded as
-        // connections are, and in time. It holds for every listener of this process.
+        // actix-tls lets in no one while 256 handshakes are under way, or so many as said here; they are
+        // bounded as connections are, and in time.
         .max_connection_rate(keys.max_connections)
         .tls_handshake_timeout(keys.header_timeout)
         .client_request_timeout(keys.header_timeout)
@@ -97,6 +97,7 @@ pub(super) fn serve_metrics(
     };
     let server = HttpServer::new(app)
         .workers(1)
+        .max_connection_rate(config.server.max_connections)
         .tls_handshake_timeout(config.server.header_timeout)
         .disable_signals();
     let server = match setup.tls(Arc::default())? {
