@@ -66,6 +66,7 @@ impl Remote {
             // A token goes to the server that was named, and nowhere else.
             .max_redirects(0)
             .proxy(None)
+            .timeout_resolve(Some(CONNECT))
             .timeout_connect(Some(CONNECT))
             .timeout_global(Some(PATIENCE))
             .user_agent(concat!("id-alloc/", env!("CARGO_PKG_VERSION")))

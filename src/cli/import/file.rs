@@ -70,6 +70,10 @@ pub(super) fn read(file: &Path) -> Result<Lines, Exit> {
 
 /// The tags of a text; an error is about its header.
 fn parse(text: &[u8]) -> Result<Lines, String> {
+    // As some spreadsheets begin UTF-8.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let (at, line) = (0, 1);
+    let mut numbers = Numbers { text, at, line };
     let mut reader = ReaderBuilder::new()
         .trim(Trim::Headers)
         .flexible(true)
@@ -85,7 +89,7 @@ fn parse(text: &[u8]) -> Result<Lines, String> {
             Ok(true) => {}
             Err(error) => return Err(error.to_string()),
         }
-        let number = record.position().map_or(0, csv::Position::line);
+        let number = numbers.of(&record);
         match tag(&columns, &record) {
             Err(reason) => wrong.push((number, reason)),
             Ok(new) => {
@@ -100,6 +104,29 @@ fn parse(text: &[u8]) -> Result<Lines, String> {
                 }
             }
         }
+    }
+}
+
+/// Counts lines. The position that csv tells lies before the end of the line above, and before empty lines.
+struct Numbers<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Numbers<'_> {
+    /// The line in which a record begins; records come in their order.
+    fn of(&mut self, record: &ByteRecord) -> u64 {
+        let position = record.position().map_or(0, csv::Position::byte);
+        let from = usize::try_from(position).unwrap_or(usize::MAX);
+        let rest = self.text.get(from..).unwrap_or_default();
+        let ends = rest.iter().take_while(|byte| b"\r\n".contains(byte));
+        let begin = from.saturating_add(ends.count()).min(self.text.len());
+        let passed = self.text.get(self.at..begin).unwrap_or_default();
+        let lines = passed.iter().filter(|byte| **byte == b'\n').count();
+        self.line += u64::try_from(lines).unwrap_or(0);
+        self.at = begin.max(self.at);
+        self.line
     }
 }
 
