@@ -6,21 +6,23 @@
 mod admin;
 mod gate;
 mod listen;
+mod settings;
+mod tls;
+
+pub use settings::store;
 
 use crate::{
-    actors::{Allocation, Settings},
-    config::{Config, DatabaseKind, Guard, Preload},
-    domain::{BizTag, StepSettings},
+    actors::Allocation,
+    config::{Config, DatabaseKind, Preload},
+    domain::BizTag,
     http::{self, HttpSettings},
     metrics::Metrics,
-    storage::{
-        SegmentStore, StoreError, StoreReport, Unusable,
-        sql::{GuardMode, SqlSettings, SqlStore},
-    },
+    storage::{SegmentStore, StoreError, StoreReport, Unusable, sql::SqlStore},
 };
 use actix_web::dev::{Server, ServerHandle};
 use gate::Gate;
-use listen::{bind, bracketed, serve, serve_metrics};
+use listen::{Setup, bind, bracketed, serve, serve_metrics};
+use settings::actor_settings;
 use std::{
     sync::{
         Arc,
@@ -82,29 +84,12 @@ pub struct Application {
     grace_period: Duration,
 }
 
-/// The store that the configuration names.
+/// Looks at the files of `server.tls` without listening.
 ///
 /// # Errors
-/// [`StoreError`] where its URL or table name cannot be used. Nothing is connected to yet.
-pub fn store(config: &Config) -> Result<SqlStore, StoreError> {
-    let database = &config.database;
-    SqlStore::new(SqlSettings {
-        url: database.url.expose().to_owned(),
-        table: database.table.clone(),
-        max_connections: database.max_connections,
-        acquire_timeout: database.acquire_timeout,
-        statement_timeout: database.statement_timeout,
-        guard: match database.guard {
-            Guard::Auto => GuardMode::Auto,
-            Guard::On => GuardMode::On,
-            Guard::Off => GuardMode::Off,
-        },
-        failover_skip: database.failover_skip,
-        failover_limit: database.failover_limit,
-        server_identity: database.server_identity.clone(),
-        id_limit: config.allocation.id_limit,
-        max_step: config.allocation.max_step,
-    })
+/// [`StartError::Config`] where a server would refuse to start with them.
+pub fn check_tls(config: &Config) -> Result<(), StartError> {
+    tls::read(&config.server.tls).map(drop)
 }
 
 impl Application {
@@ -113,6 +98,7 @@ impl Application {
     /// # Errors
     /// [`StartError`] says what to change.
     pub async fn build(config: Config) -> Result<Self, StartError> {
+        let tls = tls::read(&config.server.tls)?;
         let store = Arc::new(store(&config)?);
         if matches!(config.database.url.kind(), DatabaseKind::Sqlite { .. }) {
             store.prepare_embedded().await?;
@@ -152,13 +138,18 @@ impl Application {
             preloaded: AtomicBool::new(false),
         });
         start_preload(&config, allocation.clone(), store.clone(), shared.clone());
-        let metrics_server = serve_metrics(&config, allocation.clone(), shared.clone())?;
+        let setup = Setup {
+            config: &config,
+            tls: tls.as_ref(),
+        };
+        let metrics_server = serve_metrics(&setup, allocation.clone(), shared.clone())?;
         let (options, apart) =
             admin::options(&config, &allocation, store.clone(), &shared.settings)?;
-        let admin_server = admin::serve_admin(&config, apart, shared.clone())?;
-        let gate = Gate::new(&listener).map_err(|error| StartError::Internal(error.to_string()))?;
+        let admin_server = admin::serve_admin(&setup, apart, shared.clone())?;
+        let gate = Gate::new(&listener, tls.is_some())
+            .map_err(|error| StartError::Internal(error.to_string()))?;
         let server = serve(
-            &config,
+            &setup,
             workers,
             listener,
             &gate,
@@ -166,6 +157,10 @@ impl Application {
             shared,
             options,
         )?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        if let Some(tls) = tls {
+            actix_web::rt::spawn(tls.watch());
+        }
         let (database, tags) = match &first_look {
             Ok(report) => (report.description.clone(), counted(report.tags)),
             Err(_) => (
@@ -175,7 +170,7 @@ impl Application {
         };
         Ok(Self {
             start_line: format!(
-                "id-alloc {} listening on http://{}:{port}, database {database}, {tags}",
+                "id-alloc {} listening on {scheme}://{}:{port}, database {database}, {tags}",
                 env!("CARGO_PKG_VERSION"),
                 bracketed(&config.server.host),
             ),
@@ -273,32 +268,6 @@ async fn first_look(
         Ok(_) => {}
     }
     Ok(result)
-}
-
-fn actor_settings(config: &Config, workers: usize) -> Settings {
-    let (database, limits) = (&config.database, &config.limits);
-    let connections = usize::try_from(database.max_connections).unwrap_or(1);
-    Settings {
-        step: StepSettings {
-            segment_duration: config.allocation.segment_duration,
-            max_step: config.allocation.max_step,
-            outage_budget: config.allocation.outage_budget,
-        },
-        backoff_max: database.backoff_max,
-        // A claim is one statement; beside it the guard may read, move and claim again.
-        claim_timeout: (database.acquire_timeout + database.statement_timeout) * 4,
-        // One connection is left for checks.
-        claims: connections.saturating_sub(1).max(1),
-        request_deadline: limits.request_deadline,
-        max_waiting_per_tag: limits.max_waiting_per_tag,
-        max_waiting: limits.max_waiting,
-        workers,
-        unknown_tag_ttl: limits.unknown_tag_ttl,
-        unknown_tags: limits.unknown_tags,
-        max_loaded_tags: limits.max_loaded_tags,
-        idle_after: config.allocation.idle_after,
-        refresh: config.allocation.refresh,
-    }
 }
 
 fn start_preload(

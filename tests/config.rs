@@ -87,6 +87,7 @@ fn the_shipped_default_is_complete_and_says_what_is_documented() {
         (server.header_timeout, server.write_timeout),
         (seconds(5), seconds(30))
     );
+    assert_eq!((server.tls.cert_file, server.tls.key_file), (None, None));
 
     assert_eq!(database.url.expose(), "sqlite://data/id-alloc.db?mode=rwc");
     let path = PathBuf::from("data/id-alloc.db");
@@ -376,6 +377,66 @@ fn the_effective_configuration_can_be_read_back() {
     let before = config(None, &env);
     let text = before.effective();
     assert_eq!(config(Some(&file("c.toml", &text)), &[]), before, "{text}");
+}
+
+#[test]
+fn sections_within_sections_are_keys_like_any_other() {
+    let toml = "[server]\nport = 1\n[server.tls]\ncert_file = \"c\"\nkey_file = \"k\"";
+    let json = r#"{"server": {"port": 1, "tls": {"cert_file": "c", "key_file": "k"}}}"#;
+    for file in [
+        file("c.toml", toml),
+        file(
+            "c.toml",
+            "server.port = 1\nserver.tls = {cert_file = \"c\", key_file = \"k\"}",
+        ),
+        file("c.json", json),
+    ] {
+        let env = [("ID_ALLOC__SERVER__TLS__KEY_FILE", "other")];
+        let before = config(Some(&file), &env);
+        assert!(before.server.tls.is_on());
+        assert_eq!(before.server.port, 1);
+        assert_eq!(before.server.tls.cert_file, Some("c".into()));
+        assert_eq!(before.server.tls.key_file, Some("other".into()));
+        let text = before.effective();
+        assert!(
+            text.contains("\n[server.tls]\ncert_file = \"c\"\n"),
+            "{text}"
+        );
+        assert_eq!(
+            config(Some(&self::file("e.toml", &text)), &[]),
+            before,
+            "{text}"
+        );
+    }
+    let wrong = file(
+        "c.toml",
+        "[server.tls]\ncert_file = 5\ncert-file = \"x\"\n[server]\n\"tls.key_file\" = \"x\"\n\
+         [limits]\nmax_count = {a = 1}\n[no.such]\nkey = 1",
+    );
+    let env = [
+        ("ID_ALLOC__SERVER__KEY_FILE", "k"),
+        ("ID_ALLOC__SERVER__TLS", "on"),
+        ("ID_ALLOC__SERVER__TLS__KEY_FILE", "k"),
+    ];
+    assert_named(
+        &problems(Some(&wrong), &env),
+        &[
+            "c.toml: server.tls.cert_file: invalid type: integer `5`, expected text",
+            "c.toml: server.tls.cert-file: no such key; did you mean server.tls.cert_file?",
+            "c.toml: server.tls\u{b7}key_file: no such key",
+            "c.toml: limits.max_count: invalid type: map",
+            "c.toml: no.such.key: no such key",
+            "ID_ALLOC__SERVER__KEY_FILE: server.key_file: no such key; did you mean server.tls.key_file?",
+            "ID_ALLOC__SERVER__TLS: server.tls: no such key",
+            "environment variable ID_ALLOC__SERVER__TLS__KEY_FILE: server.tls.key_file: is set alone; give \
+             server.tls.cert_file too",
+        ],
+    );
+    let near = load(None, &[("ID_ALLOC_SERVER_TLS_CERT_FILE", "x")]).unwrap();
+    assert_named(
+        &near.warnings,
+        &["ID_ALLOC_SERVER_TLS_CERT_FILE is not used; write ID_ALLOC__SERVER__TLS__CERT_FILE"],
+    );
 }
 
 #[test]

@@ -27,7 +27,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["startup", "config", "storage", "domain", "telemetry"],
+        &[
+            "startup",
+            "config",
+            "storage",
+            "domain",
+            "telemetry",
+            "http",
+        ],
     ),
     ("telemetry", &["config"]),
 ];
@@ -38,12 +45,16 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("sea_orm_migration", &["storage"]),
     ("sqlx", &["storage"]),
     ("actix", &["actors", "main", "startup"]),
+    ("actix_tls", &["http"]),
+    ("rustls", &["startup"]),
     (
         "actix_web",
         &["http", "main", "startup", "cli", "telemetry"],
     ),
     ("tracing_actix_web", &["http", "startup", "telemetry"]),
     ("clap", &["cli", "main"]),
+    ("ureq", &["cli"]),
+    ("csv", &["cli"]),
 ];
 
 /// What the pure domain may name of other crates.
@@ -241,6 +252,21 @@ fn of_http_the_admin_api_alone_knows_the_store() {
         .map(|source| source.path)
         .collect();
     assert!(broken.is_empty(), "storage is named in {broken:#?}");
+}
+
+#[test]
+fn of_http_the_command_line_knows_the_shapes_of_bodies_alone() {
+    let broken: Vec<PathBuf> = sources()
+        .into_iter()
+        .filter(|source| source.layer == "cli")
+        .filter(|source| {
+            // The client's crate `http` is another.
+            let code = source.without_tests().replace("ureq::http::", "");
+            code.matches("http::").count() != code.matches("http::model").count()
+        })
+        .map(|source| source.path)
+        .collect();
+    assert!(broken.is_empty(), "more than http::model in {broken:#?}");
 }
 
 #[test]

@@ -25,6 +25,24 @@ impl Exit {
         Self::new(70, text)
     }
 
+    /// Somebody who is needed cannot be reached, or cannot serve now (69).
+    pub(super) fn unavailable(text: impl Into<String>) -> Self {
+        Self::new(69, text)
+    }
+
+    /// A running server refused: as the same refusal by the database would have ended.
+    pub(super) fn refused(status: u16, code: &str, text: String) -> Self {
+        let code = match (status, code) {
+            (401 | 403, _) => 77,
+            (400..=499, _) => 64,
+            (_, "tag_misconfigured" | "table_missing" | "table_misconfigured")
+            | (_, "tag_exhausted" | "failover_flapping") => 65,
+            (500, _) => 70,
+            _ => 69,
+        };
+        Self::new(code, text)
+    }
+
     fn new(code: u8, text: impl Into<String>) -> Self {
         let text = text.into();
         Self { code, text }

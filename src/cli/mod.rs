@@ -1,162 +1,46 @@
 //! The command line: which command, and which exit code when it fails.
 //!
-//! Results go to standard output; one clear line about a failure, and logs, to standard error.
+//! Results go to standard output, as text or with `--json` as one line of JSON; one clear line about a
+//! failure, progress, and logs go to standard error.
+//!
+//! | what you want to see | file |
+//! |---|---|
+//! | what can be typed, and its help | `arguments/` |
+//! | `serve`; `config check` | this one |
+//! | `migrate`, `guard status` | `table.rs` |
+//! | `tag …` | `tags.rs`, `advance.rs`, `import/` |
+//! | `alloc`, `server …`: calls of a running server | `alloc.rs`, `server.rs`, `remote.rs` |
+//! | `token new` | `token.rs` |
+//! | `completions`, `man` | `shell.rs` |
+//! | text and JSON | `output.rs` |
+//! | exit codes | `exit.rs` |
+//! | the log | `logging.rs` |
 
-mod commands;
+mod advance;
+mod alloc;
+mod arguments;
 mod exit;
+mod import;
 mod logging;
+mod output;
+mod remote;
+mod server;
+mod shell;
+mod table;
+mod tags;
 mod token;
 
+pub use arguments::Cli;
 pub use exit::Exit;
 
-use crate::config::{Config, Loaded};
-use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
-
-/// Unique, increasing 64-bit ids over HTTP, claimed in segments from MySQL.
-#[derive(Debug, Parser)]
-#[command(version, about, long_about = None)]
-pub struct Cli {
-    /// A TOML or JSON file, or go-id-alloc's alloc.json. Environment variables
-    /// `ID_ALLOC__SECTION__KEY` win over it.
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Serve ids over HTTP; what a bare call does.
-    Serve,
-    /// Make or look at the table.
-    #[command(subcommand)]
-    Migrate(Migrate),
-    /// Look after tags.
-    #[command(subcommand)]
-    Tag(Tag),
-    /// Make tokens for the admin API and for /alloc.
-    #[command(subcommand)]
-    Token(Token),
-    /// Look at the guard against duplicates.
-    #[command(subcommand)]
-    Guard(Guard),
-    /// Look at the configuration.
-    #[command(subcommand)]
-    Config(ConfigCommand),
-}
-
-#[derive(Debug, Subcommand)]
-enum Migrate {
-    /// Make the table, or add to a go-id-alloc table what is missing. Can be repeated.
-    Up,
-    /// Say which migrations are applied.
-    Status,
-}
-
-#[derive(Debug, Subcommand)]
-enum Tag {
-    /// Make a tag.
-    Create {
-        /// Its name, 1 to 128 characters.
-        name: String,
-        /// The first id handed out (0 begins at 1).
-        #[arg(long, default_value_t = 0)]
-        start: i64,
-        /// The least that a server claims at once.
-        #[arg(long, default_value_t = 1000)]
-        step: i64,
-        /// Free text.
-        #[arg(long, default_value = "")]
-        description: String,
-    },
-    /// List all tags.
-    List,
-    /// Show one tag.
-    Show {
-        /// Its name.
-        name: String,
-    },
-    /// Change step or description; servers take a step up at their next claim.
-    Set {
-        /// Its name.
-        name: String,
-        /// The least that a server claims at once.
-        #[arg(long)]
-        step: Option<i64>,
-        /// Free text.
-        #[arg(long)]
-        description: Option<String>,
-    },
-    /// Delete a tag. Its row stays, so that its ids are never handed out again; the name can be created
-    /// again above them.
-    Delete {
-        /// Its name.
-        name: String,
-        /// Its name once more.
-        #[arg(long, value_name = "NAME")]
-        confirm: String,
-    },
-    /// Raise `max_id`. Ids already in the memory of servers are still handed out.
-    Advance(Advance),
-}
-
-#[derive(Debug, Subcommand)]
-enum Token {
-    /// Make a token, print it once, and the entry to put into the file of tokens.
-    New(NewToken),
-}
-
-#[derive(Debug, Args)]
-struct NewToken {
-    /// Whose it is; stands in the audit log.
-    name: String,
-    /// For admin.tokens_file: `read`, `write` or both.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        required_unless_present = "tags",
-        conflicts_with = "tags"
-    )]
-    scope: Vec<Scope>,
-    /// For alloc.tokens_file: biz_tags, or beginnings followed by `*`.
-    #[arg(long, value_delimiter = ',')]
-    tags: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Scope {
-    Read,
-    Write,
-}
-
-#[derive(Debug, Args)]
-struct Advance {
-    /// The tag's name.
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
-    name: Option<String>,
-    /// Every tag, for use after a restore.
-    #[arg(long, requires = "by")]
-    all: bool,
-    /// Raise by so many ids.
-    #[arg(long, required_unless_present = "to", conflicts_with = "to")]
-    by: Option<i64>,
-    /// Raise to this id.
-    #[arg(long)]
-    to: Option<i64>,
-}
-
-#[derive(Debug, Subcommand)]
-enum Guard {
-    /// Say whether claims are guarded, and what weakens the promise.
-    Status,
-}
-
-#[derive(Debug, Subcommand)]
-enum ConfigCommand {
-    /// Print the effective configuration without secrets, or every mistake in it.
-    Check,
-}
+use crate::{
+    config::{Config, Loaded},
+    startup::{self, Application, Stop},
+};
+use arguments::{Alone, Command, ConfigCommand, Configured, Guard, Token};
+use output::Output;
+use std::path::Path;
+use tokio::signal::unix::{SignalKind, signal};
 
 impl Cli {
     /// Runs the command to its end.
@@ -164,24 +48,80 @@ impl Cli {
     /// # Errors
     /// [`Exit`] with the code and the line to print.
     pub async fn run(self) -> Result<(), Exit> {
-        let Loaded { config, warnings } = Config::load(
-            self.config.as_deref(),
-            std::env::vars_os().filter_map(|(key, value)| {
-                Some((key.into_string().ok()?, value.into_string().ok()?))
-            }),
-        )?;
-        // Its end sends off what traces are left.
-        let _logging = logging::init(&config.telemetry)?;
-        for warning in warnings {
-            tracing::warn!("{warning}");
-        }
-        match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => commands::serve(config).await,
-            Command::Config(ConfigCommand::Check) => commands::say(config.effective().trim_end()),
-            Command::Migrate(command) => commands::migrate(&config, &command).await,
-            Command::Token(Token::New(token)) => token::new(&token),
-            Command::Tag(command) => commands::tag(&config, command).await,
-            Command::Guard(Guard::Status) => commands::guard_status(&config).await,
+        let output = Output::new(self.json);
+        let file = self.config.as_deref();
+        match self.command {
+            None => configured(Configured::Serve, file, output).await,
+            Some(Command::Configured(command)) => configured(command, file, output).await,
+            Some(Command::Alone(command)) => alone(command, file, output),
         }
     }
+}
+
+/// Defaults, file and environment.
+fn load(file: Option<&Path>) -> Result<Loaded, Exit> {
+    let text = |value: std::ffi::OsString| value.into_string().ok();
+    let env = std::env::vars_os();
+    let env = env.filter_map(|(key, value)| Some((text(key)?, text(value)?)));
+    Ok(Config::load(file, env)?)
+}
+
+async fn configured(command: Configured, file: Option<&Path>, output: Output) -> Result<(), Exit> {
+    if matches!(command, Configured::Serve) {
+        output.none()?;
+    }
+    let Loaded { config, warnings } = load(file)?;
+    // Its end sends off what traces are left.
+    let _logging = logging::init(&config.telemetry)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    match command {
+        Configured::Serve => serve(config, output).await,
+        Configured::Config(ConfigCommand::Check) => {
+            startup::check_tls(&config)?;
+            output.say(&config, || config.effective().trim_end().to_owned())
+        }
+        Configured::Migrate(command) => table::migrate(&config, &command, output).await,
+        Configured::Tag(command) => tags::run(&config, *command, output).await,
+        Configured::Guard(Guard::Status) => table::guard_status(&config, output).await,
+    }
+}
+
+/// Blocks where a server is called: nothing else runs in this process.
+fn alone(command: Alone, file: Option<&Path>, output: Output) -> Result<(), Exit> {
+    let config = || Ok(load(file)?.config);
+    match command {
+        Alone::Alloc(call) => alloc::run(&call, config, output),
+        Alone::Server(command) => server::run(&command, config, output),
+        Alone::Token(Token::New(call)) => token::new(&call, output),
+        Alone::Completions { shell } => shell::completions(shell, output),
+        Alone::Man(man) => shell::man(&man, output),
+    }
+}
+
+async fn serve(config: Config, output: Output) -> Result<(), Exit> {
+    let failed = |error: std::io::Error| Exit::internal(error.to_string());
+    // Each connection takes two files; the soft limit is often 1024. As far as the hard limit allows.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::debug!(%error, "the limit on open files stays as it is");
+    }
+    // Before anything starts, so that no signal is missed.
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let application = tokio::select! {
+        built = Application::build(config) => built?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    output.line(application.start_line())?;
+    application
+        .run_until_stopped(async move {
+            tokio::select! {
+                _ = terminate.recv() => Stop::Drain,
+                _ = interrupt.recv() => Stop::Now,
+            }
+        })
+        .await?;
+    Ok(())
 }

@@ -1,10 +1,15 @@
 //! `token new`: a token, and the entry by which a server knows it.
 
-use super::{Exit, NewToken, Scope, commands::say};
+use super::{
+    Exit,
+    arguments::{NewToken, Scope},
+    output::Output,
+};
 use crate::config::tokens::{self, AdminToken, AllocToken, TokenHash};
+use serde_json::json;
 
 /// Prints both. The token itself is kept nowhere.
-pub(super) fn new(call: &NewToken) -> Result<(), Exit> {
+pub(super) fn new(call: &NewToken, output: Output) -> Result<(), Exit> {
     let token = tokens::generate().map_err(Exit::internal)?;
     let hash = TokenHash::of(&token);
     let (key, what) = match call.tags.is_empty() {
@@ -28,9 +33,13 @@ pub(super) fn new(call: &NewToken) -> Result<(), Exit> {
         true => "admin.tokens_file",
         false => "alloc.tokens_file",
     };
-    say(&format!(
-        "the token, which is shown only now:\n\n{token}\n\nits entry in the file that {file} names:\n\n{entry}"
-    ))
+    let value = json!({ "token": token, "file": file, "entry": entry });
+    output.say(&value, || {
+        format!(
+            "the token, which is shown only now:\n\n{token}\n\n\
+             its entry in the file that {file} names:\n\n{entry}"
+        )
+    })
 }
 
 impl Scope {

@@ -250,6 +250,22 @@ fn together(config: &Config, checks: &mut Checks<'_>) {
         let warning = "admin.bind does nothing without admin.tokens_file: the admin API is off";
         checks.problems.warn(warning.to_owned());
     }
+    for (key, other, alone) in [
+        (
+            "server.tls.cert_file",
+            "server.tls.key_file",
+            server.tls.key_file.is_none(),
+        ),
+        (
+            "server.tls.key_file",
+            "server.tls.cert_file",
+            server.tls.cert_file.is_none(),
+        ),
+    ] {
+        let one = server.tls.cert_file.is_some() != server.tls.key_file.is_some();
+        let message = format!("is set alone; give {other} too, or neither for plain HTTP");
+        checks.that(!(one && alone), key, message);
+    }
     if database.failover_skip == Some(0) {
         checks.problems.warn(
             "database.failover_skip is 0: after a failover that lost claims, ids repeat".to_owned(),

@@ -1,13 +1,14 @@
-//! Layers: which values are set where. Keys are flat (`server.port`) and only those of the built-in
+//! Layers: which values are set where. Keys are flat (`server.port`, `server.tls.key_file`) and only those of the built-in
 //! defaults exist; every other is a problem.
 
 use std::{collections::BTreeMap, path::Path};
 
-use config::{FileFormat, Map, Source, ValueKind};
+use config::FileFormat;
 use serde_json::Value;
 
 use super::{
     DEFAULT_TOML, legacy,
+    parse::parse,
     problems::{Origin, Problems},
     suggest::nearest,
 };
@@ -33,15 +34,7 @@ impl Layers {
     pub(super) fn new(problems: &mut Problems) -> Self {
         let mut defaults = BTreeMap::new();
         match parse(DEFAULT_TOML, FileFormat::Toml) {
-            Ok(Value::Object(sections)) => {
-                for (section, keys) in sections {
-                    let Value::Object(keys) = keys else { continue };
-                    for (key, value) in keys {
-                        let origin = Origin::Default;
-                        defaults.insert(format!("{section}.{key}"), Entry { value, origin });
-                    }
-                }
-            }
+            Ok(Value::Object(sections)) => flatten("", sections, &mut defaults),
             Ok(_) => problems.general("built-in default: no table".to_owned()),
             Err(reason) => problems.general(format!("built-in default: {reason}")),
         }
@@ -107,40 +100,45 @@ impl Layers {
             Ok(Value::Object(tree)) if format == FileFormat::Json && legacy::is_legacy(&tree) => {
                 legacy::add(&name, tree, self, problems);
             }
-            Ok(Value::Object(tree)) => self.add_tree(&name, tree, problems),
+            Ok(Value::Object(tree)) => self.add_tree("", tree, &Origin::File(name), problems),
             Ok(_) => problems.general(format!("{name}: the file must hold a table of sections")),
             Err(reason) => problems.general(format!("{name}: {reason}")),
         }
     }
 
+    /// Lays the keys of a section (`""`: the file as a whole) over what is there, sections in it too.
     fn add_tree(
         &mut self,
-        name: &str,
+        section: &str,
         tree: serde_json::Map<String, Value>,
+        origin: &Origin,
         problems: &mut Problems,
     ) {
-        for (section, keys) in tree {
-            let origin = Origin::File(name.to_owned());
-            let is_section = self
-                .defaults
-                .keys()
-                .any(|known| known.split('.').next() == Some(&section));
-            match keys {
-                Value::Object(keys) if is_section || !keys.is_empty() => {
-                    for (key, value) in keys {
-                        self.set(&format!("{section}.{key}"), value, origin.clone(), problems);
-                    }
+        for (name, value) in tree {
+            // A dotted name in quotes would otherwise pass for a section and its key.
+            let key = dotted(section, &name.replace('.', "\u{b7}"));
+            match value {
+                Value::Object(keys)
+                    if self.is_section(&key)
+                        || !keys.is_empty() && !self.defaults.contains_key(&key) =>
+                {
+                    self.add_tree(&key, keys, origin, problems);
                 }
-                _ if is_section => {
-                    problems.at(&origin, &section, "is a section; it must hold keys");
+                _ if self.is_section(&key) => {
+                    problems.at(origin, &key, "is a section; it must hold keys");
                 }
-                value => {
-                    // A dotted name in quotes would otherwise pass for a section and its key.
-                    let key = section.replace('.', "\u{b7}");
-                    self.set(&key, value, origin, problems);
-                }
+                value => self.set(&key, value, origin.clone(), problems),
             }
         }
+    }
+
+    /// Whether there are keys below this one.
+    fn is_section(&self, key: &str) -> bool {
+        let begins = |known: &String| {
+            let rest = known.strip_prefix(key);
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.defaults.keys().any(begins)
     }
 
     /// Lays the variables `ID_ALLOC__SECTION__KEY` over what is there.
@@ -211,19 +209,45 @@ impl Layers {
             .map_or(Origin::Default, |entry| entry.origin.clone())
     }
 
+    /// Whether there is such a key.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.defaults.contains_key(key)
+    }
+
     /// Sections of keys, as serde reads them.
     pub(super) fn tree(&self) -> Value {
-        let mut sections = serde_json::Map::new();
+        let mut root = Value::Object(serde_json::Map::new());
         for (name, entry) in &self.entries {
-            let (section, key) = name.split_once('.').unwrap_or(("", name));
-            let keys = sections
-                .entry(section)
-                .or_insert_with(|| Value::Object(serde_json::Map::new()));
-            if let Value::Object(keys) = keys {
-                keys.insert(key.to_owned(), entry.value.clone());
+            // Indexing makes the objects on its way.
+            let place = name.split('.').fold(&mut root, |at, part| &mut at[part]);
+            *place = entry.value.clone();
+        }
+        root
+    }
+}
+
+/// The values of a section and of those in it, by their dotted keys.
+fn flatten(
+    section: &str,
+    tree: serde_json::Map<String, Value>,
+    into: &mut BTreeMap<String, Entry>,
+) {
+    for (name, value) in tree {
+        let key = dotted(section, &name);
+        match value {
+            Value::Object(keys) => flatten(&key, keys, into),
+            value => {
+                let origin = Origin::Default;
+                into.insert(key, Entry { value, origin });
             }
         }
-        Value::Object(sections)
+    }
+}
+
+fn dotted(section: &str, name: &str) -> String {
+    match section {
+        "" => name.to_owned(),
+        section => format!("{section}.{name}"),
     }
 }
 
@@ -247,50 +271,5 @@ fn typed(key: &str, text: String, default: &Value) -> Value {
             .filter(|item| !item.is_empty())
             .collect(),
         _ => Value::String(text),
-    }
-}
-
-/// Parses a file. The reason names the line but quotes none: it may hold a password.
-fn parse(text: &str, format: FileFormat) -> Result<Value, String> {
-    match config::File::from_str(text, format).collect() {
-        Ok(map) => Ok(table(map)),
-        Err(config::ConfigError::FileParse { cause, .. }) => {
-            let message = cause.to_string();
-            // Would quote the whole file where that is one JSON text.
-            if message.starts_with("invalid type") {
-                return Err("the file must hold a table of sections".to_owned());
-            }
-            let mut lines = message.lines().filter(|line| !line.trim().is_empty());
-            let first = lines.next().unwrap_or("cannot be parsed");
-            match lines.next_back() {
-                Some(last) => Err(format!("{first}: {last}")),
-                None => Err(first.to_owned()),
-            }
-        }
-        Err(_) => Err("the file must hold a table of sections".to_owned()),
-    }
-}
-
-fn table(map: Map<String, config::Value>) -> Value {
-    Value::Object(
-        map.into_iter()
-            .map(|(key, value)| (key, json(value)))
-            .collect(),
-    )
-}
-
-fn json(value: config::Value) -> Value {
-    match value.kind {
-        ValueKind::Nil => Value::Null,
-        ValueKind::Boolean(value) => Value::from(value),
-        ValueKind::I64(value) => Value::from(value),
-        ValueKind::U64(value) => Value::from(value),
-        ValueKind::Float(value) => Value::from(value),
-        ValueKind::String(value) => Value::from(value),
-        ValueKind::Table(map) => table(map),
-        ValueKind::Array(list) => list.into_iter().map(json).collect(),
-        // Neither TOML nor JSON makes 128-bit numbers here.
-        ValueKind::I128(value) => Value::from(value.to_string()),
-        ValueKind::U128(value) => Value::from(value.to_string()),
     }
 }

@@ -1,14 +1,12 @@
 //! Loading: layers → values → password file → checks, going on after each mistake so that all are named.
 
-use std::path::Path;
-
-use serde_path_to_error::Segment;
+use serde_path_to_error::{Path, Segment};
 
 use super::{Config, ConfigError, Loaded, checks, layers::Layers, problems::Problems};
 
 /// See [`Config::load`].
 pub(super) fn load(
-    file: Option<&Path>,
+    file: Option<&std::path::Path>,
     env: impl Iterator<Item = (String, String)>,
 ) -> Result<Loaded, ConfigError> {
     let mut problems = Problems::default();
@@ -40,14 +38,7 @@ fn read(layers: &mut Layers, problems: &mut Problems) -> Option<Config> {
             Ok(config) => return Some(config),
             Err(error) => error,
         };
-        let mut names = error.path().iter().filter_map(|segment| match segment {
-            Segment::Map { key } => Some(key.as_str()),
-            _ => None,
-        });
-        let key = match (names.next(), names.next()) {
-            (Some(section), Some(key)) => format!("{section}.{key}"),
-            _ => error.path().to_string(),
-        };
+        let key = key_of(error.path(), layers);
         problems.at(
             &layers.origin(&key),
             &key,
@@ -57,6 +48,24 @@ fn read(layers: &mut Layers, problems: &mut Problems) -> Option<Config> {
             return None;
         }
     }
+}
+
+/// The key at or above the place of a mistake, which may lie within its value.
+fn key_of(path: &Path, layers: &Layers) -> String {
+    let mut key = String::new();
+    for segment in path {
+        let Segment::Map { key: name } = segment else {
+            break;
+        };
+        if !key.is_empty() {
+            key.push('.');
+        }
+        key.push_str(name);
+        if layers.knows(&key) {
+            return key;
+        }
+    }
+    path.to_string()
 }
 
 /// Puts the names of Rust's types into words.

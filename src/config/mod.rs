@@ -7,7 +7,7 @@
 //! | what you want to see | file |
 //! |---|---|
 //! | the keys, and what a wrong value does in operation | `sections.rs` |
-//! | which layer a value comes from; unknown keys | `layers.rs` |
+//! | which layer a value comes from; unknown keys | `layers.rs`, `parse.rs` |
 //! | how values are read | `values.rs`, `url.rs`, `parameters.rs` |
 //! | what is allowed | `checks.rs` |
 //! | files of access tokens | `tokens.rs` |
@@ -20,6 +20,7 @@ mod layers;
 mod legacy;
 mod load;
 mod parameters;
+mod parse;
 mod problems;
 mod sections;
 mod suggest;
@@ -33,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::problems::ConfigError;
 pub use self::sections::{
-    Admin, Alloc, Allocation, Database, Guard, Limits, LogFormat, Preload, Server, Telemetry,
+    Admin, Alloc, Allocation, Database, Guard, Limits, LogFormat, Preload, Server, Telemetry, Tls,
 };
 pub use self::url::{DatabaseKind, DatabaseUrl, DatabaseUrlError};
 

@@ -37,6 +37,29 @@ pub struct Server {
     /// without reading hold a connection, its memory and a worker's time.
     #[serde(with = "values::duration")]
     pub write_timeout: Duration,
+    /// Encryption of every listener.
+    pub tls: Tls,
+}
+
+/// Encryption of the listeners: the API's, the admin API's and that of the metrics.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// `None`, as the key: plain HTTP. Without the intermediate certificates some clients trust it and
+    /// others do not.
+    #[serde(with = "values::optional_text")]
+    pub cert_file: Option<PathBuf>,
+    /// Readable by others than the server: they can pose as it.
+    #[serde(with = "values::optional_text")]
+    pub key_file: Option<PathBuf>,
+}
+
+impl Tls {
+    /// Whether the listeners speak TLS.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.cert_file.is_some() && self.key_file.is_some()
+    }
 }
 
 /// The database, the table and the guard.

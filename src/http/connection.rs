@@ -4,8 +4,10 @@
 //! not time a later request that stops half-way, nor a body that nobody reads, and it turns over the
 //! requests of a client that never reads its answers. So each connection remembers when its newest
 //! request began; one for which that is too long ago is shut down. What is sent and not taken in for
-//! `server.write_timeout` the kernel gives up (`TCP_USER_TIMEOUT`).
+//! `server.write_timeout` the kernel gives up (`TCP_USER_TIMEOUT`). An encrypted connection comes here after
+//! its handshake, which has a timeout of its own.
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::Extensions;
 use std::{
     any::Any,
@@ -52,7 +54,10 @@ impl Connections {
     /// To be called by actix, on the worker's thread, with each connection.
     pub fn opened(&self, stream: &dyn Any, data: &mut Extensions) {
         self.changes.fetch_add(1, Ordering::Relaxed);
-        let stream = stream.downcast_ref::<TcpStream>();
+        let stream = match stream.downcast_ref::<TlsStream<TcpStream>>() {
+            Some(encrypted) => Some(encrypted.get_ref().0),
+            None => stream.downcast_ref::<TcpStream>(),
+        };
         let stream = stream.map(socket2::SockRef::from);
         if let Some(stream) = &stream {
             limit_unread(stream, self.write_timeout);

@@ -27,7 +27,7 @@ mod span;
 mod throttle;
 mod tokens;
 
-pub use admin::Admin;
+pub use admin::{Admin, model};
 pub use connection::Connections;
 pub use failure::CODES;
 pub use span::RequestSpan;

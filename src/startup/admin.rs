@@ -1,7 +1,7 @@
 //! What is served where tokens are configured: the admin API, on the API's port or its own, and the
 //! guard before `/alloc`.
 
-use super::StartError;
+use super::{StartError, listen::Setup};
 use crate::{
     actors::Allocation,
     config::{Config, tokens::Entry},
@@ -58,10 +58,11 @@ pub(super) fn options(
 
 /// The admin API on `admin.bind`.
 pub(super) fn serve_admin(
-    config: &Config,
+    setup: &Setup<'_>,
     admin: Option<Arc<Admin>>,
     shared: Arc<http::Shared>,
 ) -> Result<Option<Server>, StartError> {
+    let config = setup.config;
     let (Some(address), Some(admin)) = (&config.admin.bind, admin) else {
         return Ok(None);
     };
@@ -73,10 +74,15 @@ pub(super) fn serve_admin(
     let app = move || http::admin_app(shared.clone(), admin.clone());
     let server = HttpServer::new(app)
         .workers(1)
+        .max_connection_rate(config.server.max_connections)
+        .tls_handshake_timeout(config.server.header_timeout)
         .client_request_timeout(config.server.header_timeout)
-        .disable_signals()
-        .bind(address)
-        .map_err(failed)?;
+        .disable_signals();
+    let server = match setup.tls(Arc::default())? {
+        Some(tls) => server.bind_rustls_0_23(address, tls),
+        None => server.bind(address),
+    };
+    let server = server.map_err(failed)?;
     tracing::info!(addresses = ?server.addrs(), "the admin API listens");
     Ok(Some(server.run()))
 }

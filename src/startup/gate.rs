@@ -16,8 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What came before is served when no connection was opened or closed for so long.
+/// What came before is served when no connection was opened or closed, and no TLS handshake begun, for so
+/// long.
 const QUIET: Duration = Duration::from_millis(200);
+
+/// The same under TLS: a handshake that began ends after a round trip to its client.
+const QUIET_TLS: Duration = Duration::from_millis(500);
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(10);
@@ -27,12 +31,14 @@ pub(super) struct Gate {
     listener: TcpListener,
     /// Grows with each connection that is opened or closed.
     changes: Arc<AtomicU64>,
+    quiet: Duration,
 }
 
 impl Gate {
-    pub(super) fn new(listener: &TcpListener) -> io::Result<Self> {
+    pub(super) fn new(listener: &TcpListener, tls: bool) -> io::Result<Self> {
         Ok(Self {
             listener: listener.try_clone()?,
+            quiet: if tls { QUIET_TLS } else { QUIET },
             changes: Arc::default(),
         })
     }
@@ -50,7 +56,7 @@ impl Gate {
         }
         let began = Instant::now();
         let (mut seen, mut since) = (self.changes.load(Ordering::Relaxed), began);
-        while since.elapsed() < QUIET && began.elapsed() < limit {
+        while since.elapsed() < self.quiet && began.elapsed() < limit {
             actix_web::rt::time::sleep(LOOK).await;
             let now = self.changes.load(Ordering::Relaxed);
             if now != seen {

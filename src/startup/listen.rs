@@ -1,19 +1,41 @@
 //! The listeners: the API's, and that of `/metrics` where it has one of its own.
 
-use super::{StartError, gate::Gate};
+use super::{StartError, gate::Gate, tls::Tls};
 use crate::{
     actors::Allocation,
     config::Config,
     http::{self, Connections},
 };
 use actix_web::{App, HttpServer, dev::Server};
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    net::TcpListener,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 /// Connections waiting to be accepted.
 const BACKLOG: i32 = 4096;
 
+/// What all listeners have in common.
+pub(super) struct Setup<'a> {
+    pub(super) config: &'a Config,
+    /// `None`: they speak plain HTTP.
+    pub(super) tls: Option<&'a Tls>,
+}
+
+impl Setup<'_> {
+    /// TLS for one listener. `handshakes` grows with each that begins.
+    pub(super) fn tls(
+        &self,
+        handshakes: Arc<AtomicU64>,
+    ) -> Result<Option<rustls::ServerConfig>, StartError> {
+        let tls = self.tls.map(|tls| tls.server_config(handshakes));
+        tls.transpose()
+    }
+}
+
 pub(super) fn serve(
-    config: &Config,
+    setup: &Setup<'_>,
     workers: usize,
     listener: TcpListener,
     gate: &Gate,
@@ -21,7 +43,7 @@ pub(super) fn serve(
     shared: Arc<http::Shared>,
     options: http::Options,
 ) -> Result<Server, StartError> {
-    let keys = &config.server;
+    let (config, keys) = (setup.config, &setup.config.server);
     let connections = Connections {
         // The longest that one request may take from its first byte, after the longest pause.
         quiet: keys.keep_alive
@@ -37,21 +59,29 @@ pub(super) fn serve(
         .workers(workers)
         .max_connections(keys.max_connections)
         .keep_alive(keys.keep_alive)
+        // actix-tls lets in no one while 256 handshakes are under way, or so many as said here; they are
+        // bounded as connections are, and in time.
+        .max_connection_rate(keys.max_connections)
+        .tls_handshake_timeout(keys.header_timeout)
         .client_request_timeout(keys.header_timeout)
         // In whole seconds, and never before those still waiting have been refused.
         .shutdown_timeout(keys.grace_period.as_secs() + 1)
         // Signals are handled in `cli`, which drains first.
-        .disable_signals()
-        .listen(listener)
-        .map_err(|error| StartError::Internal(error.to_string()))?;
+        .disable_signals();
+    let server = match setup.tls(gate.changes())? {
+        Some(tls) => server.listen_rustls_0_23(listener, tls),
+        None => server.listen(listener),
+    };
+    let server = server.map_err(|error| StartError::Internal(error.to_string()))?;
     Ok(server.run())
 }
 
 pub(super) fn serve_metrics(
-    config: &Config,
+    setup: &Setup<'_>,
     allocation: Allocation,
     shared: Arc<http::Shared>,
 ) -> Result<Option<Server>, StartError> {
+    let config = setup.config;
     let Some(address) = &config.telemetry.metrics_bind else {
         return Ok(None);
     };
@@ -67,10 +97,14 @@ pub(super) fn serve_metrics(
     };
     let server = HttpServer::new(app)
         .workers(1)
-        .disable_signals()
-        .bind(address)
-        .map_err(failed)?;
-    Ok(Some(server.run()))
+        .max_connection_rate(config.server.max_connections)
+        .tls_handshake_timeout(config.server.header_timeout)
+        .disable_signals();
+    let server = match setup.tls(Arc::default())? {
+        Some(tls) => server.bind_rustls_0_23(address, tls),
+        None => server.bind(address),
+    };
+    Ok(Some(server.map_err(failed)?.run()))
 }
 
 /// A listener on the first address of `host`, and its port.

@@ -6,7 +6,7 @@
 //! | the SQL of each database | `sql/dialect.rs` |
 //! | pool, connection settings, errors by number | `sql/connect.rs`, `sql/errors.rs` |
 //! | checks of table and server | `sql/inspect.rs` |
-//! | list, create, change, advance, retire | `sql/admin.rs`, `sql/edit.rs` |
+//! | list, create, change, advance, retire | `sql/admin.rs`, `sql/edit.rs`, `sql/together.rs` |
 //! | the store that tests script | `memory.rs` |
 //!
 //! `sea_orm` is named nowhere else (but in the `migration` crate).

@@ -80,7 +80,7 @@ async fn every_setting_that_is_named_in_deploy_is_one_that_exists() {
         for rest in text.split("ID_ALLOC__").skip(1) {
             let end = rest.find(|c: char| !c.is_ascii_uppercase() && c != '_');
             let key = rest[..end.unwrap_or(rest.len())].to_lowercase();
-            let key = key.replacen("__", ".", 1);
+            let key = key.replace("__", ".");
             assert!(known.contains(&key), "{key} in {}", path.display());
             seen += 1;
         }

@@ -5,12 +5,14 @@
 use crate::support::checks::assert_distinct;
 use crate::support::full;
 use crate::support::server::Server;
+use crate::support::tls::{self, Certificates};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 
 const REQUEST: &[u8] = b"GET /alloc?biz_tag=test HTTP/1.1\r\nhost: test\r\n\r\n";
 
@@ -26,13 +28,14 @@ struct Seen {
 /// that it closes it, or never where `fresh`.
 async fn client(
     address: String,
+    tls: Option<TlsConnector>,
     fresh: bool,
     draining: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
 ) -> Seen {
     let mut seen = Seen::default();
     loop {
-        let mut stream = match TcpStream::connect(&address).await {
+        let mut stream = match open(&address, tls.as_ref()).await {
             Ok(stream) => stream,
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}");
@@ -42,7 +45,7 @@ async fn client(
         };
         for number in 1.. {
             asked.fetch_add(1, Ordering::SeqCst);
-            match ask(&mut stream).await {
+            match ask(&mut *stream).await {
                 Ok((id, closes)) => {
                     seen.ids.push(id);
                     if closes || fresh {
@@ -59,8 +62,18 @@ async fn client(
     }
 }
 
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+async fn open(address: &str, tls: Option<&TlsConnector>) -> std::io::Result<Box<dyn Stream>> {
+    Ok(match tls {
+        Some(connector) => Box::new(tls::open(connector, address).await?),
+        None => Box::new(TcpStream::connect(address).await?),
+    })
+}
+
 /// The id, and whether the server closes the connection.
-async fn ask(stream: &mut TcpStream) -> Result<(i64, bool), String> {
+async fn ask(stream: &mut dyn Stream) -> Result<(i64, bool), String> {
     let mut answer = Vec::new();
     let told =
         |what: &str, answer: &[u8]| format!("{what} after {:?}", String::from_utf8_lossy(answer));
@@ -87,16 +100,35 @@ async fn ask(stream: &mut TcpStream) -> Result<(i64, bool), String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_answers_every_request_that_was_sent_on_an_open_connection() {
+    drain(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_under_tls_does_so_too_and_breaks_no_handshake_off() {
+    drain(Some(Certificates::new())).await;
+}
+
+async fn drain(certificates: Option<Certificates>) {
     for round in 0..if full() { 20 } else { 3 } {
         let settings = [("server.drain_delay", "300ms")];
-        let mut server = Server::start(&settings).await;
-        let address = server.base.trim_start_matches("http://").to_owned();
+        let mut server = match &certificates {
+            Some(certificates) => certificates.server(&settings).await,
+            None => Server::start(&settings).await,
+        };
+        let tls = certificates.as_ref().map(|own| own.connector(&[]));
+        let address = tls::address(&server).to_owned();
         let draining = Arc::new(AtomicBool::new(false));
         let asked = Arc::new(AtomicUsize::new(0));
         let mut clients = JoinSet::new();
         for number in 0..32 {
             let (address, draining) = (address.clone(), draining.clone());
-            clients.spawn(client(address, number % 2 == 0, draining, asked.clone()));
+            clients.spawn(client(
+                address,
+                tls.clone(),
+                number % 2 == 0,
+                draining,
+                asked.clone(),
+            ));
         }
         crate::support::eventually("the load", crate::support::PATIENCE, async || {
             (asked.load(Ordering::SeqCst) > 200).then_some(())

@@ -118,6 +118,12 @@ impl Client {
         self.send("GET", path, &[], None).await
     }
 
+    /// `GET` that may get no answer.
+    pub(crate) async fn try_get(&self, path: &str) -> reqwest::Result<u16> {
+        let request = self.client.get(format!("{}{path}", self.base));
+        Ok(request.timeout(PATIENCE).send().await?.status().as_u16())
+    }
+
     pub(crate) async fn put(&self, path: &str, body: Value) -> Response {
         self.send("PUT", path, &[], Some(body)).await
     }

@@ -13,6 +13,7 @@
 //! | a TCP link that can be cut and slowed | `proxy.rs` |
 //! | a Prometheus that scrapes servers of the test, promtool | `prometheus.rs` |
 //! | bytes that are hardly HTTP, and what a server holds | `raw.rs` |
+//! | certificates, connections over TLS | `tls.rs` |
 //! | unique ids, and P2 over all pairs | `checks.rs` |
 //! | clients that take ids through everything | `load.rs` |
 //! | a server with a link of its own, which ends and comes back | `member.rs` |
@@ -45,6 +46,7 @@ pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod run;
 pub(crate) mod server;
+pub(crate) mod tls;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -3,12 +3,12 @@
 use super::server::Server;
 use super::{PATIENCE, eventually};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// A connection to the server.
 pub(crate) async fn connect(server: &Server) -> TcpStream {
-    let address = server.base.trim_start_matches("http://");
+    let address = super::tls::address(server);
     let stream = TcpStream::connect(address).await;
     stream.unwrap_or_else(|error| panic!("{address}: {error}; {}", server.stderr()))
 }
@@ -38,7 +38,7 @@ pub(crate) async fn exchange(server: &Server, bytes: &[u8], ends: bool) -> Strin
 }
 
 /// Reads one response with a `Content-Length`, which must come.
-pub(crate) async fn response(stream: &mut TcpStream) -> String {
+pub(crate) async fn response(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let reading = async {
         let (mut said, mut piece) = (Vec::new(), [0; 4096]);
         loop {

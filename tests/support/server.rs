@@ -21,7 +21,7 @@ pub(crate) struct Output {
 pub(crate) fn command(directory: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_id-alloc"));
     for (name, _) in std::env::vars() {
-        if name.starts_with("ID_ALLOC") || name == "RUST_LOG" {
+        if name.starts_with("ID_ALLOC") || ["RUST_LOG", "IDA_TOKEN"].contains(&&*name) {
             command.env_remove(name);
         }
     }
@@ -85,7 +85,7 @@ pub(crate) struct Server {
     client: reqwest::Client,
     /// The line it printed when it stood.
     pub(crate) start_line: String,
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, `https://…` where it speaks TLS (then not through [`Server::get`]).
     pub(crate) base: String,
 }
 
@@ -141,7 +141,7 @@ impl Server {
         };
         let found = eventually("the start line", PATIENCE, async || {
             match printed.try_recv() {
-                Ok(line) if line.contains("listening on http://") => Some(Ok(line)),
+                Ok(line) if line.contains("listening on http") => Some(Ok(line)),
                 Err(mpsc::TryRecvError::Disconnected) => Some(Err("it ended")),
                 _ => None,
             }

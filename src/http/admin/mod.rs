@@ -6,7 +6,7 @@
 //! | the routes, and who may use them | this one |
 //! | tags: the rows of the table | `tags.rs` |
 //! | this server: buffers, rate, supply | `server.rs` |
-//! | the shapes of bodies | `model.rs` |
+//! | the shapes of bodies | `model.rs`, `convert.rs` |
 //! | query, body, names in paths | `call.rs` |
 //! | `ETag`, `If-Match`, `If-None-Match` | `etag.rs` |
 //! | refusals | `problem.rs`, for the document `refusals.rs` |
@@ -17,8 +17,9 @@
 
 mod audit;
 mod call;
+mod convert;
 mod etag;
-pub(super) mod model;
+pub mod model;
 pub(super) mod problem;
 mod refusals;
 pub(super) mod server;

@@ -223,14 +223,10 @@ pub(in crate::http) async fn advance(
     };
     let done = done.await;
     let done: Advanced = audit.ended(done, |done| format!("max_id={}", done.to))?;
-    let body = model::Advanced {
-        biz_tag: tag.to_string(),
-        from: done.from,
-        max_id: done.to,
-        first_id: done.to.max(1),
-        note: "ids already in the memory of servers are still handed out",
-    };
-    Ok(answer(HttpResponse::Ok(), &body))
+    Ok(answer(
+        HttpResponse::Ok(),
+        &model::Advanced::of(&tag, &done),
+    ))
 }
 
 /// Delete a tag: nobody claims it any more, here at once, elsewhere within `allocation.refresh`. Its row

@@ -5,6 +5,7 @@ use super::SqlStore;
 use super::connect::Generation;
 use super::dialect::value;
 use super::errors::{Kind, SqlError};
+use super::together::fits;
 use crate::domain::BizTag;
 use crate::storage::{
     AdvanceTo, Advanced, Change, Listing, NewTag, Seen, StoreError, TagRow, Unusable,
@@ -86,7 +87,7 @@ impl SqlStore {
         self.any_row(&self.pool.current(), tag).await
     }
 
-    fn check_step(&self, step: i64) -> Result<(), StoreError> {
+    pub(super) fn check_step(&self, step: i64) -> Result<(), StoreError> {
         if (1..=self.limits.max_step).contains(&step) {
             return Ok(());
         }
@@ -97,19 +98,10 @@ impl SqlStore {
     }
 
     pub(super) async fn create_row(&self, new: &NewTag) -> Result<(), StoreError> {
-        self.check_step(new.step)?;
-        if !(0..=self.limits.id_limit).contains(&new.start) {
-            return rejected(format!(
-                "start is {}, it must be 0 to {}",
-                new.start, self.limits.id_limit
-            ));
-        }
         let on = self.pool.current();
         let found = self.inspected(&on).await?;
-        // Outside strict mode MySQL would cut the text off and say nothing.
-        fits("biz_tag", new.tag.as_str(), found.lengths.0)?;
-        fits("description", &new.description, found.lengths.1)?;
-        let statement = found.dialect.insert(new);
+        self.vet(&found, new)?;
+        let statement = found.dialect.insert(std::slice::from_ref(new));
         match self.pool.execute(&on, Kind::Write, statement).await {
             Ok(_) => Ok(()),
             Err(error) if error.duplicate => match self.any_row(&on, &new.tag).await {
@@ -261,15 +253,5 @@ impl SqlStore {
         Err(StoreError::Transient(format!(
             "biz_tag {tag}: the row kept changing while it was advanced"
         )))
-    }
-}
-
-fn fits(column: &str, text: &str, length: Option<usize>) -> Result<(), StoreError> {
-    let characters = text.chars().count();
-    match length {
-        Some(length) if characters > length => rejected(format!(
-            "{column} has {characters} characters, the column holds {length}"
-        )),
-        _ => Ok(()),
     }
 }

@@ -128,20 +128,24 @@ impl Dialect {
         self.done(sql.bind(i64::try_from(limit).unwrap_or(i64::MAX)))
     }
 
-    /// A new row; the guard's columns have their defaults.
-    pub(super) fn insert(&self, new: &NewTag) -> Statement {
+    /// New rows, at least one; the guard's columns have their defaults.
+    pub(super) fn insert(&self, new: &[NewTag]) -> Statement {
         let more = match self.identity {
             Some(_) => ", claimed_on",
             None => "",
         };
         let sql = Sql::new(format!(
-            "INSERT INTO {} (biz_tag, max_id, step, description{more}) VALUES (",
+            "INSERT INTO {} (biz_tag, max_id, step, description{more}) VALUES ",
             self.table
         ));
-        let sql = sql.bind(new.tag.as_str()).text(", ").bind(new.start);
-        let sql = sql.text(", ").bind(new.step).text(", ");
-        let sql = self.with_identity(sql.bind(new.description.as_str()));
-        self.done(sql.text(")"))
+        let rows = new.iter().enumerate().fold(sql, |sql, (index, new)| {
+            let sql = sql.text(if index == 0 { "(" } else { ", (" });
+            let sql = sql.bind(new.tag.as_str()).text(", ").bind(new.start);
+            let sql = sql.text(", ").bind(new.step).text(", ");
+            let sql = self.with_identity(sql.bind(new.description.as_str()));
+            sql.text(")")
+        });
+        self.done(rows)
     }
 
     /// A replica that got this row but not its first claims is then seen as another server.

@@ -15,6 +15,7 @@ mod inspect;
 mod migrate;
 mod options;
 mod table;
+mod together;
 
 use super::{
     AdvanceTo, Advanced, Change, Claim, ClaimRequest, Listing, NewTag, Repairs, Seen, SegmentStore,

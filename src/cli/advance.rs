@@ -1,0 +1,57 @@
+//! `tag advance`: raises `max_id`, of one tag or of all.
+
+use super::{
+    Exit,
+    arguments::Advance,
+    output::Output,
+    tags::{all_rows, parse},
+};
+use crate::{
+    domain::BizTag,
+    http::model::Advanced,
+    storage::{AdvanceTo, SegmentStore, sql::SqlStore},
+};
+use serde_json::json;
+
+/// `tag advance`. Of all tags, those that came before one that failed stay raised.
+pub(super) async fn run(
+    store: &SqlStore,
+    call: &Advance,
+    limit: i64,
+    output: Output,
+) -> Result<(), Exit> {
+    let to = match (call.by, call.to) {
+        (Some(by), _) if by >= 1 => AdvanceTo::By(by),
+        (None, Some(to)) if (0..=limit).contains(&to) => AdvanceTo::To(to),
+        _ => {
+            return Err(Exit::usage(format!(
+                "--by takes 1 or more, --to an id from 0 to {limit}"
+            )));
+        }
+    };
+    let tags = match &call.name {
+        Some(name) => vec![parse(name)?],
+        None => all_rows(store)
+            .await?
+            .iter()
+            .filter(|row| !row.retired)
+            .filter_map(|row| BizTag::parse(&row.biz_tag).ok())
+            .collect(),
+    };
+    let mut done = Vec::with_capacity(tags.len());
+    for tag in tags {
+        let advanced = Advanced::of(&tag, &store.advance(&tag, to).await?);
+        if !output.is_json() {
+            output.line(&format!(
+                "{tag}: max_id raised from {} to {}; the first id claimed from now on is {}",
+                advanced.from, advanced.max_id, advanced.first_id
+            ))?;
+        }
+        done.push(advanced);
+    }
+    let note = || "ids already in the memory of running servers are still handed out".to_owned();
+    match done.as_slice() {
+        [one] if !call.all => output.say(one, note),
+        all => output.say(&json!({ "advanced": all }), note),
+    }
+}

@@ -1,0 +1,38 @@
+//! `alloc`: ids of a tag, taken from a running server as any other client takes them.
+
+use super::{Exit, arguments::Alloc, output::Output, remote::Remote, tags::parse};
+use crate::config::Config;
+use serde::Deserialize;
+use std::fmt::Write as _;
+
+/// A success of `/alloc`.
+#[derive(Deserialize)]
+struct Taken {
+    id: i64,
+    ids: Option<Vec<i64>>,
+}
+
+/// `alloc TAG`.
+pub(super) fn run(
+    call: &Alloc,
+    config: impl FnOnce() -> Result<Config, Exit>,
+    output: Output,
+) -> Result<(), Exit> {
+    let tag = parse(&call.tag)?;
+    let remote = Remote::new(&call.reach, config, false)?;
+    let count = call.count.map(|count| count.to_string());
+    let mut form = vec![("biz_tag", tag.as_str())];
+    if let Some(count) = &count {
+        form.push(("count", count));
+    }
+    let body = remote.post("/alloc", &form)?;
+    if output.is_json() {
+        return output.line(body.trim_end());
+    }
+    let taken: Taken = remote.read(&body)?;
+    let mut text = String::new();
+    for id in taken.ids.unwrap_or_else(|| vec![taken.id]) {
+        let _ = writeln!(text, "{id}");
+    }
+    output.raw(&text)
+}

@@ -1,0 +1,174 @@
+//! What can be typed: commands, arguments, and the help that clap makes of them.
+//!
+//! | commands | file |
+//! |---|---|
+//! | `tag …` | `tags.rs` |
+//! | those that call a running server | `remote.rs` |
+//! | all others | this one |
+
+mod remote;
+mod tags;
+
+pub(super) use remote::{Alloc, Reach, Server};
+pub(super) use tags::{Advance, Import, List, Order, Tag};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const AFTER: &str = "\
+Exit codes:
+  0   done
+  64  wrong call, unknown tag, a file with wrong lines, a change that is refused
+  65  the table, or the tag's row, cannot serve
+  69  database or server unreachable, or not able to serve now (`serve` waits instead)
+  70  internal error
+  71  the address cannot be listened on
+  77  wrong password or token, or a right that is missing
+  78  wrong configuration
+
+Examples:
+  id-alloc                                      serve on 127.0.0.1:8880 from a file
+  id-alloc tag create order --step 1000         make a tag
+  id-alloc alloc order --count 10               take ten ids
+  id-alloc --json tag list | jq '.tags[].step'  results for scripts
+  id-alloc completions bash > /etc/bash_completion.d/id-alloc
+  id-alloc man tag import | man -l -            this help as a manual page";
+
+/// Unique, increasing 64-bit ids over HTTP, claimed in segments from MySQL.
+#[derive(Debug, Parser)]
+#[command(name = "id-alloc", version, about, long_about = None, after_help = AFTER)]
+pub struct Cli {
+    /// A TOML or JSON file, or go-id-alloc's alloc.json. Environment variables
+    /// `ID_ALLOC__SECTION__KEY` win over it.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Print the result as one line of JSON, in the shapes of the HTTP API where it has one.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    #[command(flatten)]
+    Configured(Configured),
+    #[command(flatten)]
+    Alone(Alone),
+}
+
+/// Commands that work with the configuration, and most of them with the database.
+#[derive(Debug, Subcommand)]
+pub(super) enum Configured {
+    /// Serve ids over HTTP; what a bare call does.
+    Serve,
+    /// Make or look at the table.
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// Look after tags, in the database.
+    #[command(subcommand)]
+    Tag(Box<Tag>),
+    /// Look at the guard against duplicates.
+    #[command(subcommand)]
+    Guard(Guard),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// Commands that need no database, and the configuration at most to find a server.
+#[derive(Debug, Subcommand)]
+pub(super) enum Alone {
+    /// Take ids of a tag from a running server; one per line.
+    #[command(after_help = "\
+Examples:
+  id-alloc alloc order
+  id-alloc alloc order --count 10 --server https://ids.internal:8880 --token-file token")]
+    Alloc(Alloc),
+    /// Look at a running server, over its admin API.
+    #[command(subcommand)]
+    Server(Server),
+    /// Make tokens for the admin API and for /alloc.
+    #[command(subcommand)]
+    Token(Token),
+    /// Print the completions for a shell.
+    #[command(after_help = "\
+Examples:
+  id-alloc completions bash > /etc/bash_completion.d/id-alloc
+  id-alloc completions zsh > /usr/local/share/zsh/site-functions/_id-alloc
+  id-alloc completions fish > ~/.config/fish/completions/id-alloc.fish")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of a command.
+    #[command(after_help = "\
+Examples:
+  id-alloc man | man -l -
+  id-alloc man tag import | man -l -
+  id-alloc man --dir /usr/local/share/man/man1")]
+    Man(Man),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// The command, such as `tag import`; none for the program as a whole.
+    #[arg(conflicts_with = "dir")]
+    pub(super) command: Vec<String>,
+    /// Write the pages of all commands into this directory instead.
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Migrate {
+    /// Make the table, or add to a go-id-alloc table what is missing. Can be repeated.
+    Up,
+    /// Say which migrations are applied.
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Guard {
+    /// Say whether claims are guarded, and what weakens the promise.
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print the effective configuration without secrets, or every mistake in it.
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Token {
+    /// Make a token, print it once, and the entry to put into the file of tokens.
+    #[command(after_help = "\
+Examples:
+  id-alloc token new ops --scope read,write     for admin.tokens_file
+  id-alloc token new shop --tags order,shop.*   for alloc.tokens_file")]
+    New(NewToken),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewToken {
+    /// Whose it is; stands in the audit log.
+    pub(super) name: String,
+    /// For admin.tokens_file: `read`, `write` or both.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        required_unless_present = "tags",
+        conflicts_with = "tags"
+    )]
+    pub(super) scope: Vec<Scope>,
+    /// For alloc.tokens_file: biz_tags, or beginnings followed by `*`.
+    #[arg(long, value_delimiter = ',')]
+    pub(super) tags: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Scope {
+    Read,
+    Write,
+}

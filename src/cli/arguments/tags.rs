@@ -1,0 +1,127 @@
+//! Arguments of `tag …`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Tag {
+    /// Make a tag.
+    #[command(after_help = "\
+Examples:
+  id-alloc tag create order --step 1000 --description 'orders of the shop'
+  id-alloc tag create invoice --start 500000    ids from 500000 on")]
+    Create {
+        /// Its name, 1 to 128 characters.
+        name: String,
+        /// The first id handed out (0 begins at 1). The name of a deleted tag can be used again with a
+        /// start not below what was ever claimed of it.
+        #[arg(long, default_value_t = 0)]
+        start: i64,
+        /// The least that a server claims at once.
+        #[arg(long, default_value_t = 1000)]
+        step: i64,
+        /// Free text, at most 1024 characters.
+        #[arg(long, default_value = "")]
+        description: String,
+    },
+    /// List tags by name, deleted ones too.
+    #[command(after_help = "\
+Examples:
+  id-alloc tag list --prefix shop. --limit 100
+  id-alloc tag list --order desc
+  id-alloc --json tag list --limit 100 --after order")]
+    List(List),
+    /// Show one tag, deleted or not.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Change step or description; servers take a step up at their next claim.
+    Set {
+        /// Its name.
+        name: String,
+        /// The least that a server claims at once.
+        #[arg(long)]
+        step: Option<i64>,
+        /// Free text, at most 1024 characters.
+        #[arg(long)]
+        description: Option<String>,
+    },
+    /// Delete a tag. Its row stays, so that its ids are never handed out again; the name can be created
+    /// again above them.
+    #[command(after_help = "\
+Example:
+  id-alloc tag delete order --confirm order")]
+    Delete {
+        /// Its name.
+        name: String,
+        /// Its name once more.
+        #[arg(long, value_name = "NAME")]
+        confirm: String,
+    },
+    /// Raise `max_id`. Ids already in the memory of servers are still handed out.
+    #[command(after_help = "\
+Examples:
+  id-alloc tag advance order --to 5000000
+  id-alloc tag advance --all --by 1000000       after a restore")]
+    Advance(Advance),
+    /// Make the tags of a CSV file, thousands at once.
+    ///
+    /// The first line names the columns, in any order: biz_tag and step, and perhaps start (0 where it is
+    /// missing or empty) and description. The whole file is checked first: with any wrong line nothing is
+    /// written, and each is named by its number. A tag that exists as the file says is left alone, so that
+    /// an import which was interrupted can be repeated; one that differs is reported and left as it is.
+    #[command(after_help = "\
+Examples:
+  id-alloc tag import tags.csv --dry-run
+  id-alloc tag import tags.csv
+  printf 'biz_tag,step\\norder,1000\\n' | id-alloc tag import -")]
+    Import(Import),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct List {
+    /// Only names that begin so.
+    #[arg(long)]
+    pub(in crate::cli) prefix: Option<String>,
+    /// By name.
+    #[arg(long, value_enum, default_value_t = Order::Asc)]
+    pub(in crate::cli) order: Order,
+    /// At most so many; all where it is left out.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(in crate::cli) limit: Option<u64>,
+    /// Only names after this one, in that order: the last one of the page before.
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) after: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Order {
+    Asc,
+    Desc,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Import {
+    /// The file; `-` reads standard input.
+    pub(in crate::cli) file: PathBuf,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Advance {
+    /// The tag's name.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(in crate::cli) name: Option<String>,
+    /// Every tag, for use after a restore.
+    #[arg(long, requires = "by")]
+    pub(in crate::cli) all: bool,
+    /// Raise by so many ids.
+    #[arg(long, required_unless_present = "to", conflicts_with = "to")]
+    pub(in crate::cli) by: Option<i64>,
+    /// Raise to this id.
+    #[arg(long)]
+    pub(in crate::cli) to: Option<i64>,
+}

@@ -1,0 +1,227 @@
+//! `tag import`: the tags of a file, checked whole before the first is made, and made in batches.
+//!
+//! It can be repeated: tags that are there as the file says are left alone. What is there otherwise is
+//! reported and left as it is, since raising a step and lowering an end are not the same decision.
+
+mod file;
+
+use super::{
+    Exit,
+    arguments::Import,
+    output::{Output, note},
+    tags::all_rows,
+};
+use crate::storage::{NewTag, SegmentStore, StoreError, TagRow, sql::SqlStore};
+use file::Line;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// Tags made by one statement.
+const BATCH: usize = 500;
+
+/// What became of the file's tags.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    /// Whether nothing was to be written.
+    dry_run: bool,
+    /// Made, or to be made.
+    created: usize,
+    /// There already, as the file says.
+    identical: usize,
+    /// There, but not as the file says, and left as they are.
+    different: Vec<Different>,
+}
+
+/// A tag that is not as the file says.
+#[derive(Debug, Serialize)]
+struct Different {
+    line: u64,
+    biz_tag: String,
+    reason: String,
+}
+
+/// `tag import FILE`.
+pub(super) async fn run(store: &SqlStore, call: &Import, output: Output) -> Result<(), Exit> {
+    let name = file::name(&call.file);
+    let lines = checked(store, &name, file::read(&call.file)?).await?;
+    let mut summary = Summary {
+        dry_run: call.dry_run,
+        ..Summary::default()
+    };
+    let missing = missing(store, lines, &mut summary).await?;
+    if call.dry_run {
+        summary.created = missing.len();
+    } else {
+        create(store, &missing, &mut summary).await?;
+    }
+    summary.different.sort_by_key(|different| different.line);
+    for Different { line, reason, .. } in &summary.different {
+        note(&format!("{name}:{line}: {reason}"));
+    }
+    output.say(&summary, || {
+        format!(
+            "{} {}, there already {}, different {}",
+            if call.dry_run {
+                "to be created"
+            } else {
+                "created"
+            },
+            summary.created,
+            summary.identical,
+            summary.different.len()
+        )
+    })?;
+    match summary.different.len() {
+        0 => Ok(()),
+        number => Err(Exit::usage(format!(
+            "{name}: {number} tags are not as the file says and were left as they are"
+        ))),
+    }
+}
+
+/// The lines, where none is wrong; else each that is goes to standard error.
+async fn checked(
+    store: &SqlStore,
+    name: &str,
+    (lines, mut wrong): (Vec<Line>, Vec<(u64, String)>),
+) -> Result<Vec<Line>, Exit> {
+    let new: Vec<NewTag> = lines.iter().map(|line| line.new.clone()).collect();
+    for (line, refusal) in lines.iter().zip(store.vet_all(&new).await?) {
+        if let Some(refusal) = refusal {
+            wrong.push((line.number, refusal.to_string()));
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(lines);
+    }
+    wrong.sort();
+    for (number, reason) in &wrong {
+        note(&format!("{name}:{number}: {reason}"));
+    }
+    let number = wrong.len();
+    let plural = if number == 1 { "line is" } else { "lines are" };
+    Err(Exit::usage(format!(
+        "{name}: {number} {plural} wrong; nothing was written"
+    )))
+}
+
+/// Those that are not there yet; the others are counted.
+async fn missing(
+    store: &SqlStore,
+    lines: Vec<Line>,
+    summary: &mut Summary,
+) -> Result<Vec<Line>, Exit> {
+    let rows = all_rows(store).await?;
+    let rows: HashMap<&str, &TagRow> = rows.iter().map(|row| (row.biz_tag.as_str(), row)).collect();
+    let mut missing = Vec::new();
+    for line in lines {
+        match rows.get(line.new.tag.as_str()) {
+            None => missing.push(line),
+            // Made again above its old end, or refused with what that is.
+            Some(row) if row.retired => missing.push(line),
+            Some(row) => match difference(&line.new, row) {
+                None => summary.identical += 1,
+                Some(reason) => summary.different.push(line.different(reason)),
+            },
+        }
+    }
+    if summary.dry_run {
+        // A deleted tag whose end lies above the start would be refused.
+        missing.retain(|line| match rows.get(line.new.tag.as_str()) {
+            Some(row) if line.new.start < row.end() => {
+                let reason = format!(
+                    "biz_tag {} was deleted with its ids below {} claimed: it can be made again with \
+                     start {1} or more",
+                    row.biz_tag,
+                    row.end()
+                );
+                summary.different.push(line.different(reason));
+                false
+            }
+            _ => true,
+        });
+    }
+    Ok(missing)
+}
+
+/// In what a row is not as the file says. A row that was claimed from is further than its start.
+fn difference(new: &NewTag, row: &TagRow) -> Option<String> {
+    let name = &new.tag;
+    if row.step != new.step {
+        let (is, wanted) = (row.step, new.step);
+        Some(format!(
+            "biz_tag {name} exists with step {is}, not {wanted}"
+        ))
+    } else if row.description != new.description {
+        Some(format!("biz_tag {name} exists with another description"))
+    } else if row.max_id < new.start {
+        let (is, start) = (row.max_id, new.start);
+        Some(format!(
+            "biz_tag {name} exists with max_id {is}, below the start {start}"
+        ))
+    } else {
+        None
+    }
+}
+
+/// Makes them, batch by batch. One batch that meets a tag which is there already is made tag by tag.
+async fn create(store: &SqlStore, lines: &[Line], summary: &mut Summary) -> Result<(), Exit> {
+    let progress = progress(lines.len());
+    for batch in lines.chunks(BATCH) {
+        let new: Vec<NewTag> = batch.iter().map(|line| line.new.clone()).collect();
+        let done = match store.create_together(&new).await {
+            Ok(()) => {
+                summary.created += batch.len();
+                Ok(())
+            }
+            Err(StoreError::Exists(_) | StoreError::Rejected(_)) => {
+                one_by_one(store, batch, summary).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            progress.abandon();
+            let created = summary.created;
+            note(&format!(
+                "{created} tags were created before it failed; repeat the import to go on"
+            ));
+            return Err(error.into());
+        }
+        progress.inc(u64::try_from(batch.len()).unwrap_or(0));
+    }
+    progress.finish_and_clear();
+    Ok(())
+}
+
+async fn one_by_one(
+    store: &SqlStore,
+    batch: &[Line],
+    summary: &mut Summary,
+) -> Result<(), StoreError> {
+    for line in batch {
+        match store.create(&line.new).await {
+            Ok(()) => summary.created += 1,
+            Err(StoreError::Exists(reason) | StoreError::Rejected(reason)) => {
+                // Another may have made it meanwhile, just so.
+                match store.show(&line.new.tag).await {
+                    Ok(row) if !row.retired && difference(&line.new, &row).is_none() => {
+                        summary.identical += 1;
+                    }
+                    _ => summary.different.push(line.different(reason)),
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Drawn on standard error, and only where that is a terminal.
+fn progress(tags: usize) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(tags).unwrap_or(u64::MAX));
+    match ProgressStyle::with_template("{bar:40} {pos}/{len} tags, {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

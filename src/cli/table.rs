@@ -1,0 +1,114 @@
+//! `migrate` and `guard status`: the table as a whole.
+
+use super::{
+    Exit,
+    arguments::Migrate,
+    output::{Output, name_width},
+    tags::all_rows,
+};
+use crate::{config::Config, http::model::Tag, startup, storage::SegmentStore};
+use serde_json::json;
+use std::fmt::Write as _;
+
+/// `migrate up`, `migrate status`.
+pub(super) async fn migrate(
+    config: &Config,
+    command: &Migrate,
+    output: Output,
+) -> Result<(), Exit> {
+    let store = startup::store(config)?;
+    match command {
+        Migrate::Up => {
+            let applied = store.migrate_up().await?;
+            output.say(&json!({ "applied": applied }), || {
+                match applied.is_empty() {
+                    true => "nothing to do: the table is up to date".to_owned(),
+                    false => {
+                        let lines = applied.iter().map(|name| format!("applied {name}"));
+                        lines.collect::<Vec<_>>().join("\n")
+                    }
+                }
+            })?;
+        }
+        Migrate::Status => {
+            let migrations = store.migrate_status().await?;
+            let list = migrations.iter();
+            let list = list.map(|(name, applied)| json!({ "name": name, "applied": applied }));
+            let value = json!({ "migrations": list.collect::<Vec<_>>() });
+            output.say(&value, || {
+                let lines = migrations.iter().map(|(name, applied)| {
+                    let state = if *applied { "applied" } else { "pending" };
+                    format!("{state:<8} {name}")
+                });
+                lines.collect::<Vec<_>>().join("\n")
+            })?;
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+/// `guard status`.
+pub(super) async fn guard_status(config: &Config, output: Output) -> Result<(), Exit> {
+    let store = startup::store(config)?;
+    let report = store.check().await?;
+    let rows = match report.guard_active {
+        true => all_rows(&store).await?,
+        false => Vec::new(),
+    };
+    store.close().await;
+    let tags: Vec<Tag> = rows.iter().map(Tag::from).collect();
+    let value = json!({
+        "database": {
+            "description": report.description,
+            "guard_active": report.guard_active,
+            "tags": report.tags,
+            "warnings": report.warnings,
+        },
+        "tags": tags,
+    });
+    output.say(&value, || {
+        let mut text = format!(
+            "database  {}\nguard     {}\ntags      {}",
+            report.description,
+            if report.guard_active { "on" } else { "off" },
+            report.tags
+        );
+        for warning in &report.warnings {
+            let _ = write!(text, "\nwarning   {warning}");
+        }
+        if report.guard_active {
+            guard_rows(&mut text, &tags);
+        }
+        text
+    })
+}
+
+/// Per tag: how far it was claimed and where, how large claims were about to become, and how often the
+/// guard moved or raised it.
+fn guard_rows(text: &mut String, tags: &[Tag]) {
+    let width = name_width(tags);
+    let _ = write!(
+        text,
+        "\n\n{:<width$}  {:>19}  {:>19}  {:>12}  {:>5}  claimed on",
+        "biz_tag", "max_id", "claimed_to", "claimed_size", "moves"
+    );
+    for tag in tags {
+        let Some(guard) = &tag.guard else { continue };
+        let place = match (guard.here, guard.claimed_on.as_str()) {
+            (_, "") => "nowhere yet".to_owned(),
+            (true, _) => "this database server".to_owned(),
+            (false, other) => format!("{other}: the next claim moves it"),
+        };
+        let behind = match tag.max_id < guard.claimed_to {
+            true => "; max_id has gone backwards: the next claim raises it",
+            false => "",
+        };
+        let retired = if tag.retired { " (retired)" } else { "" };
+        let _ = write!(
+            text,
+            "\n{:<width$}  {:>19}  {:>19}  {:>12}  {:>5}  {place}{behind}{retired}",
+            tag.biz_tag, tag.max_id, guard.claimed_to, guard.claimed_size, guard.moves
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! Rows of the table and states of the actors, as the shapes of `model.rs`.
+
+use super::model::{Advanced, Database, Guard, LoadedTag, SegmentInUse, Server, Tag};
+use crate::{
+    actors::{ServerState, StoreHealth, TagStatus},
+    domain::BizTag,
+    storage::{self, GuardRow, TagRow},
+};
+
+impl From<&TagRow> for Tag {
+    fn from(row: &TagRow) -> Self {
+        Self {
+            biz_tag: row.biz_tag.clone(),
+            max_id: row.max_id,
+            step: row.step,
+            description: row.description.clone(),
+            retired: row.retired,
+            guard: row.guard.as_ref().map(Guard::from),
+        }
+    }
+}
+
+impl From<&GuardRow> for Guard {
+    fn from(row: &GuardRow) -> Self {
+        Self {
+            claimed_to: row.claimed_to,
+            claimed_size: row.claimed_size,
+            claimed_on: row.claimed_on.clone(),
+            here: row.here,
+            moves: row.moves,
+        }
+    }
+}
+
+impl From<ServerState> for Server {
+    fn from(state: ServerState) -> Self {
+        let (status, error) = match state.store {
+            StoreHealth::Starting => ("starting", None),
+            StoreHealth::Up => ("up", None),
+            StoreHealth::Down(reason) => ("down", Some(reason)),
+            StoreHealth::Unusable(reason) => ("unusable", Some(reason.to_string())),
+        };
+        let report = state.report.as_deref();
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_seconds: state.uptime.as_secs_f64(),
+            draining: state.draining,
+            tags_loaded: state.tags_loaded,
+            waiting_requests: state.waiting,
+            database: Database {
+                status: status.to_owned(),
+                error,
+                description: report.map(|report| report.description.clone()),
+                guard_active: report.map(|report| report.guard_active),
+                tags: report.map(|report| report.tags),
+                warnings: report.map_or_else(Vec::new, |report| report.warnings.clone()),
+                connections_idle: state.connections.0,
+                connections_in_use: state.connections.1,
+            },
+        }
+    }
+}
+
+impl From<&TagStatus> for LoadedTag {
+    fn from(status: &TagStatus) -> Self {
+        let (level, state) = (&status.level, status.state.as_ref());
+        let supply = level.supply_seconds();
+        let segments = state.map_or(&[][..], |state| &state.segments);
+        Self {
+            biz_tag: status.tag.to_string(),
+            left: state.map_or(level.left, |state| state.left),
+            rate: level.rate,
+            supply_seconds: supply.is_finite().then_some(supply),
+            step_in_force: state.map_or(level.step, |state| state.step),
+            claimed_to: level.max_id,
+            segments: segments.iter().copied().map(SegmentInUse::from).collect(),
+            loading: state.is_some_and(|state| state.loading),
+            restarts: state.map_or(0, |state| state.restarts),
+            last_error: state.and_then(|state| state.last_error.clone()),
+            responding: state.is_some(),
+        }
+    }
+}
+
+impl Advanced {
+    /// Of what the store did to a tag.
+    #[must_use]
+    pub fn of(tag: &BizTag, done: &storage::Advanced) -> Self {
+        Self {
+            biz_tag: tag.to_string(),
+            from: done.from,
+            max_id: done.to,
+            first_id: done.to.max(1),
+            note: "ids already in the memory of servers are still handed out".to_owned(),
+        }
+    }
+}
+
+impl From<(i64, i64, u64)> for SegmentInUse {
+    fn from((next, end, size): (i64, i64, u64)) -> Self {
+        Self {
+            first: end.saturating_sub_unsigned(size),
+            next,
+            end,
+            size,
+            left: u64::try_from(end - next).unwrap_or(0),
+        }
+    }
+}

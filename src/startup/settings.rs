@@ -1,0 +1,62 @@
+//! What the configuration means to the store and to the actors.
+
+use crate::{
+    actors::Settings,
+    config::{Config, Guard},
+    domain::StepSettings,
+    storage::{
+        StoreError,
+        sql::{GuardMode, SqlSettings, SqlStore},
+    },
+};
+
+/// The store that the configuration names.
+///
+/// # Errors
+/// [`StoreError`] where its URL or table name cannot be used. Nothing is connected to yet.
+pub fn store(config: &Config) -> Result<SqlStore, StoreError> {
+    let database = &config.database;
+    SqlStore::new(SqlSettings {
+        url: database.url.expose().to_owned(),
+        table: database.table.clone(),
+        max_connections: database.max_connections,
+        acquire_timeout: database.acquire_timeout,
+        statement_timeout: database.statement_timeout,
+        guard: match database.guard {
+            Guard::Auto => GuardMode::Auto,
+            Guard::On => GuardMode::On,
+            Guard::Off => GuardMode::Off,
+        },
+        failover_skip: database.failover_skip,
+        failover_limit: database.failover_limit,
+        server_identity: database.server_identity.clone(),
+        id_limit: config.allocation.id_limit,
+        max_step: config.allocation.max_step,
+    })
+}
+
+pub(super) fn actor_settings(config: &Config, workers: usize) -> Settings {
+    let (database, limits) = (&config.database, &config.limits);
+    let connections = usize::try_from(database.max_connections).unwrap_or(1);
+    Settings {
+        step: StepSettings {
+            segment_duration: config.allocation.segment_duration,
+            max_step: config.allocation.max_step,
+            outage_budget: config.allocation.outage_budget,
+        },
+        backoff_max: database.backoff_max,
+        // A claim is one statement; beside it the guard may read, move and claim again.
+        claim_timeout: (database.acquire_timeout + database.statement_timeout) * 4,
+        // One connection is left for checks.
+        claims: connections.saturating_sub(1).max(1),
+        request_deadline: limits.request_deadline,
+        max_waiting_per_tag: limits.max_waiting_per_tag,
+        max_waiting: limits.max_waiting,
+        workers,
+        unknown_tag_ttl: limits.unknown_tag_ttl,
+        unknown_tags: limits.unknown_tags,
+        max_loaded_tags: limits.max_loaded_tags,
+        idle_after: config.allocation.idle_after,
+        refresh: config.allocation.refresh,
+    }
+}
