@@ -145,7 +145,8 @@ impl Application {
         let metrics_server = serve_metrics(&setup, allocation.clone(), shared.clone())?;
         let (options, apart) =
             admin::options(&config, &allocation, store.clone(), &shared.settings)?;
-        let admin_server = admin::serve_admin(&setup, apart, shared.clone())?;
+        let admin_server =
+            admin::serve_admin(&setup, apart, options.alloc_tokens.clone(), shared.clone())?;
         let gate = Gate::new(&listener, tls.is_some())
             .map_err(|error| StartError::Internal(error.to_string()))?;
         let server = serve(

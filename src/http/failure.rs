@@ -24,7 +24,9 @@ pub(super) enum Refused {
     BadBody,
     #[error("the body did not arrive in time (server.header_timeout)")]
     BodyTooSlow,
-    #[error("no such path; see /alloc, /health, /livez, /readyz, /metrics, /openapi.json")]
+    #[error(
+        "no such path; see /alloc, /health, /livez, /readyz, /metrics, /openapi.json, /console"
+    )]
     NotFound,
     #[error("this path answers {0} only")]
     MethodNotAllowed(&'static str),

@@ -7,6 +7,7 @@
 //! | `/health`, `/livez`, `/readyz`, `/metrics` | `operations.rs` |
 //! | query and form; bodies | `parameters.rs`, `body.rs` |
 //! | `/admin/v1` | `admin/` |
+//! | `/console` | `console/` |
 //! | access tokens, and who may use `/alloc` | `tokens.rs`, `alloc_guard.rs` |
 //! | `/openapi.json` | `openapi.rs` |
 //! | error → status, code, body | `failure.rs` |
@@ -18,6 +19,7 @@ mod alloc;
 mod alloc_guard;
 mod body;
 mod connection;
+mod console;
 mod failure;
 mod observe;
 mod openapi;
@@ -37,6 +39,8 @@ pub use tokens::Tokens;
 use crate::{actors::Allocator, config::tokens::AllocToken, metrics::Metrics};
 use actix_web::{
     HttpResponse,
+    body::MessageBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     http::{Method, header},
     middleware, web,
 };
@@ -102,16 +106,67 @@ pub fn routes(
     allocator: Allocator,
     shared: Arc<Shared>,
     options: Options,
-) -> actix_web::App<
-    impl actix_web::dev::ServiceFactory<
-        actix_web::dev::ServiceRequest,
+) -> actix_web::App<impl AppFactory> {
+    let with_spans = shared.settings.sample_ratio > 0.0 || shared.settings.traced;
+    app(allocator, shared, with_spans)
+        .configure(|config| alloc_route(config, options.alloc_tokens))
+        .configure(|config| match options.admin {
+            Some(admin) => admin_routes(config, admin),
+            None => console::off(config),
+        })
+        .service(read_only("/health", operations::health))
+        .service(read_only("/livez", operations::livez))
+        .service(read_only("/readyz", operations::readyz))
+        .service(read_only("/metrics", operations::metrics))
+        .service(read_only("/openapi.json", openapi::document))
+}
+
+/// The admin API and the console, for a listener of their own; `/alloc` for the console's form.
+pub fn admin_app(
+    shared: Arc<Shared>,
+    admin: Arc<Admin>,
+    alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
+) -> actix_web::App<impl AppFactory> {
+    app(admin.allocation.allocator(), shared, false)
+        .configure(|config| alloc_route(config, alloc_tokens))
+        .configure(|config| admin_routes(config, admin))
+        .service(read_only("/openapi.json", openapi::document))
+}
+
+/// What makes the services of an `App`.
+pub trait AppFactory:
+    ServiceFactory<
+        ServiceRequest,
         Config = (),
-        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>,
+        Response = ServiceResponse<Self::Body>,
         Error = actix_web::Error,
         InitError = (),
-    >,
-> {
-    let with_spans = shared.settings.sample_ratio > 0.0 || shared.settings.traced;
+    >
+{
+    /// Of its answers.
+    type Body: MessageBody;
+}
+
+impl<T, B> AppFactory for T
+where
+    B: MessageBody,
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = actix_web::Error,
+            InitError = (),
+        >,
+{
+    type Body = B;
+}
+
+/// What all that is served has in common.
+fn app(
+    allocator: Allocator,
+    shared: Arc<Shared>,
+    with_spans: bool,
+) -> actix_web::App<impl AppFactory> {
     actix_web::App::new()
         .app_data(web::Data::new(allocator))
         .app_data(web::Data::from(shared))
@@ -121,44 +176,14 @@ pub fn routes(
             with_spans,
             TracingLogger::<RequestSpan>::new(),
         ))
-        .configure(|config| alloc_route(config, options.alloc_tokens))
-        .configure(|config| {
-            if let Some(admin) = options.admin {
-                admin::routes(config, admin);
-            }
-        })
-        .service(read_only("/health", operations::health))
-        .service(read_only("/livez", operations::livez))
-        .service(read_only("/readyz", operations::readyz))
-        .service(read_only("/metrics", operations::metrics))
-        .service(read_only("/openapi.json", openapi::document))
         .default_service(web::to(|| async {
             Failure::new(&Refused::NotFound).respond()
         }))
 }
 
-/// The admin API alone, for a listener of its own.
-pub fn admin_app(
-    shared: Arc<Shared>,
-    admin: Arc<Admin>,
-) -> actix_web::App<
-    impl actix_web::dev::ServiceFactory<
-        actix_web::dev::ServiceRequest,
-        Config = (),
-        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>,
-        Error = actix_web::Error,
-        InitError = (),
-    >,
-> {
-    actix_web::App::new()
-        .app_data(web::Data::new(admin.allocation.allocator()))
-        .app_data(web::Data::from(shared))
-        .wrap(middleware::from_fn(observe::observe))
-        .configure(|config| admin::routes(config, admin))
-        .service(read_only("/openapi.json", openapi::document))
-        .default_service(web::to(|| async {
-            Failure::new(&Refused::NotFound).respond()
-        }))
+fn admin_routes(config: &mut web::ServiceConfig, admin: Arc<Admin>) {
+    admin::routes(config, admin);
+    console::routes(config);
 }
 
 /// `/alloc`; where anyone may ask, nothing stands before it.

@@ -1,10 +1,13 @@
-//! What is served where tokens are configured: the admin API, on the API's port or its own, and the
-//! guard before `/alloc`.
+//! What is served where tokens are configured: the admin API with its console, on the API's port or its
+//! own, and the guard before `/alloc`.
 
 use super::{StartError, listen::Setup};
 use crate::{
     actors::Allocation,
-    config::{Config, tokens::Entry},
+    config::{
+        Config,
+        tokens::{AllocToken, Entry},
+    },
     http::{self, Admin, Options, Tokens},
     storage::SegmentStore,
 };
@@ -60,6 +63,7 @@ pub(super) fn options(
 pub(super) fn serve_admin(
     setup: &Setup<'_>,
     admin: Option<Arc<Admin>>,
+    alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
     shared: Arc<http::Shared>,
 ) -> Result<Option<Server>, StartError> {
     let config = setup.config;
@@ -71,7 +75,7 @@ pub(super) fn serve_admin(
         keys: "admin.bind",
         error,
     };
-    let app = move || http::admin_app(shared.clone(), admin.clone());
+    let app = move || http::admin_app(shared.clone(), admin.clone(), alloc_tokens.clone());
     let server = HttpServer::new(app)
         .workers(1)
         .max_connection_rate(config.server.max_connections)

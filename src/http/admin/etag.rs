@@ -11,13 +11,24 @@ use sha2::{Digest as _, Sha256};
 
 /// Of what an administrator changes.
 pub(super) fn of(row: &TagRow) -> EntityTag {
+    EntityTag::new_strong(digest([
+        &row.step.to_be_bytes()[..],
+        &[u8::from(row.retired)],
+        row.description.as_bytes(),
+    ]))
+}
+
+/// The text of an entity tag: 96 bits of SHA-256, in hexadecimal.
+pub(in crate::http) fn digest<const N: usize>(parts: [&[u8]; N]) -> String {
     let mut hash = Sha256::new();
-    hash.update(row.step.to_be_bytes());
-    hash.update([u8::from(row.retired)]);
-    hash.update(row.description.as_bytes());
+    for part in parts {
+        hash.update(part);
+    }
     let hash = hash.finalize();
-    let text = hash.iter().take(12).map(|byte| format!("{byte:02x}"));
-    EntityTag::new_strong(text.collect())
+    hash.iter()
+        .take(12)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Whether the conditions of a change hold for the row there is, if any; what the change may rest on.

@@ -18,7 +18,7 @@
 mod audit;
 mod call;
 mod convert;
-mod etag;
+pub(super) mod etag;
 pub mod model;
 pub(super) mod problem;
 mod refusals;

@@ -1,0 +1,101 @@
+//! `/console`: one page for operators, served from the binary. It shows and changes what the admin API
+//! lets it, with the token that is typed into it, and needs no other server.
+//!
+//! The page is plain modules of JavaScript; `page/lit-html.js` is lit-html 3.3.3 as published (BSD-3-Clause).
+//! Nothing is inline and nothing comes from elsewhere, so the Content-Security-Policy allows neither.
+
+use super::{admin::etag, read_only};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, ETag, EntityTag, Header as _, IfNoneMatch},
+    },
+    web,
+};
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types lit-html";
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const ICON: &str = "image/svg+xml";
+
+macro_rules! files {
+    ($($name:literal $kind:expr),+ $(,)?) => {
+        [$(($name, $kind, include_str!(concat!("page/", $name)))),+]
+    };
+}
+
+/// Name, media type and text of what the page loads.
+const FILES: [(&str, &str, &str); 15] = files![
+    "api.js" SCRIPT,
+    "app.js" SCRIPT,
+    "buffers.js" SCRIPT,
+    "create.js" SCRIPT,
+    "format.js" SCRIPT,
+    "forms.js" SCRIPT,
+    "icon.svg" ICON,
+    "lit-html.js" SCRIPT,
+    "say.js" SCRIPT,
+    "server.js" SCRIPT,
+    "state.js" SCRIPT,
+    "style.css" STYLE,
+    "tag.js" SCRIPT,
+    "tags.js" SCRIPT,
+    "token.js" SCRIPT,
+];
+
+const INDEX: &str = include_str!("page/index.html");
+const OFF: &str = include_str!("page/off.html");
+
+/// The page and what it loads.
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(file("/console", HTML, INDEX));
+    for (name, kind, text) in FILES {
+        config.service(file(&format!("/console/{name}"), kind, text));
+    }
+}
+
+/// Says, where the admin API is not served, what to do about it.
+pub(super) fn off(config: &mut web::ServiceConfig) {
+    let answer = || async { head(StatusCode::NOT_FOUND, HTML).body(OFF) };
+    config.service(read_only("/console", answer));
+}
+
+fn file(path: &str, kind: &'static str, text: &'static str) -> actix_web::Resource {
+    let answer = move |request: HttpRequest| async move {
+        let tag = EntityTag::new_strong(etag::digest([text.as_bytes()]));
+        if is_known(&request, &tag) {
+            return head(StatusCode::NOT_MODIFIED, kind)
+                .insert_header(ETag(tag))
+                .finish();
+        }
+        head(StatusCode::OK, kind)
+            .insert_header(ETag(tag))
+            .body(text)
+    };
+    read_only(path, answer)
+}
+
+/// Another version of the program brings another page: it is asked for each time.
+fn head(status: StatusCode, kind: &'static str) -> actix_web::HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((header::CONTENT_TYPE, kind))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"));
+    response
+}
+
+fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(known)) => known.iter().any(|known| known.weak_eq(tag)),
+        Err(_) => false,
+    }
+}

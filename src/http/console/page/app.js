@@ -1,0 +1,61 @@
+// The console: one page that draws what `state.js` knows. Text reaches the document as text only.
+
+import { html, render, nothing } from "./lit-html.js";
+import { create } from "./create.js";
+import { server } from "./server.js";
+import { changed, live, onChange, refreshNow, state } from "./state.js";
+import { tag } from "./tag.js";
+import { tags } from "./tags.js";
+import { signInForm } from "./token.js";
+
+const root = document.getElementById("page");
+
+// A dialog lives for as long as there is something to say in it.
+function dialog(label, content, key) {
+  return content === nothing ? nothing : html`<dialog aria-labelledby=${label} @close=${() => close(key)}>${content}</dialog>`;
+}
+
+function close(key) {
+  state[key] = null;
+  if (location.hash) history.replaceState(null, "", location.pathname);
+  changed();
+}
+
+function page() {
+  if (!state.token) return signInForm();
+  return html`
+    ${server()}
+    <main>${tags()}</main>
+    ${dialog("tag-title", tag(), "open")}
+    ${dialog("create-title", create(), "creating")}`;
+}
+
+const shown = new WeakSet();
+let drawing = false;
+function draw() {
+  if (drawing) return;
+  drawing = true;
+  queueMicrotask(() => {
+    drawing = false;
+    render(page(), root);
+    for (const it of root.querySelectorAll("dialog")) {
+      if (!shown.has(it)) it.showModal();
+      shown.add(it);
+    }
+  });
+}
+
+onChange(draw);
+addEventListener("hashchange", openNamed);
+
+// `/console#tag=order` opens that tag.
+function openNamed() {
+  const name = new URLSearchParams(location.hash.slice(1)).get("tag");
+  if (!name) return;
+  state.open = { name, said: {} };
+  refreshNow();
+}
+
+openNamed();
+draw();
+live();

@@ -1,0 +1,34 @@
+// The dialog that creates a tag.
+
+import { html, nothing } from "./lit-html.js";
+import { call, json, pathOf } from "./api.js";
+import { count } from "./format.js";
+import { asking, whole } from "./forms.js";
+import { said } from "./say.js";
+import { state } from "./state.js";
+
+async function ask(fields) {
+  const name = fields.get("name").trim();
+  const body = json({ step: whole(fields, "step"), start: whole(fields, "start"), description: fields.get("description") });
+  const { data } = await call(state.token, "PUT", pathOf(name), body, { "if-none-match": "*" });
+  return `${data.biz_tag} is there: ids from ${data.max_id === 0 ? 1 : data.max_id}, ${count(data.step)} a claim.`;
+}
+
+export function create() {
+  const { creating } = state;
+  if (!creating) return nothing;
+  return html`<form @submit=${asking(creating, "said", ask, { clears: true })}>
+    <h2 id="create-title">Create a tag</h2>
+    <label>Name <input name="name" required maxlength="128" spellcheck="false" autocomplete="off" autofocus></label>
+    <label>Step <input name="step" inputmode="numeric" required value="1000" aria-describedby="step-hint"></label>
+    <p id="step-hint" class="hint">Ids per claim, at the least: about what is used in ten seconds. Servers claim more where a tag is busy.</p>
+    <label>First id <input name="start" inputmode="numeric" placeholder="1" aria-describedby="start-hint"></label>
+    <p id="start-hint" class="hint">Above every id in use already. The name of a deleted tag begins above its old end.</p>
+    <label>Description <input name="description" maxlength="1024"></label>
+    ${said(creating.said)}
+    <div class="buttons">
+      <button type="button" @click=${(event) => event.target.closest("dialog").close()}>Close</button>
+      <button class="primary" aria-disabled=${creating.saidBusy === true}>Create</button>
+    </div>
+  </form>`;
+}

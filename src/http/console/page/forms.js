@@ -1,0 +1,36 @@
+// Forms that ask the server for something and show beside them what came of it.
+
+import { Refused } from "./api.js";
+import { changed, refreshNow, signOut } from "./state.js";
+
+// A handler of `submit`: `ask(fields)` gives the text of the success. What was typed stays in the form
+// unless it succeeded and `clears` says so. One answer at a time.
+export function asking(holder, key, ask, { clears = false } = {}) {
+  return async (event) => {
+    event.preventDefault();
+    const form = event.target;
+    if (holder[`${key}Busy`]) return;
+    holder[`${key}Busy`] = true;
+    holder[key] = null;
+    changed();
+    try {
+      holder[key] = { good: await ask(new FormData(form)) };
+      if (clears) form.reset();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (error.status === 401 && error.code === "unauthorized" && key !== "ids") return signOut(error);
+      holder[key] = { refused: error };
+    } finally {
+      holder[`${key}Busy`] = false;
+    }
+    refreshNow();
+  };
+}
+
+// What was typed as a whole number; `undefined` where nothing was.
+export function whole(fields, name) {
+  const text = fields.get(name)?.trim().replace(/[\s,_]/g, "");
+  if (!text) return undefined;
+  if (!/^\d+$/.test(text)) throw new Refused(0, "Not a number", `${name} is a whole number, written with digits.`);
+  return BigInt(text);
+}

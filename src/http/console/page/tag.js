@@ -1,0 +1,144 @@
+// The dialog of one tag: what is known of it, and what can be done with it.
+
+import { html, nothing } from "./lit-html.js";
+import { Refused, call, json, pathOf } from "./api.js";
+import { buffers, segments, words } from "./buffers.js";
+import { count, duration, rate } from "./format.js";
+import { asking, whole } from "./forms.js";
+import { problem, said } from "./say.js";
+import { changed, state } from "./state.js";
+import { badges } from "./tags.js";
+
+const fact = (name, value, field) => html`<div><dt>${name}</dt><dd data-field=${field ?? nothing}>${value}</dd></div>`;
+
+function facts({ row, loaded }) {
+  return html`<dl class="facts">
+    ${fact("max_id", row.max_id, "max_id")}
+    ${fact("Step of the row", count(row.step), "step")}
+    ${loaded ? html`
+      ${fact("Step in force here", count(loaded.step_in_force), "step_in_force")}
+      ${fact("Rate", rate(loaded.rate))}
+      ${fact("Ids in memory", count(loaded.left), "left")}
+      ${fact("Supply", duration(loaded.supply_seconds))}
+      ${fact("Claimed here to", loaded.claimed_to)}
+      ${fact("Restarts", count(loaded.restarts))}` : nothing}
+    ${row.guard ? html`
+      ${fact("Guard: claimed to", row.guard.claimed_to)}
+      ${fact("Guard: moves", count(row.guard.moves))}` : nothing}
+  </dl>
+  ${loaded ? html`<p class="drawn">${buffers(loaded)}<small>${words(loaded)}</small></p>${segments(loaded)}`
+    : html`<p class="hint">This server has not loaded it: nobody has asked here for its ids lately.</p>`}
+  ${loaded?.last_error ? html`<div class="message bad"><strong>The newest claim failed</strong> ${loaded.last_error}</div>` : nothing}`;
+}
+
+const send = (method, path, body, etag) =>
+  call(state.token, method, path, body, etag ? { "if-match": etag } : {});
+
+// What was answered replaces what was known; the form begins anew from it.
+function taken(open, { data, etag }) {
+  Object.assign(open, { row: data, etag, form: { row: data, etag } });
+}
+
+function change(open) {
+  const { form, row } = open;
+  const moved = form.etag !== open.etag;
+  const ask = async (fields) => {
+    const wanted = { step: whole(fields, "step"), description: fields.get("description") };
+    taken(open, await send("PATCH", pathOf(open.name), json(wanted), form.etag));
+    return "Saved. Servers take a step up at their next claim.";
+  };
+  // The fields show what there is now, or stay as typed; either way the change rests on what there is now.
+  const restOn = (shown) => {
+    open.form = { row: shown, etag: open.etag };
+    open.said.change = null;
+    changed();
+  };
+  const takeTheirs = (event) => {
+    event.target.closest("form").reset();
+    restOn(row);
+  };
+  return html`<form @submit=${asking(open.said, "change", ask)}>
+    <h3>Change</h3>
+    <label>Step <input name="step" inputmode="numeric" required value=${form.row.step}></label>
+    <label>Description <input name="description" maxlength="1024" value=${form.row.description}></label>
+    ${moved ? html`<div class="message warn" role="alert"><strong>Changed by someone else meanwhile</strong>
+      step ${count(row.step)}, description “${row.description}”.
+      <button type="button" @click=${takeTheirs}>Take theirs</button>
+      <button type="button" @click=${() => restOn(form.row)}>Keep mine</button></div>` : nothing}
+    ${said(open.said.change)}
+    <button class="primary">Save</button>
+  </form>`;
+}
+
+function allocate(open) {
+  const ask = async (fields) => {
+    const wanted = new URLSearchParams({ biz_tag: open.name, count: whole(fields, "count") ?? 1n });
+    const { data } = await call(fields.get("alloc_token")?.trim(), "GET", `/alloc?${wanted}`);
+    open.ids = data.ids;
+    return `${count(data.ids.length)} taken; nobody else gets them.`;
+  };
+  const refused = open.said.ids?.refused;
+  open.needsToken ||= refused?.status === 401 || refused?.status === 403;
+  return html`<form @submit=${asking(open.said, "ids", ask)}>
+    <h3>Take ids</h3>
+    <label>How many <input name="count" inputmode="numeric" value="1" required></label>
+    ${open.needsToken ? html`<label>Token of <code>alloc.tokens_file</code>
+      <input name="alloc_token" type="password" autocomplete="off" spellcheck="false"></label>` : nothing}
+    <button>Take</button>
+    ${said(open.said.ids)}
+    ${open.ids && !refused ? html`<output class="ids" data-field="ids">${open.ids.join(" ")}</output>` : nothing}
+  </form>`;
+}
+
+function advance(open) {
+  const ask = async (fields) => {
+    const amount = whole(fields, "amount");
+    if (amount === undefined) throw new Refused(0, "Nothing to do", "Say how far.");
+    const body = json({ [fields.get("way")]: amount });
+    const { data } = await send("POST", `${pathOf(open.name)}/advance`, body);
+    return `From ${data.from} to ${data.max_id}: the first id of the next claim is ${data.first_id}; ${data.note}.`;
+  };
+  return html`<form @submit=${asking(open.said, "advance", ask, { clears: true })}>
+    <h3>Advance max_id</h3>
+    <p class="hint">Later claims take higher ids. It cannot be taken back.</p>
+    <fieldset class="inline"><legend class="hidden">How</legend>
+      <label class="check"><input type="radio" name="way" value="by" checked> by so many</label>
+      <label class="check"><input type="radio" name="way" value="to"> to an id</label></fieldset>
+    <label>How far <input name="amount" inputmode="numeric" required></label>
+    ${said(open.said.advance)}
+    <button>Advance</button>
+  </form>`;
+}
+
+function remove(open) {
+  const ask = async (fields) => {
+    const confirm = fields.get("confirm");
+    if (confirm !== open.name) throw new Refused(0, "Not deleted", `Type ${open.name} to delete it.`);
+    const path = `${pathOf(open.name)}?${new URLSearchParams({ confirm })}`;
+    taken(open, await send("DELETE", path, undefined, open.form.etag));
+    return `${open.name} is deleted: nobody claims it any more. Its row stays, so that no id comes twice.`;
+  };
+  return html`<form @submit=${asking(open.said, "remove", ask)}>
+    <h3>Delete</h3>
+    <p class="hint">Callers get <code>unknown_tag</code>: from this server at once, from others within <code>allocation.refresh</code>.</p>
+    <label>Its name, to be sure <input name="confirm" autocomplete="off" spellcheck="false" required></label>
+    ${said(open.said.remove)}
+    <button class="danger">Delete</button>
+  </form>`;
+}
+
+export function tag() {
+  const { open } = state;
+  if (!open) return nothing;
+  const { row, loaded } = open;
+  return html`
+    <div class="bar">
+      <h2 id="tag-title">${open.name}</h2>
+      <span>${badges(row, loaded)}</span>
+      <button autofocus @click=${(event) => event.target.closest("dialog").close()}>Close</button>
+    </div>
+    ${open.refused ? problem(open.refused) : nothing}
+    ${row ? facts(open) : open.refused ? nothing : html`<p class="hint">Asking…</p>`}
+    ${row?.retired ? html`${said(open.said.remove)}<p class="hint">It is deleted. Create it again, above ${row.max_id}, to use the name once more.</p>` : nothing}
+    ${row && open.form && !row.retired ? html`<div class="forms">${allocate(open)}${change(open)}${advance(open)}${remove(open)}</div>` : nothing}`;
+}
