@@ -204,13 +204,16 @@ async fn the_admin_api_has_a_listener_of_its_own_where_that_is_wanted() {
         Client::new(&base, "").get(TAGS).await.problem(401),
         "unauthorized"
     );
-    assert_eq!(admin.get("/alloc?biz_tag=test").await.status, 404);
+    // The console's form takes ids there, and its page is there and not on the API's port.
+    assert_eq!(admin.get("/alloc?biz_tag=test").await.ids(), [1]);
+    assert_eq!(admin.get("/console").await.status, 200);
+    assert_eq!(server.get("/console").await.status, 404);
     // Counted as those of the API are.
     let metrics = server.get("/metrics").await.body;
     assert!(metrics.contains("route=\"/admin/v1/tags\""), "{metrics}");
     let here = Client::new(&server.base, &tokens.both).get(TAGS).await;
     assert_eq!((here.status, here.code().as_str()), (404, "not_found"));
-    assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
+    assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [2]);
 }
 
 #[tokio::test]

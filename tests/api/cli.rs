@@ -118,7 +118,7 @@ async fn config_check_prints_what_counts_without_the_password() {
     let settings = [("database.url", url), ("limits.max_count", "123")];
     let output = run(directory.path(), &settings, &["config", "check"]).await;
     assert_eq!(output.code, Some(0), "{}", output.stderr);
-    let all = output.stdout + &output.stderr;
+    let all = output.stdout + output.stderr.as_str();
     assert!(all.contains("123") && all.contains("db.example"), "{all}");
     assert!(!all.contains("s3cr3tw0rd"), "{all}");
 }

@@ -14,11 +14,8 @@ use tokio::task::JoinSet;
 /// A MariaDB whose counters nobody else moves, with the database `ids`, and a way to look at them.
 async fn own() -> (OwnMariaDb, DatabaseConnection, String) {
     let database = OwnMariaDb::start(&[]).await;
-    let look = connect(&database.url()).await;
-    let create = "CREATE DATABASE ids";
-    look.execute_unprepared(create).await.unwrap();
-    let url = format!("{}/ids", database.url());
-    prepare(&url, &[]).await;
+    let url = database.holding(&[]).await;
+    let look = connect(&url).await;
     (database, look, url)
 }
 

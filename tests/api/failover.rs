@@ -214,11 +214,7 @@ async fn a_pool_that_sits_on_a_demoted_primary_leaves_it_and_gives_no_id_twice()
 async fn with_statement_the_server_says_that_the_guard_is_off() {
     let arguments = ["--log-bin=binlog", "--binlog-format=STATEMENT"];
     let database = OwnMariaDb::start(&arguments).await;
-    let root = connect(&database.url()).await;
-    let create = "CREATE DATABASE ids";
-    root.execute_unprepared(create).await.unwrap();
-    let url = format!("{}/ids", database.url());
-    prepare(&url, &[("busy", 0, STEP)]).await;
+    let url = database.holding(&[("busy", 0, STEP)]).await;
     let server = Server::on(&url).await;
     server.ids("busy", COUNT).await;
     assert_eq!(server.metric("id_alloc_guard_active ").await, Some(0.0));
@@ -230,11 +226,7 @@ async fn with_statement_the_server_says_that_the_guard_is_off() {
 #[tokio::test]
 async fn with_statement_a_replica_follows_the_claims() {
     let databases = Replicated::start("STATEMENT").await;
-    let root = connect(&databases.primary.url()).await;
-    let create = "CREATE DATABASE ids";
-    root.execute_unprepared(create).await.unwrap();
-    let url = format!("{}/ids", databases.primary.url());
-    prepare(&url, &[("busy", 0, STEP)]).await;
+    let url = databases.primary.holding(&[("busy", 0, STEP)]).await;
     let server = Server::on(&url).await;
     let mut last = 0;
     for _ in 0..10 {

@@ -2,22 +2,17 @@
 //! or a clear refusal, and never an id twice.
 
 use crate::support::checks::assert_distinct;
-use crate::support::database::{TestDatabase, connect};
+use crate::support::database::TestDatabase;
 use crate::support::mariadb::OwnMariaDb;
 use crate::support::proxy::{Link, Proxy};
 use crate::support::server::{Server, prepare};
-use sea_orm::ConnectionTrait;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// A private MariaDB with the database `ids` and the tag `test`, and a server that has ids in memory.
 async fn serving(arguments: &[&str], step: i64) -> (OwnMariaDb, Server, Vec<i64>) {
     let database = OwnMariaDb::start(arguments).await;
-    let root = connect(&database.url()).await;
-    let create = "CREATE DATABASE ids";
-    root.execute_unprepared(create).await.unwrap();
-    let url = format!("{}/ids", database.url());
-    prepare(&url, &[("test", 0, step)]).await;
+    let url = database.holding(&[("test", 0, step)]).await;
     let server = Server::on(&url).await;
     let ids = server.ids("test", 10).await;
     (database, server, ids)

@@ -1,10 +1,8 @@
 //! What stands in the log: one line per change of state, not per retry, and what it means for callers.
 
-use crate::support::database::connect;
 use crate::support::mariadb::OwnMariaDb;
 use crate::support::server::{Server, prepare};
 use crate::support::{PATIENCE, eventually};
-use sea_orm::ConnectionTrait;
 
 fn count(log: &str, text: &str) -> usize {
     log.lines().filter(|line| line.contains(text)).count()
@@ -13,11 +11,7 @@ fn count(log: &str, text: &str) -> usize {
 #[tokio::test]
 async fn an_outage_is_told_when_it_begins_and_when_it_ends_however_many_claims_fail() {
     let mut database = OwnMariaDb::start(&[]).await;
-    let root = connect(&database.url()).await;
-    let create = "CREATE DATABASE ids";
-    root.execute_unprepared(create).await.unwrap();
-    let url = format!("{}/ids", database.url());
-    prepare(&url, &[("test", 0, 10), ("other", 0, 10)]).await;
+    let url = database.holding(&[("test", 0, 10), ("other", 0, 10)]).await;
     let server = Server::start(&[
         ("database.url", url.as_str()),
         ("database.acquire_timeout", "500ms"),

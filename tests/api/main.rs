@@ -24,6 +24,8 @@ mod cli_remote;
 mod cli_shell;
 mod cold;
 mod connections;
+mod console;
+mod console_refusals;
 mod crashes;
 mod deploy;
 mod drain;

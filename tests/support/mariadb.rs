@@ -1,6 +1,7 @@
 //! A MariaDB that belongs to one test, which may kill it, stop it and start it again.
 
 use super::database::connect;
+use super::server::prepare;
 use super::{eventually, free_port, signal};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TryGetable};
 use std::path::PathBuf;
@@ -63,6 +64,16 @@ impl OwnMariaDb {
         let mut database = Self::prepare(arguments).await;
         database.restart().await;
         database
+    }
+
+    /// Makes the database `ids` with these tags (name, start, step); its address.
+    pub(crate) async fn holding(&self, tags: &[(&str, i64, i64)]) -> String {
+        let root = connect(&self.url()).await;
+        let create = "CREATE DATABASE ids";
+        root.execute_unprepared(create).await.expect(create);
+        let url = format!("{}/ids", self.url());
+        prepare(&url, tags).await;
+        url
     }
 
     /// `mysql://root@127.0.0.1:PORT`.

@@ -3,6 +3,7 @@
 //! | what you want to see | file |
 //! |---|---|
 //! | calls of the admin API, files of tokens | `admin.rs` |
+//! | a Chromium that looks at pages | `browser.rs` |
 //! | a database per test on every server of the run | `database.rs` |
 //! | `id-alloc` as a process | `server.rs` |
 //! | a response, its ids, its code | `http.rs` |
@@ -30,6 +31,7 @@
 )]
 
 pub(crate) mod admin;
+pub(crate) mod browser;
 pub(crate) mod callers;
 pub(crate) mod checks;
 pub(crate) mod database;

@@ -31,7 +31,7 @@ pub(crate) fn promtool(arguments: &[&str], input: &str) {
         .output()
         .expect("promtool: run ./scripts/test");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let said = text(&output.stdout) + &text(&output.stderr);
+    let said = text(&output.stdout) + text(&output.stderr).as_str();
     assert!(output.status.success(), "promtool {arguments:?}:\n{said}");
 }
 

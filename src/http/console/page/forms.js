@@ -1,7 +1,7 @@
 // Forms that ask the server for something and show beside them what came of it.
 
 import { Refused } from "./api.js";
-import { changed, refreshNow, signOut } from "./state.js";
+import { changed, refreshNow } from "./state.js";
 
 // A handler of `submit`: `ask(fields)` gives the text of the success. What was typed stays in the form
 // unless it succeeded and `clears` says so. One answer at a time.
@@ -15,10 +15,12 @@ export function asking(holder, key, ask, { clears = false } = {}) {
     changed();
     try {
       holder[key] = { good: await ask(new FormData(form)) };
-      if (clears) form.reset();
+      if (clears) {
+        form.reset();
+        form.querySelector("input").focus();
+      }
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      if (error.status === 401 && error.code === "unauthorized" && key !== "ids") return signOut(error);
       holder[key] = { refused: error };
     } finally {
       holder[`${key}Busy`] = false;

@@ -98,6 +98,9 @@ async function readOpen(rowToo) {
   open.loaded = (await loaded).data;
 }
 
+const notAccepted = new Refused(401, "Token not accepted",
+  "This server's admin.tokens_file does not hold it, or not any more.");
+
 let rowsDue = 0;
 let wake = () => {};
 
@@ -118,7 +121,8 @@ async function refresh() {
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (token !== state.token) return;
-    if (error.status === 401 || (error.status === 403 && !state.server)) return signOut(error);
+    if (error.status === 401) return signOut(notAccepted);
+    if (error.status === 403 && !state.server) return signOut(error);
     state.stale = { error, since: state.stale?.since ?? Date.now() };
   }
 }

@@ -16,6 +16,7 @@ function facts({ row, loaded }) {
     ${fact("max_id", row.max_id, "max_id")}
     ${fact("Step of the row", count(row.step), "step")}
     ${loaded ? html`
+      ${fact("Next id here", loaded.segments[0]?.next ?? "—", "next")}
       ${fact("Step in force here", count(loaded.step_in_force), "step_in_force")}
       ${fact("Rate", rate(loaded.rate))}
       ${fact("Ids in memory", count(loaded.left), "left")}
