@@ -19,6 +19,13 @@ export class Refused extends Error {
     super(detail);
     Object.assign(this, { status, title, detail, code });
   }
+
+  // Whatever was thrown; a fault of this page is said on it too.
+  static of(error) {
+    if (error instanceof Refused) return error;
+    console.error(error);
+    return new Refused(0, "This page failed", error.message, "page_failed");
+  }
 }
 
 const PATIENCE = 15_000;

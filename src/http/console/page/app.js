@@ -3,7 +3,7 @@
 import { html, render, nothing } from "./lit-html.js";
 import { create } from "./create.js";
 import { server } from "./server.js";
-import { changed, live, onChange, refreshNow, state } from "./state.js";
+import { changed, onChange, refreshNow, state } from "./state.js";
 import { tag } from "./tag.js";
 import { tags } from "./tags.js";
 import { signInForm } from "./token.js";
@@ -58,4 +58,3 @@ function openNamed() {
 
 openNamed();
 draw();
-live();

@@ -20,8 +20,7 @@ export function asking(holder, key, ask, { clears = false } = {}) {
         form.querySelector("input").focus();
       }
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      holder[key] = { refused: error };
+      holder[key] = { refused: Refused.of(error) };
     } finally {
       holder[`${key}Busy`] = false;
     }

@@ -2,13 +2,14 @@
 
 import { html, nothing } from "./lit-html.js";
 
-export const problem = (refused) => html`<div class="message bad" role="alert">
-  <strong>${refused.title}</strong> ${refused.detail}${refused.code ? html` <code>${refused.code}</code>` : nothing}</div>`;
+const bad = (it) => html`<strong>${it.title}</strong> ${it.detail}${it.code ? html` <code>${it.code}</code>` : nothing}`;
 
-export const good = (text) => html`<div class="message good" role="status">${text}</div>`;
+export const problem = (refused) => html`<div class="message bad" role="alert">${bad(refused)}</div>`;
 
-// `{ good: text }`, `{ refused: Refused }` or nothing.
+// `{ good: text }`, `{ refused: Refused }` or nothing. The region is always there: readers of screens
+// announce what comes into one they know.
 export function said(it) {
-  if (it?.refused) return problem(it.refused);
-  return it?.good ? good(it.good) : nothing;
+  const message = it?.refused ? html`<div class="message bad">${bad(it.refused)}</div>`
+    : it?.good ? html`<div class="message good">${it.good}</div>` : nothing;
+  return html`<div aria-live="polite">${message}</div>`;
 }

@@ -53,92 +53,101 @@ function query() {
 
 export function turnTo(change) {
   Object.assign(state, change);
-  state.loaded = new Map();
   refreshNow();
 }
 
-async function readRows() {
-  const asked = query();
-  try {
-    const { data } = await call(state.token, "GET", `/admin/v1/tags?${asked}`);
-    if (asked !== query()) return;
-    Object.assign(state, { rows: data.tags, next: data.next, rowsAt: Date.now(), rowsRefused: null });
-  } catch (error) {
-    if (!(error instanceof Refused) || error.status === 401) throw error;
-    if (asked === query()) state.rowsRefused = error;
-  }
-}
+// An answer counts only where the same would still be asked.
+const asked = () => `${state.token} ${query()}`;
 
+// From this server's memory.
 async function readMemory() {
-  const asked = query();
-  const [server, loaded] = await Promise.all([
+  const question = asked();
+  const { open } = state;
+  const [server, loaded, one] = await Promise.all([
     call(state.token, "GET", "/admin/v1/server"),
-    call(state.token, "GET", `/admin/v1/server/tags?${asked}`),
+    call(state.token, "GET", `/admin/v1/server/tags?${query()}`),
+    open && call(state.token, "GET", `/admin/v1/server/tags/${encodeURIComponent(open.name)}`).catch(notLoaded),
   ]);
+  if (question !== asked()) return;
   state.server = server.data;
-  if (asked === query()) state.loaded = new Map(loaded.data.tags.map((tag) => [tag.biz_tag, tag]));
+  state.loaded = new Map(loaded.data.tags.map((tag) => [tag.biz_tag, tag]));
+  state.stale = null;
+  if (open) open.loaded = one.data;
 }
 
-// What an open dialog shows of its tag.
-async function readOpen(rowToo) {
+function notLoaded(error) {
+  if (error.code === "tag_not_loaded" || error.code === "invalid_biz_tag") return { data: null };
+  throw error;
+}
+
+// From the database, which may be slow or dead.
+async function readRows() {
+  const question = asked();
   const { open } = state;
-  if (!open) return;
-  const refusals = (expected) => (error) => {
-    if (!(error instanceof Refused) || error.status === 401) throw error;
-    open.refused = error.code === expected ? null : error;
-    return { data: null };
-  };
-  const path = `/admin/v1/server/tags/${encodeURIComponent(open.name)}`;
-  const loaded = call(state.token, "GET", path).catch(refusals("tag_not_loaded"));
-  if (rowToo) {
-    const row = await call(state.token, "GET", pathOf(open.name)).catch(refusals());
-    if (row.data) Object.assign(open, { row: row.data, etag: row.etag, refused: null });
-    open.form ??= row.data && { row: row.data, etag: row.etag };
+  const [page, row] = await Promise.allSettled([
+    call(state.token, "GET", `/admin/v1/tags?${query()}`),
+    open && call(state.token, "GET", pathOf(open.name)),
+  ]);
+  if (question !== asked()) return;
+  if (row.reason) open.refused = row.reason;
+  if (row.value) {
+    const { data, etag } = row.value;
+    Object.assign(open, { row: data, etag, refused: null });
+    open.form ??= { row: data, etag };
   }
-  open.loaded = (await loaded).data;
+  if (page.reason) throw page.reason;
+  Object.assign(state, { rows: page.value.data.tags, next: page.value.data.next, rowsAt: Date.now(), rowsRefused: null });
 }
 
 const notAccepted = new Refused(401, "Token not accepted",
   "This server's admin.tokens_file does not hold it, or not any more.");
 
-let rowsDue = 0;
-let wake = () => {};
+// Reads each `period`, one round after the other, slower while nobody looks; gives what makes it read at
+// once, or as soon as what is under way has come.
+function every(period, read, failed) {
+  let due = false;
+  let wake = () => {};
+  const round = async () => {
+    const { token } = state;
+    try {
+      await read();
+    } catch (error) {
+      if (token !== state.token) return;
+      const refused = Refused.of(error);
+      if (refused.status === 401) signOut(notAccepted);
+      else if (refused.status === 403 && !state.server) signOut(refused);
+      else failed(refused);
+    }
+    changed();
+  };
+  const pause = () => new Promise((resolve) => {
+    wake = resolve;
+    setTimeout(resolve, document.hidden ? ROWS_EVERY : period);
+  });
+  (async () => {
+    for (;;) {
+      due = false;
+      if (state.token) await round();
+      if (!due) await pause();
+    }
+  })();
+  return () => {
+    due = true;
+    wake();
+  };
+}
 
-// All again, rows too, at once or as soon as what is under way has come.
+const memoryNow = every(SECOND, readMemory, (error) => {
+  state.stale = { error, since: state.stale?.since ?? Date.now() };
+});
+const rowsNow = every(ROWS_EVERY, readRows, (error) => {
+  state.rowsRefused = error;
+});
+
 export function refreshNow() {
-  rowsDue = 0;
-  wake();
+  memoryNow();
+  rowsNow();
   changed();
 }
 
-async function refresh() {
-  const rows = Date.now() >= rowsDue;
-  if (rows) rowsDue = Date.now() + ROWS_EVERY;
-  const token = state.token;
-  try {
-    await Promise.all([readMemory(), readOpen(rows), rows && readRows()]);
-    state.stale = null;
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    if (token !== state.token) return;
-    if (error.status === 401) return signOut(notAccepted);
-    if (error.status === 403 && !state.server) return signOut(error);
-    state.stale = { error, since: state.stale?.since ?? Date.now() };
-  }
-}
-
-// Reads on for as long as the page is open, one round after the other, slower while nobody looks.
-export async function live() {
-  document.addEventListener("visibilitychange", () => !document.hidden && wake());
-  for (;;) {
-    if (state.token) {
-      await refresh();
-      changed();
-    }
-    if (state.token && rowsDue === 0) continue;
-    await new Promise((resolve) => {
-      wake = resolve;
-      setTimeout(resolve, document.hidden ? ROWS_EVERY : SECOND);
-    });
-  }
-}
+document.addEventListener("visibilitychange", () => !document.hidden && refreshNow());
