@@ -38,7 +38,7 @@ function cards(server) {
     ${card("Database", html`<span class="badge ${kind}" data-field="database">${word}</span>`, html`<small>${database.description ?? ""}</small>`)}
     ${card("Guard", database.guard_active === null ? "—" : database.guard_active ? "on" : "off")}
     ${card("Connections", `${database.connections_in_use} busy`, html`<small>${database.connections_idle} idle</small>`)}
-    ${card("Tags loaded", count(server.tags_loaded), database.tags === null ? nothing : html`<small>of ${count(database.tags)} at the last look</small>`)}
+    ${card("Tags in memory", count(server.tags_loaded))}
     ${card("Waiting requests", count(server.waiting_requests))}
     ${card("Up for", duration(server.uptime_seconds))}
   </dl>`;

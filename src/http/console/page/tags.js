@@ -75,6 +75,13 @@ function pages() {
   </nav>`;
 }
 
+// Above the rows, unless the head of the page says it already.
+function refusal() {
+  const { rowsRefused, rows, stale } = state;
+  if (!rowsRefused || (stale && rowsRefused.code === stale.error.code)) return nothing;
+  return html`${problem(rowsRefused)}${rows ? html`<p class="hint">Rows as of ${clock(state.rowsAt)}.</p>` : nothing}`;
+}
+
 export function tags() {
   return html`<div class="bar">
       <h2>Tags</h2>
@@ -82,7 +89,7 @@ export function tags() {
         <input type="search" placeholder="Name begins with…" spellcheck="false" maxlength="128" .value=${state.prefix} @input=${search}></label>
       <button class="primary" @click=${startCreating}>Create a tag</button>
     </div>
-    ${state.rowsRefused ? html`${problem(state.rowsRefused)}${state.rows ? html`<p class="hint">Rows as of ${clock(state.rowsAt)}.</p>` : nothing}` : nothing}
+    ${refusal()}
     ${table()}
     ${pages()}`;
 }
