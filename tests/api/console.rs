@@ -83,7 +83,12 @@ async fn what_another_changed_is_not_overwritten_and_ids_keep_all_their_digits()
     browser.shows("dialog", "Advance max_id").await;
 
     admin
-        .done(200, "PATCH", path, Some(json!({"description": "theirs"})))
+        .done(
+            200,
+            "PATCH",
+            path,
+            Some(json!({"description": "theirs", "step": 777})),
+        )
         .await;
     browser.write("dialog [name=description]", "mine").await;
     browser.press("Save").await;
@@ -94,9 +99,11 @@ async fn what_another_changed_is_not_overwritten_and_ids_keep_all_their_digits()
     browser.press("Keep mine").await;
     browser.press("Save").await;
     browser.shows("dialog", "Saved.").await;
+    // What was typed wins; what was not touched is not put back.
+    let now = admin.done(200, "GET", path, None).await;
     assert_eq!(
-        admin.done(200, "GET", path, None).await["description"],
-        "mine"
+        (&now["description"], &now["step"]),
+        (&json!("mine"), &json!(777))
     );
 
     // One more than a double can hold.
@@ -105,12 +112,16 @@ async fn what_another_changed_is_not_overwritten_and_ids_keep_all_their_digits()
         .write("dialog [name=amount]", "9007199254740993")
         .await;
     browser.press("Advance").await;
+    assert_eq!(browser.focus().await, "sure", "a second look is asked for");
+    browser.click("dialog [name=sure]").await;
+    browser.press("Advance").await;
     let said = "the first id of the next claim is 9007199254740993;";
     browser.shows("dialog", said).await;
     browser
         .shows("dialog [data-field=max_id]", "9007199254740993")
         .await;
     browser.write("dialog [name=amount]", "a few").await;
+    browser.click("dialog [name=sure]").await;
     browser.press("Advance").await;
     browser.shows("dialog", "amount is a whole number").await;
 
@@ -170,6 +181,14 @@ async fn ten_thousand_tags_are_paged_and_searched() {
     browser
         .shows("tr[data-tag=t0077] [data-field=left]", "left")
         .await;
+    browser.press("Previous").await;
+    until("t0000", 50).await;
+    // Pressed faster than pages come, it still goes one page further.
+    let twice = "const next = [...document.querySelectorAll('button')]
+        .find((it) => it.innerText === 'Next'); next.click(); next.click()";
+    browser.run(twice, vec![]).await;
+    until("t0050", 50).await;
+    browser.shows("nav", "Page 2").await;
     browser.press("Previous").await;
     until("t0000", 50).await;
     browser.write("[type=search]", "t999").await;

@@ -30,6 +30,13 @@ export class Refused extends Error {
 
 const PATIENCE = 15_000;
 
+// A token as it was typed; a header can carry no other.
+export function tokenOf(typed) {
+  const token = typed.trim();
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new Refused(0, "That is no token", "A token is one word and begins with ida_.", "no_token");
+}
+
 // Gives `{ data, etag }`, or throws a Refused.
 export async function call(token, method, path, body, conditions = {}) {
   const headers = { ...conditions };
@@ -43,7 +50,8 @@ export async function call(token, method, path, body, conditions = {}) {
   } catch (error) {
     const slow = error.name === "TimeoutError";
     const why = slow ? `It did not answer within ${PATIENCE / 1000} s.` : "It cannot be reached: stopped, restarting, or the network is cut.";
-    throw new Refused(0, "No answer from this server", why, "no_answer");
+    const done = method === "GET" ? "" : " What was asked may have been done: look before it is repeated.";
+    throw new Refused(0, "No answer from this server", why + done, "no_answer");
   }
   let data;
   try {
@@ -54,7 +62,8 @@ export async function call(token, method, path, body, conditions = {}) {
   if (!response.ok) {
     throw new Refused(response.status, data.title ?? "Refused", data.detail ?? data.msg ?? text, data.code);
   }
-  return { data, etag: response.headers.get("etag") };
+  // A proxy that compresses weakens the entity tag; that of the row is meant.
+  return { data, etag: response.headers.get("etag")?.replace(/^W\//, "") };
 }
 
 export const pathOf = (tag) => `/admin/v1/tags/${encodeURIComponent(tag)}`;

@@ -3,7 +3,7 @@
 import { html, render, nothing } from "./lit-html.js";
 import { create } from "./create.js";
 import { server } from "./server.js";
-import { changed, onChange, refreshNow, state } from "./state.js";
+import { changed, onChange, openNamed, state } from "./state.js";
 import { tag } from "./tag.js";
 import { tags } from "./tags.js";
 import { signInForm } from "./token.js";
@@ -31,6 +31,7 @@ function page() {
 }
 
 const shown = new WeakSet();
+let signedIn = null;
 let drawing = false;
 function draw() {
   if (drawing) return;
@@ -42,19 +43,13 @@ function draw() {
       if (!shown.has(it)) it.showModal();
       shown.add(it);
     }
+    // What had the focus before is gone.
+    if (signedIn !== Boolean(state.token)) root.querySelector("[name=token], h1")?.focus();
+    signedIn = Boolean(state.token);
   });
 }
 
 onChange(draw);
 addEventListener("hashchange", openNamed);
-
-// `/console#tag=order` opens that tag.
-function openNamed() {
-  const name = new URLSearchParams(location.hash.slice(1)).get("tag");
-  if (!name) return;
-  state.open = { name, said: {} };
-  refreshNow();
-}
-
 openNamed();
 draw();

@@ -23,7 +23,7 @@ export function create() {
     <label>Step <input name="step" inputmode="numeric" required value="1000" aria-describedby="step-hint"></label>
     <p id="step-hint" class="hint">Ids per claim, at the least: about what is used in ten seconds. Servers claim more where a tag is busy.</p>
     <label>First id <input name="start" inputmode="numeric" placeholder="1" aria-describedby="start-hint"></label>
-    <p id="start-hint" class="hint">Above every id in use already. The name of a deleted tag begins above its old end.</p>
+    <p id="start-hint" class="hint">Above every id in use already. For the name of a deleted tag: not below what was ever claimed of it.</p>
     <label>Description <input name="description" maxlength="1024"></label>
     ${said(creating.said)}
     <div class="buttons">

@@ -3,21 +3,24 @@
 import { Refused } from "./api.js";
 import { changed, refreshNow } from "./state.js";
 
+const typed = (form) => JSON.stringify([...new FormData(form)]);
+
 // A handler of `submit`: `ask(fields)` gives the text of the success. What was typed stays in the form
-// unless it succeeded and `clears` says so. One answer at a time.
+// unless it succeeded, `clears` says so, and nothing else was typed meanwhile. One answer at a time.
 export function asking(holder, key, ask, { clears = false } = {}) {
   return async (event) => {
     event.preventDefault();
     const form = event.target;
     if (holder[`${key}Busy`]) return;
+    const asked = typed(form);
     holder[`${key}Busy`] = true;
     holder[key] = null;
     changed();
     try {
       holder[key] = { good: await ask(new FormData(form)) };
-      if (clears) {
+      if (clears && typed(form) === asked) {
         form.reset();
-        form.querySelector("input").focus();
+        if (form.contains(document.activeElement)) form.querySelector("input:not([type=radio]), textarea").focus();
       }
     } catch (error) {
       holder[key] = { refused: Refused.of(error) };

@@ -48,7 +48,7 @@ export function server() {
   const { server } = state;
   return html`<header>
     <div class="bar">
-      <h1><img src="/console/icon.svg" alt="" width="28" height="28"> id-alloc <small>${server ? `v${server.version}` : ""} ${location.host}</small></h1>
+      <h1 tabindex="-1"><img src="/console/icon.svg" alt="" width="28" height="28"> id-alloc <small>${server ? `v${server.version}` : ""} ${location.host}</small></h1>
       <button @click=${() => signOut()}>Forget the token</button>
     </div>
     ${server ? html`${notices(server)}${cards(server)}` : waiting()}

@@ -13,6 +13,7 @@ export const state = {
   server: null,
   stale: null, // why nothing new comes, with `since`
   rows: null,
+  rowsOf: null, // the question that they answer
   rowsAt: 0,
   rowsRefused: null,
   next: null,
@@ -32,7 +33,19 @@ export function signIn(token, keep) {
   if (keep) sessionStorage.setItem(KEPT, token);
   state.token = token;
   state.refused = null;
+  openNamed();
   refreshNow();
+}
+
+export function openTag(name) {
+  state.open = { name, said: {} };
+  refreshNow();
+}
+
+// `/console#tag=order` opens that tag.
+export function openNamed() {
+  const name = new URLSearchParams(location.hash.slice(1)).get("tag");
+  if (name) openTag(name);
 }
 
 export function signOut(why = null) {
@@ -76,28 +89,33 @@ async function readMemory() {
 }
 
 function notLoaded(error) {
-  if (error.code === "tag_not_loaded" || error.code === "invalid_biz_tag") return { data: null };
-  throw error;
+  if ([0, 401, 403].includes(error.status)) throw error;
+  return { data: null };
 }
 
 // From the database, which may be slow or dead.
 async function readRows() {
   const question = asked();
   const { open } = state;
+  const form = open?.form;
   const [page, row] = await Promise.allSettled([
     call(state.token, "GET", `/admin/v1/tags?${query()}`),
     open && call(state.token, "GET", pathOf(open.name)),
   ]);
   if (question !== asked()) return;
   if (row.reason) open.refused = row.reason;
-  if (row.value) {
+  // Not where a change of our own has ended meanwhile: what was read may be from before it.
+  if (row.value && open.form === form) {
     const { data, etag } = row.value;
     Object.assign(open, { row: data, etag, refused: null });
     open.form ??= { row: data, etag };
   }
   if (page.reason) throw page.reason;
-  Object.assign(state, { rows: page.value.data.tags, next: page.value.data.next, rowsAt: Date.now(), rowsRefused: null });
+  const { tags, next } = page.value.data;
+  Object.assign(state, { rows: tags, next, rowsOf: question, rowsAt: Date.now(), rowsRefused: null });
 }
+
+export const rowsAreOfNow = () => state.rowsOf === asked();
 
 const notAccepted = new Refused(401, "Token not accepted",
   "This server's admin.tokens_file does not hold it, or not any more.");

@@ -1,7 +1,7 @@
 // The dialog of one tag: what is known of it, and what can be done with it.
 
 import { html, nothing } from "./lit-html.js";
-import { Refused, call, json, pathOf } from "./api.js";
+import { Refused, call, json, pathOf, tokenOf } from "./api.js";
 import { buffers, segments, words } from "./buffers.js";
 import { count, duration, rate } from "./format.js";
 import { asking, whole } from "./forms.js";
@@ -42,30 +42,30 @@ function taken(open, { data, etag }) {
 
 function change(open) {
   const { form, row } = open;
-  const moved = form.etag !== open.etag;
+  const moved = form.etag !== open.etag && !open.said.changeBusy;
   const ask = async (fields) => {
     const wanted = { step: whole(fields, "step"), description: fields.get("description") };
     taken(open, await send("PATCH", pathOf(open.name), json(wanted), form.etag));
     return "Saved. Servers take a step up at their next claim.";
   };
-  // The fields show what there is now, or stay as typed; either way the change rests on what there is now.
-  const restOn = (shown) => {
-    open.form = { row: shown, etag: open.etag };
+  // The change rests on what there is now. Fields that were typed into keep their text, the others follow.
+  const keepMine = () => {
+    open.form = { row, etag: open.etag };
     open.said.change = null;
     changed();
   };
   const takeTheirs = (event) => {
     event.target.closest("form").reset();
-    restOn(row);
+    keepMine();
   };
-  return html`<form @submit=${asking(open.said, "change", ask)}>
+  return html`<form @submit=${asking(open.said, "change", ask, { clears: true })}>
     <h3>Change</h3>
     <label>Step <input name="step" inputmode="numeric" required value=${form.row.step}></label>
-    <label>Description <input name="description" maxlength="1024" value=${form.row.description}></label>
+    <label>Description <textarea name="description" maxlength="1024" rows="2" .defaultValue=${form.row.description}></textarea></label>
     ${moved ? html`<div class="message warn" role="alert"><strong>Changed by someone else meanwhile</strong>
       step ${count(row.step)}, description “${row.description}”.
       <button type="button" @click=${takeTheirs}>Take theirs</button>
-      <button type="button" @click=${() => restOn(form.row)}>Keep mine</button></div>` : nothing}
+      <button type="button" @click=${keepMine}>Keep mine</button></div>` : nothing}
     ${said(open.said.change)}
     <button class="primary">Save</button>
   </form>`;
@@ -73,8 +73,9 @@ function change(open) {
 
 function allocate(open) {
   const ask = async (fields) => {
+    const token = fields.get("alloc_token");
     const wanted = new URLSearchParams({ biz_tag: open.name, count: whole(fields, "count") ?? 1n });
-    const { data } = await call(fields.get("alloc_token")?.trim(), "GET", `/alloc?${wanted}`);
+    const { data } = await call(token && tokenOf(token), "GET", `/alloc?${wanted}`);
     open.ids = data.ids;
     return `${count(data.ids.length)} taken; nobody else gets them.`;
   };
@@ -87,7 +88,7 @@ function allocate(open) {
       <input name="alloc_token" type="password" autocomplete="off" spellcheck="false"></label>` : nothing}
     <button>Take</button>
     ${said(open.said.ids)}
-    ${open.ids && !refused ? html`<output class="ids" data-field="ids">${open.ids.join(" ")}</output>` : nothing}
+    ${open.ids ? html`<output class="ids" data-field="ids">${open.ids.join(" ")}</output>` : nothing}
   </form>`;
 }
 
@@ -101,11 +102,12 @@ function advance(open) {
   };
   return html`<form @submit=${asking(open.said, "advance", ask, { clears: true })}>
     <h3>Advance max_id</h3>
-    <p class="hint">Later claims take higher ids. It cannot be taken back.</p>
+    <p class="hint">Later claims take higher ids; those between are never handed out.</p>
     <fieldset class="inline"><legend class="hidden">How</legend>
       <label class="check"><input type="radio" name="way" value="by" checked> by so many</label>
       <label class="check"><input type="radio" name="way" value="to"> to an id</label></fieldset>
     <label>How far <input name="amount" inputmode="numeric" required></label>
+    <label class="check"><input type="checkbox" name="sure" required> It cannot be taken back: I am sure</label>
     ${said(open.said.advance)}
     <button>Advance</button>
   </form>`;
@@ -117,13 +119,14 @@ function remove(open) {
     if (confirm !== open.name) throw new Refused(0, "Not deleted", `Type ${open.name} to delete it.`);
     const path = `${pathOf(open.name)}?${new URLSearchParams({ confirm })}`;
     taken(open, await send("DELETE", path, undefined, open.form.etag));
+    document.querySelector("dialog button").focus(); // the form's own goes
     return `${open.name} is deleted: nobody claims it any more. Its row stays, so that no id comes twice.`;
   };
   return html`<form @submit=${asking(open.said, "remove", ask)}>
     <h3>Delete</h3>
     <p class="hint">Callers get <code>unknown_tag</code>: from this server at once, from others within <code>allocation.refresh</code>.</p>
     <label>Its name, to be sure <input name="confirm" autocomplete="off" spellcheck="false" required></label>
-    ${said(open.said.remove)}
+    ${said({ refused: open.said.remove?.refused })}
     <button class="danger">Delete</button>
   </form>`;
 }
@@ -140,6 +143,7 @@ export function tag() {
     </div>
     ${open.refused ? problem(open.refused) : nothing}
     ${row ? facts(open) : open.refused ? nothing : html`<p class="hint">Asking…</p>`}
-    ${row?.retired ? html`${said(open.said.remove)}<p class="hint">It is deleted. Create it again, above ${row.max_id}, to use the name once more.</p>` : nothing}
+    ${said({ good: open.said.remove?.good })}
+    ${row?.retired ? html`<p class="hint">It is deleted. To use the name once more, create it with a first id that is not below what was ever claimed.</p>` : nothing}
     ${row && open.form && !row.retired ? html`<div class="forms">${allocate(open)}${change(open)}${advance(open)}${remove(open)}</div>` : nothing}`;
 }

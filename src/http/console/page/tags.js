@@ -4,18 +4,13 @@ import { html, nothing } from "./lit-html.js";
 import { buffers } from "./buffers.js";
 import { clock, count, duration, rate } from "./format.js";
 import { problem } from "./say.js";
-import { changed, refreshNow, state, turnTo } from "./state.js";
+import { changed, openTag, rowsAreOfNow, state, turnTo } from "./state.js";
 
 let typed;
 function search(event) {
-  const prefix = event.target.value.trim();
+  const prefix = event.target.value;
   clearTimeout(typed);
   typed = setTimeout(() => turnTo({ prefix, before: [] }), 200);
-}
-
-function open(name) {
-  state.open = { name, said: {} };
-  refreshNow();
 }
 
 function startCreating() {
@@ -39,7 +34,7 @@ function row(it) {
     ? html`${count(loaded.step_in_force)} <small>row: ${count(it.step)}</small>`
     : count(it.step);
   return html`<tr class=${it.retired ? "retired" : ""} data-tag=${it.biz_tag}>
-    <th scope="row"><button class="link" @click=${() => open(it.biz_tag)}>${it.biz_tag}</button>
+    <th scope="row"><button class="link" @click=${() => openTag(it.biz_tag)}>${it.biz_tag}</button>
       ${it.description ? html`<small class="description">${it.description}</small>` : nothing}</th>
     <td data-label="Buffers">${loaded ? html`${buffers(loaded)}<small data-field="left">${count(loaded.left)} left</small>` : html`<small class="quiet">not loaded here</small>`}</td>
     <td data-label="Rate" class="number">${loaded ? rate(loaded.rate) : "—"}</td>
@@ -64,8 +59,9 @@ function table() {
 }
 
 function pages() {
-  const { before, next, rows } = state;
-  if (!rows || (before.length === 0 && !next)) return nothing;
+  const { before, rows } = state;
+  const next = rowsAreOfNow() ? state.next : null;
+  if (!rows || (before.length === 0 && !state.next)) return nothing;
   const back = () => before.length > 0 && turnTo({ before: before.slice(0, -1) });
   const on = () => next && turnTo({ before: [...before, next] });
   return html`<nav aria-label="Pages of tags" class="pages">
@@ -90,6 +86,7 @@ export function tags() {
       <button class="primary" @click=${startCreating}>Create a tag</button>
     </div>
     ${refusal()}
+    <p class="hidden" role="status">${state.rows ? `${state.rows.length} tags are shown` : ""}</p>
     ${table()}
     ${pages()}`;
 }

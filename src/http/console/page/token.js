@@ -3,17 +3,17 @@
 import { html, nothing } from "./lit-html.js";
 import { problem } from "./say.js";
 import { changed, signIn, state } from "./state.js";
-import { Refused } from "./api.js";
+import { Refused, tokenOf } from "./api.js";
 
 function submit(event) {
   event.preventDefault();
   const fields = new FormData(event.target);
-  const token = fields.get("token").trim();
-  if (!/^[\x21-\x7e]+$/.test(token)) {
-    state.refused = new Refused(0, "That is no token", "A token is one word and begins with ida_.");
-    return changed();
+  try {
+    signIn(tokenOf(fields.get("token")), fields.has("keep"));
+  } catch (error) {
+    state.refused = Refused.of(error);
+    changed();
   }
-  signIn(token, fields.has("keep"));
 }
 
 export function signInForm() {
