@@ -1,7 +1,8 @@
 //! `/console`: one page for operators, served from the binary. It shows and changes what the admin API
 //! lets it, with the token that is typed into it, and needs no other server.
 //!
-//! The page is plain modules of JavaScript; `page/lit-html.js` is lit-html 3.3.3 as published (BSD-3-Clause).
+//! The page is plain modules of JavaScript; `page/lit-html.js` is lit-html 3.3.3 as
+//! published (npm, without the line that names its source map), under `page/lit-html.LICENSE`.
 //! Nothing is inline and nothing comes from elsewhere, so the Content-Security-Policy allows neither.
 
 use super::{admin::etag, read_only};
