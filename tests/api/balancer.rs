@@ -263,8 +263,19 @@ async fn without_any_server_callers_get_a_refusal_that_they_can_read() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("order", 0, 100)]).await;
     let (members, haproxy) = balanced(&database, &[], FAST).await;
-    for path in ["/metrics", "/livez", "/readyz"] {
-        assert_eq!(get(&haproxy.base, path).await.status, 404, "{path}");
+    for path in [
+        "/metrics",
+        "/livez",
+        "/readyz",
+        "/console",
+        "/console/app.js",
+        "/admin/v1/tags",
+    ] {
+        // HAProxy's own answer: no server was asked.
+        let answer = get(&haproxy.base, path).await;
+        assert_eq!(answer.status, 404, "{path}");
+        let own = "<h1>404 Not Found</h1>";
+        assert!(answer.body.contains(own), "{path}: {}", answer.body);
     }
     let statistics = get(&haproxy.statistics, "/metrics").await.body;
     assert!(statistics.contains("haproxy_server_status"));
