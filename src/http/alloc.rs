@@ -14,8 +14,6 @@ use actix_web::{
     http::header::{self, HeaderValue},
     web,
 };
-use std::fmt::Write as _;
-
 pub(super) async fn get(
     request: HttpRequest,
     allocator: web::Data<Allocator>,
@@ -89,15 +87,23 @@ async fn allocate(
 /// The success body; `None` where there is no id, which cannot be.
 fn render(ids: &Ids, as_list: bool) -> Option<String> {
     let first = ids.first()?.first();
-    let mut body = String::with_capacity(if as_list { 64 + 20 * total(ids) } else { 64 });
-    write!(body, r#"{{"errno":0,"msg":"success","id":{first}"#).ok()?;
+    let mut digits = itoa::Buffer::new();
+    let longest = digits.format(ids.last()?.end()).len();
+    let list = if as_list {
+        (longest + 1) * total(ids)
+    } else {
+        0
+    };
+    let mut body = String::with_capacity(64 + list);
+    body.push_str(r#"{"errno":0,"msg":"success","id":"#);
+    body.push_str(digits.format(first));
     if as_list {
         body.push_str(",\"ids\":[");
         for (place, id) in ids.iter().flat_map(IdRange::iter).enumerate() {
             if place > 0 {
                 body.push(',');
             }
-            write!(body, "{id}").ok()?;
+            body.push_str(digits.format(id));
         }
         body.push(']');
     }
