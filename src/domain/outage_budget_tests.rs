@@ -69,6 +69,12 @@ proptest! {
 }
 
 #[test]
+fn of_a_tag_whose_ids_last_ten_seconds_each_none_is_missing() {
+    let supply = shortest_supply(0.10567640497831846, 1, 1, Duration::from_millis(1));
+    assert!(supply >= 0.95 * BUDGET.as_secs_f64(), "{supply} s");
+}
+
+#[test]
 fn where_max_step_is_too_small_memory_holds_a_few_segments_of_it() {
     let supply = shortest_supply(20.0, 50_000_000, MAX_STEP, Duration::from_millis(10));
     assert!((0.1..2.0).contains(&supply), "{supply} s");

@@ -142,7 +142,8 @@ impl StepPolicy {
             .settings
             .outage_budget
             .max(claim_time.saturating_mul(4));
-        left < u64::try_from(ids_in(horizon, rate)).unwrap_or(0)
+        // Rounded up: of a slow tag a single id lasts for seconds.
+        (left as f64) < (horizon.as_secs_f64() * rate).ceil()
     }
 }
 
