@@ -3,16 +3,14 @@
 use super::{
     core::{Core, Phase, StoreHealth},
     error::AllocError,
-    gather::{Lane, Waiter},
     messages::{Describe, TagState},
+    worker::Worker,
 };
 use crate::{
-    domain::{BizTag, Ids},
+    domain::{BizTag, Ids, TagName},
     metrics::Level,
 };
 use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -25,54 +23,13 @@ const IN_USE: Duration = Duration::from_secs(60);
 /// Hands out ids; see `actors` for how.
 pub struct Allocator {
     core: Arc<Core>,
-    tags: RefCell<HashMap<BizTag, Rc<Waiting>>>,
-    /// The part of `limits.max_waiting_per_tag` that is this worker's.
-    per_tag: usize,
-}
-
-/// Those of this worker who wait for one tag.
-#[derive(Default)]
-struct Waiting {
-    callers: Cell<usize>,
-    lanes: RefCell<HashMap<u32, Rc<Lane>>>,
-}
-
-/// Counts a caller for as long as it waits.
-struct Admission<'a> {
-    core: &'a Core,
-    waiting: Rc<Waiting>,
-}
-
-impl Drop for Admission<'_> {
-    fn drop(&mut self) {
-        self.core.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.waiting.callers.set(self.waiting.callers.get() - 1);
-    }
-}
-
-/// Takes a lane out when its task ends, also by a panic: its callers are then told, not forgotten.
-struct Running {
-    waiting: Rc<Waiting>,
-    count: u32,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.waiting.lanes.borrow_mut().remove(&self.count);
-    }
+    worker: Rc<Worker>,
 }
 
 impl Allocator {
     pub(super) fn new(core: Arc<Core>) -> Self {
-        let per_tag = core
-            .settings
-            .max_waiting_per_tag
-            .div_ceil(core.settings.workers.max(1));
-        Self {
-            core,
-            tags: RefCell::default(),
-            per_tag,
-        }
+        let worker = Worker::new(core.clone());
+        Self { core, worker }
     }
 
     /// `count` ids of `tag`, ascending, that nobody else gets.
@@ -81,9 +38,13 @@ impl Allocator {
     ///
     /// # Errors
     /// [`AllocError`], within the request deadline.
-    pub async fn allocate(&self, tag: &BizTag, count: u32) -> Result<Ids, AllocError> {
+    pub async fn allocate<'a>(
+        &self,
+        tag: impl Into<TagName<'a>>,
+        count: u32,
+    ) -> Result<Ids, AllocError> {
         let (reply, answer) = oneshot::channel();
-        let _admission = self.enqueue(tag, count, reply)?;
+        let _admission = self.worker.enqueue(&tag.into(), count, reply)?;
         answer
             .await
             .unwrap_or_else(|_| Err(AllocError::NoAvailableId("try again".to_owned())))
@@ -93,12 +54,13 @@ impl Allocator {
     ///
     /// # Errors
     /// As [`Self::allocate`], and where none is left.
-    pub async fn left(&self, tag: &BizTag) -> Result<u64, AllocError> {
+    pub async fn left<'a>(&self, tag: impl Into<TagName<'a>>) -> Result<u64, AllocError> {
         if self.core.phase() != Phase::Serving {
             return Err(AllocError::ShuttingDown);
         }
-        self.allocate(tag, 0).await?;
-        let entry = self.core.directory.get(tag);
+        let tag = tag.into().to_biz_tag();
+        self.allocate(&tag, 0).await?;
+        let entry = self.core.directory.get(&tag);
         match entry.map_or(0, |entry| entry.shared.left.load(Ordering::Acquire)) {
             0 => Err(AllocError::NoAvailableId("none is left".to_owned())),
             left => Ok(left),
@@ -182,87 +144,9 @@ impl Allocator {
     /// Callers waiting in the whole server.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.core.waiting.load(Ordering::Relaxed)
-    }
-
-    fn enqueue(
-        &self,
-        tag: &BizTag,
-        count: u32,
-        reply: oneshot::Sender<Result<Ids, AllocError>>,
-    ) -> Result<Admission<'_>, AllocError> {
-        if self.core.phase() == Phase::Closed {
-            return Err(AllocError::ShuttingDown);
-        }
-        let waiting = self.waiting_for(tag);
-        if waiting.callers.get() >= self.per_tag {
-            return Err(AllocError::Overloaded(
-                "too many requests wait for this biz_tag",
-            ));
-        }
-        // Not added first and taken back: nobody may see more than the limit.
-        let limit = self.core.settings.max_waiting;
-        let place = |taken| (taken < limit).then_some(taken + 1);
-        let order = Ordering::Relaxed;
-        if self.core.waiting.fetch_update(order, order, place).is_err() {
-            return Err(AllocError::Overloaded("too many requests wait"));
-        }
-        waiting.callers.set(waiting.callers.get() + 1);
-        let admission = Admission {
-            core: &self.core,
-            waiting: waiting.clone(),
-        };
-        let waiter = Waiter {
-            deadline: Instant::now() + self.core.settings.request_deadline,
-            reply: Some(reply),
-        };
-        let mut lanes = waiting.lanes.borrow_mut();
-        if let Some(lane) = lanes.get(&count) {
-            lane.push(waiter);
-        } else if lanes.len() >= MAX_LANES {
-            return Err(AllocError::Overloaded(
-                "too many different counts wait for this biz_tag",
-            ));
-        } else {
-            let lane = Lane::new(tag.clone(), count);
-            lane.push(waiter);
-            lanes.insert(count, lane.clone());
-            self.spawn(waiting.clone(), lane, count);
-        }
-        Ok(admission)
-    }
-
-    /// Lanes live only while someone waits in them, so evicted tags leave nothing behind here.
-    fn spawn(&self, waiting: Rc<Waiting>, lane: Rc<Lane>, count: u32) {
-        let core = self.core.clone();
-        let running = Running { waiting, count };
-        actix::spawn(async move {
-            lane.run(&core).await;
-            drop(running);
-        });
-    }
-
-    fn waiting_for(&self, tag: &BizTag) -> Rc<Waiting> {
-        let mut tags = self.tags.borrow_mut();
-        if let Some(waiting) = tags.get(tag) {
-            return waiting.clone();
-        }
-        if tags.len() >= MANY_TAGS {
-            tags.retain(|_, waiting| {
-                waiting.callers.get() > 0 || !waiting.lanes.borrow().is_empty()
-            });
-        }
-        let waiting = Rc::<Waiting>::default();
-        tags.insert(tag.clone(), waiting.clone());
-        waiting
+        self.core.waiting()
     }
 }
-
-/// With so many tags in the table of those waited for, the idle ones are taken out first.
-const MANY_TAGS: usize = 1024;
-
-/// Lanes per tag and worker: so many callers with different counts may wait at once.
-const MAX_LANES: usize = 512;
 
 impl std::fmt::Debug for Allocator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -62,7 +62,7 @@ pub(super) struct TagEntry {
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Directory {
-    entries: papaya::HashMap<BizTag, Arc<TagEntry>>,
+    entries: papaya::HashMap<BizTag, Arc<TagEntry>, ahash::RandomState>,
     /// Marks of tags that are not loaded. Bounded by the tags that ever had a row.
     marks: Mutex<HashMap<BizTag, i64>>,
     /// Names without a row, and until when that is believed.
@@ -77,7 +77,7 @@ impl Directory {
     pub(super) fn new(unknown_tags: usize, unknown_ttl: Duration) -> Self {
         let capacity = NonZeroUsize::new(unknown_tags).unwrap_or(NonZeroUsize::MIN);
         Self {
-            entries: papaya::HashMap::new(),
+            entries: papaya::HashMap::default(),
             marks: Mutex::default(),
             unknown: Mutex::new(LruCache::new(capacity)),
             unknown_ttl,

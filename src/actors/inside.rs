@@ -13,7 +13,7 @@ use actix::Handler;
 use futures_util::future::join_all;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
@@ -60,7 +60,7 @@ impl Allocation {
             uptime: core.begun.elapsed(),
             draining: core.phase() != Phase::Serving,
             tags_loaded: core.directory.len(),
-            waiting: core.waiting.load(Ordering::Relaxed),
+            waiting: core.waiting(),
             store: (**core.health.load()).clone(),
             report: core.report.load_full(),
             connections: core.store.connections(),

@@ -1,15 +1,15 @@
 //! The protocol between the actors. See `docs/ARCHITECTURE.md` for who sends what when.
 
-use super::{directory::TagEntry, error::AllocError};
+use super::{
+    courier::{Event, Post},
+    error::AllocError,
+};
 use crate::{
     domain::{BizTag, Grant, LoadRequest},
     storage::{Claim, StoreError},
 };
 use actix::{Message, Recipient};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Worker → TagActor: `count` ids for each of these callers.
@@ -18,7 +18,51 @@ use tokio::sync::oneshot;
 pub(super) struct Alloc {
     pub(super) count: u32,
     pub(super) deadlines: Vec<Instant>,
-    pub(super) reply: oneshot::Sender<Result<Grant, Refusal>>,
+    pub(super) reply: ReplyTo,
+}
+
+/// TagActor → the worker's courier: the way back of one message. It is answered exactly once, with
+/// [`Refusal::Lost`] where the actor drops it.
+pub(super) struct ReplyTo {
+    post: Post,
+    /// The message's number.
+    seq: u64,
+    is_open: bool,
+}
+
+impl ReplyTo {
+    pub(super) fn new(post: Post, seq: u64) -> Self {
+        Self {
+            post,
+            seq,
+            is_open: true,
+        }
+    }
+
+    /// Answers. Where the worker is gone, ids in it are a gap.
+    pub(super) fn send(mut self, result: Result<Grant, Refusal>) {
+        self.answer(result);
+    }
+
+    /// Gives no answer, as the message was not sent, and says which it was.
+    pub(super) fn forget(mut self) -> u64 {
+        self.is_open = false;
+        self.seq
+    }
+
+    fn answer(&mut self, result: Result<Grant, Refusal>) {
+        self.is_open = false;
+        let seq = self.seq;
+        let _ = self.post.send(Event::Answered { seq, result });
+    }
+}
+
+impl Drop for ReplyTo {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.answer(Err(Refusal::Lost));
+        }
+    }
 }
 
 /// Why a TagActor gives a batch nothing.
@@ -28,6 +72,8 @@ pub(super) enum Refusal {
     Moved,
     /// The whole batch fails.
     Failed(AllocError),
+    /// It has died with the message.
+    Lost,
 }
 
 /// TagActor → SegmentLoader: claim a segment.
@@ -72,12 +118,12 @@ pub(super) struct Retired {
     pub(super) id: u64,
 }
 
-/// Worker → TagRegistry: the entry of a tag, made if there is none that lives.
+/// Worker → TagRegistry: make the actor of a tag if there is none that lives, and say when it is there.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Ensure {
     pub(super) tag: BizTag,
-    pub(super) reply: oneshot::Sender<Result<Arc<TagEntry>, AllocError>>,
+    pub(super) reply: oneshot::Sender<Result<(), AllocError>>,
 }
 
 /// Warden → TagRegistry: look for idle tags.

@@ -1,7 +1,7 @@
 //! The actors: who owns the buffers, who claims, who creates and evicts.
 //!
 //! ```text
-//! worker: Allocator ─ gather ─▶ Alloc ─▶ TagActor ─ LoadSegment ─▶ SegmentLoader ─▶ SegmentStore
+//! worker: Allocator ─ lanes, courier ─▶ Alloc ─▶ TagActor ─ LoadSegment ─▶ SegmentLoader ─▶ SegmentStore
 //!             └─ miss: Ensure ─▶ TagRegistry        ◀─ LoadEnded ──┘
 //! ```
 //!
@@ -12,15 +12,17 @@
 
 mod allocator;
 mod core;
+mod courier;
 mod directory;
 mod error;
-mod gather;
 mod inside;
+mod lane;
 mod loader;
 mod messages;
 mod registry;
 mod tag;
 mod warden;
+mod worker;
 
 pub use self::core::{Settings, StoreHealth};
 pub use allocator::Allocator;
@@ -40,7 +42,7 @@ use directory::Directory;
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize},
+        atomic::{AtomicBool, AtomicU8},
     },
     time::{Duration, Instant},
 };
@@ -83,7 +85,7 @@ impl Allocation {
             warnings: ArcSwap::default(),
             permits,
             doubt: Notify::new(),
-            waiting: AtomicUsize::new(0),
+            waiting: Mutex::default(),
             registry_started: AtomicBool::new(false),
             phase: watch::Sender::new(Phase::Serving),
             phase_now: AtomicU8::new(Phase::Serving as u8),

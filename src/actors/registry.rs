@@ -35,14 +35,14 @@ impl TagRegistry {
         Self { core }
     }
 
-    /// The tag's live entry; `None` where its actor panicked so soon after it was made that the next
+    /// Sees to it that the tag has an actor that lives; `None` where it panicked so soon after it was made that the next
     /// has to wait, so that one which panics over and over costs the others nothing.
-    fn ensure(&self, tag: &BizTag) -> Option<Result<Arc<TagEntry>, AllocError>> {
+    fn ensure(&self, tag: &BizTag) -> Option<Result<(), AllocError>> {
         let directory = &self.core.directory;
         let predecessor = directory.get(tag);
         if let Some(entry) = &predecessor {
             if entry.addr.connected() {
-                return Some(Ok(entry.clone()));
+                return Some(Ok(()));
             }
             if entry.shared.born.elapsed() < self.core.settings.backoff_max {
                 return None;
@@ -58,9 +58,9 @@ impl TagRegistry {
         }
         let old: Option<&TagShared> = predecessor.as_ref().map(|entry| &*entry.shared);
         let entry = self.start(Arc::new(directory.new_shared(tag, old)));
-        directory.insert(entry.clone());
+        directory.insert(entry);
         self.core.metrics.tags_loaded.set(gauge(directory.len()));
-        Some(Ok(entry))
+        Some(Ok(()))
     }
 
     fn start(&self, shared: Arc<TagShared>) -> Arc<TagEntry> {

@@ -10,7 +10,8 @@ use super::{
     directory::TagShared,
     error::AllocError,
     messages::{
-        Alloc, Describe, LoadEnded, LoadSegment, LoaderReplaced, Refusal, Retire, Retired, TagState,
+        Alloc, Describe, LoadEnded, LoadSegment, LoaderReplaced, Refusal, ReplyTo, Retire, Retired,
+        TagState,
     },
 };
 use crate::{
@@ -24,7 +25,6 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
-use tokio::sync::oneshot;
 
 /// After a claim that cannot succeed, the tag's row is looked at again when the next request comes
 /// after a pause that grows from the first to the second, so that a mended row is soon seen.
@@ -32,8 +32,6 @@ const FAULT_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::fr
 
 /// Messages that may wait: one per worker and count, and the control messages.
 const MAILBOX: usize = 16_384;
-
-type Reply = oneshot::Sender<Result<Grant, Refusal>>;
 
 /// Why claims fail.
 struct Fault {
@@ -48,7 +46,7 @@ struct Fault {
 pub(super) struct TagActor {
     core: Arc<Core>,
     shared: Arc<TagShared>,
-    buffer: DoubleBuffer<Reply>,
+    buffer: DoubleBuffer<ReplyTo>,
     fault: Option<Fault>,
     /// The smallest demand for which the load under way was asked.
     demand: i64,
@@ -110,13 +108,12 @@ impl TagActor {
         }
     }
 
-    fn deliver(&self, replies: impl IntoIterator<Item = (Reply, Grant)>) {
+    fn deliver(&self, replies: impl IntoIterator<Item = (ReplyTo, Grant)>) {
         for (reply, grant) in replies {
             if let Some(metrics) = &self.metrics {
                 metrics.allocated(grant.ids.iter().map(IdRange::len).sum());
             }
-            // Where the worker is gone, these ids are a gap.
-            let _ = reply.send(Ok(grant));
+            reply.send(Ok(grant));
         }
     }
 
@@ -131,7 +128,7 @@ impl TagActor {
     /// Refuses those who wait for so many ids or more.
     fn refuse_parked(&mut self, demand: i64, error: &AllocError) {
         for reply in self.buffer.take_parked(demand) {
-            let _ = reply.send(Err(Refusal::Failed(error.clone())));
+            reply.send(Err(Refusal::Failed(error.clone())));
         }
     }
 
@@ -266,7 +263,7 @@ impl Handler<Alloc> for TagActor {
         self.shared.started.store(true, Ordering::Release);
         if self.retired {
             self.tell_registry();
-            let _ = message.reply.send(Err(Refusal::Moved));
+            message.reply.send(Err(Refusal::Moved));
             return;
         }
         let now = Instant::now();

@@ -1,6 +1,11 @@
-//! `BizTag`: the name of a kind of id, checked once at the edge of the process.
+//! `BizTag`: the name of a kind of id, checked once at the edge of the process. `TagName` is the same before
+//! anyone has to keep it: mostly a part of the request it came with.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+    sync::Arc,
+};
 
 /// The most characters a biz_tag may have. The column's own length bounds creation further.
 const MAX_CHARS: usize = 128;
@@ -10,6 +15,10 @@ const MAX_CHARS: usize = 128;
 /// Cheap to clone. Compared by its exact characters, unlike most database collations.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BizTag(Arc<str>);
+
+/// A valid biz_tag that lives as long as what it was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagName<'a>(Cow<'a, str>);
 
 /// Why a text is no biz_tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,12 +37,13 @@ pub enum BizTagError {
     Reserved,
 }
 
-impl BizTag {
-    /// Checks `name` and makes a biz_tag of it.
+impl<'a> TagName<'a> {
+    /// Checks `name`.
     ///
     /// # Errors
     /// The first rule that `name` breaks.
-    pub fn parse(name: &str) -> Result<Self, BizTagError> {
+    pub fn parse(name: impl Into<Cow<'a, str>>) -> Result<Self, BizTagError> {
+        let name = name.into();
         if name.is_empty() {
             return Err(BizTagError::Empty);
         }
@@ -46,7 +56,35 @@ impl BizTag {
         if name.starts_with('_') {
             return Err(BizTagError::Reserved);
         }
-        Ok(Self(Arc::from(name)))
+        Ok(Self(name))
+    }
+
+    /// The name's exact characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same to keep.
+    #[must_use]
+    pub fn to_biz_tag(&self) -> BizTag {
+        BizTag(Arc::from(&*self.0))
+    }
+}
+
+impl<'a> From<&'a BizTag> for TagName<'a> {
+    fn from(tag: &'a BizTag) -> Self {
+        Self(Cow::Borrowed(tag.as_str()))
+    }
+}
+
+impl BizTag {
+    /// Checks `name` and makes a biz_tag of it.
+    ///
+    /// # Errors
+    /// The first rule that `name` breaks.
+    pub fn parse(name: &str) -> Result<Self, BizTagError> {
+        Ok(TagName::parse(name)?.to_biz_tag())
     }
 
     /// The name's exact characters.

@@ -13,7 +13,7 @@ mod segment;
 mod step_policy;
 
 pub use backoff::Backoff;
-pub use biz_tag::{BizTag, BizTagError};
+pub use biz_tag::{BizTag, BizTagError, TagName};
 pub use double_buffer::{Batch, DoubleBuffer, Grant, LoadRequest, Offer, Replies};
 pub use id_range::{IdRange, IdRangeError, Ids};
 pub use rate::RateMeter;

@@ -1,8 +1,14 @@
 //! `/alloc`: ids of a biz_tag. Success bodies are go-id-alloc's, byte for byte.
+//!
+//! It is a service of its own below the routes rather than a handler with extractors, since nearly all
+//! requests are for it: what it needs it holds, and looks nothing up.
 
 use super::{
-    HttpSettings, Shared,
+    Shared,
+    alloc_guard::{self, AllocTokens},
+    body,
     failure::{Failure, Refused},
+    not_allowed,
     parameters::alloc_call,
 };
 use crate::{
@@ -10,78 +16,101 @@ use crate::{
     domain::{IdRange, Ids},
 };
 use actix_web::{
-    HttpMessage as _, HttpRequest, HttpResponse,
-    http::header::{self, HeaderValue},
+    Error, FromRequest as _, HttpMessage as _, HttpResponse,
+    dev::{HttpServiceFactory, ServiceRequest, ServiceResponse, fn_service},
+    http::{
+        Method,
+        header::{self, HeaderValue},
+    },
     web,
 };
-pub(super) async fn get(
-    request: HttpRequest,
+use std::rc::Rc;
+
+/// What answers `/alloc` in one worker.
+struct Alloc {
     allocator: web::Data<Allocator>,
     shared: web::Data<Shared>,
-) -> HttpResponse {
-    answer(&request, &[], &allocator, &shared).await
+    /// Whom it answers; `None` for anyone.
+    tokens: Option<AllocTokens>,
 }
 
-pub(super) async fn post(
-    request: HttpRequest,
-    payload: web::Payload,
+/// The route.
+pub(super) fn service(
     allocator: web::Data<Allocator>,
     shared: web::Data<Shared>,
-) -> HttpResponse {
-    let is_form = request
-        .content_type()
-        .eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    match read(payload, &shared.settings).await {
-        Ok(body) if is_form => answer(&request, &body, &allocator, &shared).await,
-        Ok(_) => answer(&request, &[], &allocator, &shared).await,
-        Err(refused) => Failure::new(&refused).respond(),
-    }
+    tokens: Option<AllocTokens>,
+) -> impl HttpServiceFactory {
+    let alloc = Rc::new(Alloc {
+        allocator,
+        shared,
+        tokens,
+    });
+    web::service("/alloc").finish(fn_service(move |request: ServiceRequest| {
+        let alloc = alloc.clone();
+        async move { alloc.serve(request).await }
+    }))
 }
 
-/// The whole body, bounded in size and time.
-async fn read(payload: web::Payload, settings: &HttpSettings) -> Result<web::Bytes, Refused> {
-    let reading = payload.to_bytes_limited(settings.max_body);
-    match tokio::time::timeout(settings.body_timeout, reading).await {
-        Err(_) => Err(Refused::BodyTooSlow),
-        Ok(Err(_)) => Err(Refused::BodyTooLong(settings.max_body)),
-        Ok(Ok(Err(_))) => Err(Refused::BadBody),
-        Ok(Ok(Ok(body))) => Ok(body),
+impl Alloc {
+    async fn serve(&self, mut request: ServiceRequest) -> Result<ServiceResponse, Error> {
+        let is_get = match *request.method() {
+            Method::GET => true,
+            Method::POST => false,
+            _ => return Ok(request.into_response(not_allowed("GET, POST"))),
+        };
+        // What is seldom needed is boxed, so that the others need not carry room for it.
+        if let Some(tokens) = &self.tokens
+            && let Err(refused) = Box::pin(alloc_guard::check(&mut request, tokens)).await
+        {
+            return Ok(request.into_response(alloc_guard::refuse(&refused)));
+        }
+        let answer = if is_get {
+            self.answer(request.query_string(), &[]).await
+        } else {
+            match Box::pin(self.form(&mut request)).await {
+                Ok(form) => self.answer(request.query_string(), &form).await,
+                Err(refused) => Err(refused),
+            }
+        };
+        let response = match answer {
+            Ok(body) => HttpResponse::Ok()
+                .insert_header((
+                    header::CONTENT_TYPE,
+                    HeaderValue::from_static("application/json"),
+                ))
+                .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+                .body(body),
+            Err(refused) => Failure::new(&refused).respond(),
+        };
+        Ok(request.into_response(response))
     }
-}
 
-async fn answer(
-    request: &HttpRequest,
-    body: &[u8],
-    allocator: &Allocator,
-    shared: &Shared,
-) -> HttpResponse {
-    match allocate(request, body, allocator, shared).await {
-        Ok(body) => HttpResponse::Ok()
-            .insert_header((
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
-            ))
-            .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
-            .body(body),
-        Err(refused) => Failure::new(&refused).respond(),
+    /// The form that came with a POST; empty where its body is something else.
+    async fn form(&self, request: &mut ServiceRequest) -> Result<web::Bytes, Refused> {
+        let is_form = request
+            .content_type()
+            .eq_ignore_ascii_case("application/x-www-form-urlencoded");
+        let mut payload = request.take_payload();
+        let payload = web::Payload::from_request(request.request(), &mut payload);
+        let payload = payload.await.map_err(|_| Refused::BadBody)?;
+        let body = body::read(payload, &self.shared.settings).await?;
+        Ok(if is_form { body } else { web::Bytes::new() })
     }
-}
 
-async fn allocate(
-    request: &HttpRequest,
-    body: &[u8],
-    allocator: &Allocator,
-    shared: &Shared,
-) -> Result<String, Refused> {
-    let query = request.query_string();
-    if query.len() > shared.settings.max_query {
-        return Err(Refused::QueryTooLong(shared.settings.max_query));
+    /// The success body.
+    async fn answer(&self, query: &str, form: &[u8]) -> Result<String, Refused> {
+        let settings = &self.shared.settings;
+        if query.len() > settings.max_query {
+            return Err(Refused::QueryTooLong(settings.max_query));
+        }
+        let call = alloc_call(query.as_bytes(), form, settings.max_count)?;
+        let as_list = call.count.is_some();
+        let ids = self
+            .allocator
+            .allocate(call.tag, call.count.unwrap_or(1))
+            .await?;
+        render(&ids, as_list).ok_or(Refused::Internal)
     }
-    let call = alloc_call(query.as_bytes(), body, shared.settings.max_count)?;
-    let ids = allocator
-        .allocate(&call.tag, call.count.unwrap_or(1))
-        .await?;
-    render(&ids, call.count.is_some()).ok_or(Refused::Internal)
 }
 
 /// The success body; `None` where there is no id, which cannot be.

@@ -8,28 +8,18 @@ use super::{
 };
 use crate::config::tokens::AllocToken;
 use actix_web::{
-    Error, FromRequest as _, HttpMessage as _, HttpResponse,
-    body::{BoxBody, MessageBody},
-    dev::{Payload, ServiceRequest, ServiceResponse},
+    FromRequest as _, HttpMessage as _, HttpResponse,
+    dev::{Payload, ServiceRequest},
     http::{Method, header},
-    middleware::Next,
     web,
 };
 use std::sync::Arc;
 
-/// Lets a request pass whose token is good for the tag it asks for.
-pub(super) async fn admit<B: MessageBody + 'static>(
-    mut request: ServiceRequest,
-    next: Next<B>,
-    tokens: Arc<Tokens<AllocToken>>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    match check(&mut request, &tokens).await {
-        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
-        Err(refused) => Ok(request.into_response(refuse(&refused))),
-    }
-}
+/// The tokens that `/alloc` takes.
+pub(super) type AllocTokens = Arc<Tokens<AllocToken>>;
 
-fn refuse(refused: &Refused) -> HttpResponse {
+/// The answer to one who may not.
+pub(super) fn refuse(refused: &Refused) -> HttpResponse {
     let mut response = Failure::new(refused).respond();
     if matches!(refused, Refused::Unauthorized) {
         let challenge = header::HeaderValue::from_static("Bearer");
@@ -40,7 +30,11 @@ fn refuse(refused: &Refused) -> HttpResponse {
     response
 }
 
-async fn check(request: &mut ServiceRequest, tokens: &Tokens<AllocToken>) -> Result<(), Refused> {
+/// Lets a request pass whose token is good for the tag it asks for.
+pub(super) async fn check(
+    request: &mut ServiceRequest,
+    tokens: &Tokens<AllocToken>,
+) -> Result<(), Refused> {
     let token = tokens
         .holder(request.headers())
         .ok_or(Refused::Unauthorized)?;

@@ -45,6 +45,7 @@ use actix_web::{
     middleware, web,
 };
 use failure::{Failure, Refused};
+use observe::Observe;
 use std::{
     sync::{
         Arc,
@@ -108,8 +109,7 @@ pub fn routes(
     options: Options,
 ) -> actix_web::App<impl AppFactory> {
     let with_spans = shared.settings.sample_ratio > 0.0 || shared.settings.traced;
-    app(allocator, shared, with_spans)
-        .configure(|config| alloc_route(config, options.alloc_tokens))
+    app(allocator, shared, options.alloc_tokens, with_spans)
         .configure(|config| match options.admin {
             Some(admin) => admin_routes(config, admin),
             None => console::off(config),
@@ -118,7 +118,6 @@ pub fn routes(
         .service(read_only("/livez", operations::livez))
         .service(read_only("/readyz", operations::readyz))
         .service(read_only("/metrics", operations::metrics))
-        .service(read_only("/openapi.json", openapi::document))
 }
 
 /// The admin API and the console, for a listener of their own; `/alloc` for the console's form.
@@ -127,10 +126,8 @@ pub fn admin_app(
     admin: Arc<Admin>,
     alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
 ) -> actix_web::App<impl AppFactory> {
-    app(admin.allocation.allocator(), shared, false)
-        .configure(|config| alloc_route(config, alloc_tokens))
-        .configure(|config| admin_routes(config, admin))
-        .service(read_only("/openapi.json", openapi::document))
+    let allocator = admin.allocation.allocator();
+    app(allocator, shared, alloc_tokens, false).configure(|config| admin_routes(config, admin))
 }
 
 /// What makes the services of an `App`.
@@ -165,12 +162,14 @@ where
 fn app(
     allocator: Allocator,
     shared: Arc<Shared>,
+    alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
     with_spans: bool,
 ) -> actix_web::App<impl AppFactory> {
+    let (allocator, shared) = (web::Data::new(allocator), web::Data::from(shared));
     actix_web::App::new()
-        .app_data(web::Data::new(allocator))
-        .app_data(web::Data::from(shared))
-        .wrap(middleware::from_fn(observe::observe))
+        .app_data(allocator.clone())
+        .app_data(shared.clone())
+        .wrap(Observe::new(allocator.clone(), shared.clone()))
         // Where no request gets a span it would only cost a random number each.
         .wrap(middleware::Condition::new(
             with_spans,
@@ -179,26 +178,13 @@ fn app(
         .default_service(web::to(|| async {
             Failure::new(&Refused::NotFound).respond()
         }))
+        .service(alloc::service(allocator, shared, alloc_tokens))
+        .service(read_only("/openapi.json", openapi::document))
 }
 
 fn admin_routes(config: &mut web::ServiceConfig, admin: Arc<Admin>) {
     admin::routes(config, admin);
     console::routes(config);
-}
-
-/// `/alloc`; where anyone may ask, nothing stands before it.
-fn alloc_route(config: &mut web::ServiceConfig, tokens: Option<Arc<Tokens<AllocToken>>>) {
-    let resource = web::resource("/alloc")
-        .route(web::get().to(alloc::get))
-        .route(web::post().to(alloc::post))
-        .default_service(web::to(|| async { not_allowed("GET, POST") }));
-    match tokens {
-        None => config.service(resource),
-        Some(tokens) => {
-            let guard = move |request, next| alloc_guard::admit(request, next, tokens.clone());
-            config.service(resource.wrap(middleware::from_fn(guard)))
-        }
-    };
 }
 
 /// `/metrics` alone, for a listener of its own that answers while the API is saturated.

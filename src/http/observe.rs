@@ -5,85 +5,154 @@ use super::{Shared, connection::Connection, failure::Code, span};
 use crate::actors::Allocator;
 use actix_web::{
     Error, HttpMessage as _,
-    body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
-    http::{StatusCode, header},
-    middleware::Next,
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    http::{ConnectionType, StatusCode, header},
     web,
 };
-use std::{borrow::Cow, rc::Rc, time::Instant};
+use pin_project_lite::pin_project;
+use std::{
+    borrow::Cow,
+    future::{Ready, ready},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready as finished},
+    time::{Duration, Instant},
+};
 
-/// Counts the request, logs server errors and slow ones (one line per kind and second; `more` says how
-/// many were held back before it), and asks callers to leave while draining.
-pub(super) async fn observe<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    let began = Instant::now();
-    if let Some(connection) = request.conn_data::<Rc<Connection>>() {
-        connection.touch(began);
+/// The middleware that counts each request, logs server errors and slow ones (one line per kind and second;
+/// `more` says how many were held back before it), and asks callers to leave while draining.
+#[derive(Clone)]
+pub(super) struct Observe {
+    allocator: web::Data<Allocator>,
+    shared: web::Data<Shared>,
+}
+
+impl Observe {
+    pub(super) fn new(allocator: web::Data<Allocator>, shared: web::Data<Shared>) -> Self {
+        Self { allocator, shared }
     }
-    let mut response = next.call(request).await?;
-    let took = began.elapsed();
-    let request = response.request().clone();
-    if let Some(allocator) = request.app_data::<web::Data<Allocator>>()
-        && allocator.is_draining()
-    {
-        response
-            .response_mut()
-            .head_mut()
-            .set_connection_type(actix_web::http::ConnectionType::Close);
-        response.headers_mut().insert(
-            header::CONNECTION,
-            header::HeaderValue::from_static("close"),
-        );
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Observe
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Transform = Observed<S>;
+    type InitError = ();
+    type Future = Ready<Result<Observed<S>, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        let observe = Rc::new(self.clone());
+        ready(Ok(Observed { service, observe }))
     }
-    let Some(shared) = request.app_data::<web::Data<Shared>>() else {
-        return Ok(response);
-    };
-    let status = response.status();
-    let method = method(&request);
-    let route = route(&request);
-    if status == StatusCode::OK && method == "GET" && route == ALLOC {
-        shared.metrics.alloc_answered(took);
-    } else {
-        shared
-            .metrics
-            .answered(&route, method, status.as_str(), took);
-    }
-    let code = match status.is_success() {
-        true => None,
-        false => response.response().extensions().get::<Code>().cloned(),
-    };
-    if let Some(code) = &code {
-        shared.metrics.rejected(code.code);
-    }
-    let sent = span::sent_id(request.headers()).cloned();
-    let is_slow = took >= shared.settings.slow_request;
-    let is_sampled =
-        shared.settings.sample_ratio > 0.0 && request.extensions().get::<span::Sampled>().is_some();
-    if sent.is_none() && !status.is_server_error() && !is_slow && !is_sampled {
-        return Ok(response);
-    }
-    let id = sent.unwrap_or_else(span::new_id);
-    let request_id = id.to_str().unwrap_or_default().to_owned();
-    response.headers_mut().insert(span::REQUEST_ID, id);
-    let now = Instant::now();
-    if status.is_server_error() {
-        let (code, text) = code.map_or(("", String::new()), |code| (code.code, code.text));
-        if let Some(more) = shared.throttle.admit(code, now) {
-            let status = status.as_u16();
-            tracing::warn!(%route, status, code, text, ?took, request_id, more, "request failed");
+}
+
+/// A service whose requests are observed.
+pub(super) struct Observed<S> {
+    service: S,
+    observe: Rc<Observe>,
+}
+
+impl<S, B> Service<ServiceRequest> for Observed<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+{
+    type Response = ServiceResponse<B>;
+    type Error = Error;
+    type Future = Observing<S::Future>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let began = Instant::now();
+        if let Some(connection) = request.conn_data::<Rc<Connection>>() {
+            connection.touch(began);
         }
-    } else if is_slow {
-        if let Some(more) = shared.throttle.admit("slow", now) {
-            let status = status.as_u16();
-            tracing::warn!(%route, status, ?took, request_id, more, "slow request");
+        Observing {
+            served: self.service.call(request),
+            observe: self.observe.clone(),
+            began,
         }
-    } else if is_sampled {
-        tracing::info!(%route, status = status.as_u16(), ?took, request_id, "request");
     }
-    Ok(response)
+}
+
+pin_project! {
+    /// A request that is being served.
+    pub(super) struct Observing<F> {
+        #[pin]
+        served: F,
+        observe: Rc<Observe>,
+        began: Instant,
+    }
+}
+
+impl<F, B> Future for Observing<F>
+where
+    F: Future<Output = Result<ServiceResponse<B>, Error>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = finished!(this.served.poll(context))?;
+        this.observe.note(&mut response, this.began.elapsed());
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl Observe {
+    /// Counts and logs a response, and adds the headers that every one may get.
+    fn note<B>(&self, response: &mut ServiceResponse<B>, took: Duration) {
+        if self.allocator.is_draining() {
+            let close = header::HeaderValue::from_static("close");
+            let head = response.response_mut().head_mut();
+            head.set_connection_type(ConnectionType::Close);
+            head.headers_mut().insert(header::CONNECTION, close);
+        }
+        let (shared, request, status) = (&self.shared, response.request(), response.status());
+        let is_get = request.method() == actix_web::http::Method::GET;
+        if status == StatusCode::OK && is_get && request.path() == ALLOC {
+            shared.metrics.alloc_answered(took);
+        } else {
+            let (route, method) = (route(request), method(request));
+            shared
+                .metrics
+                .answered(&route, method, status.as_str(), took);
+        }
+        let code = match status.is_success() {
+            true => None,
+            false => response.response().extensions().get::<Code>().cloned(),
+        };
+        if let Some(code) = &code {
+            shared.metrics.rejected(code.code);
+        }
+        let sent = span::sent_id(request.headers());
+        let is_slow = took >= shared.settings.slow_request;
+        let is_sampled = shared.settings.sample_ratio > 0.0
+            && request.extensions().get::<span::Sampled>().is_some();
+        if sent.is_none() && !status.is_server_error() && !is_slow && !is_sampled {
+            return;
+        }
+        let id = sent.cloned().unwrap_or_else(span::new_id);
+        let request_id = id.to_str().unwrap_or_default().to_owned();
+        let (route, now) = (route(request), Instant::now());
+        response.headers_mut().insert(span::REQUEST_ID, id);
+        let status = status.as_u16();
+        if status >= 500 {
+            let (code, text) = code.map_or(("", String::new()), |code| (code.code, code.text));
+            if let Some(more) = shared.throttle.admit(code, now) {
+                tracing::warn!(%route, status, code, text, ?took, request_id, more, "request failed");
+            }
+        } else if is_slow {
+            if let Some(more) = shared.throttle.admit("slow", now) {
+                tracing::warn!(%route, status, ?took, request_id, more, "slow request");
+            }
+        } else if is_sampled {
+            tracing::info!(%route, status, ?took, request_id, "request");
+        }
+    }
 }
 
 /// The route's pattern, never the raw path: labels stay bounded. Those that load balancers and callers

@@ -19,7 +19,7 @@ pub(super) async fn health(
         Err(Refused::QueryTooLong(shared.settings.max_query))
     } else {
         match biz_tag(query.as_bytes(), &[]) {
-            Ok(Some(tag)) => allocator.left(&tag).await.map_err(Refused::from),
+            Ok(Some(tag)) => allocator.left(tag).await.map_err(Refused::from),
             Ok(None) => allocator.health().map_err(Refused::from),
             Err(refused) => Err(refused),
         }

@@ -1,21 +1,25 @@
 //! Query and form: `biz_tag` and `count`. The body wins; of a repeated parameter the first counts.
 
 use super::failure::Refused;
-use crate::domain::{BizTag, BizTagError};
+use crate::domain::{BizTagError, TagName};
 use percent_encoding::percent_decode;
 use std::borrow::Cow;
 
 /// What `/alloc` was asked for, checked.
 #[derive(Debug, PartialEq, Eq)]
-pub struct AllocCall {
+pub struct AllocCall<'a> {
     /// Whose ids.
-    pub tag: BizTag,
+    pub tag: TagName<'a>,
     /// How many; `None` where the caller named none and gets one.
     pub count: Option<u32>,
 }
 
 /// Reads a call from a raw query and an `application/x-www-form-urlencoded` body.
-pub(super) fn alloc_call(query: &[u8], body: &[u8], max_count: u32) -> Result<AllocCall, Refused> {
+pub(super) fn alloc_call<'a>(
+    query: &'a [u8],
+    body: &'a [u8],
+    max_count: u32,
+) -> Result<AllocCall<'a>, Refused> {
     let tag = biz_tag(query, body)?.ok_or(BizTagError::Empty)?;
     let count = match find(body, "count").or_else(|| find(query, "count")) {
         None => None,
@@ -25,12 +29,14 @@ pub(super) fn alloc_call(query: &[u8], body: &[u8], max_count: u32) -> Result<Al
 }
 
 /// The biz_tag, if one is named.
-pub(super) fn biz_tag(query: &[u8], body: &[u8]) -> Result<Option<BizTag>, Refused> {
-    let Some(raw) = find(body, "biz_tag").or_else(|| find(query, "biz_tag")) else {
-        return Ok(None);
-    };
-    let text = std::str::from_utf8(&raw).map_err(|_| Refused::NotUtf8)?;
-    Ok(Some(BizTag::parse(text)?))
+pub(super) fn biz_tag<'a>(query: &'a [u8], body: &'a [u8]) -> Result<Option<TagName<'a>>, Refused> {
+    let text: Cow<'a, str> = match find(body, "biz_tag").or_else(|| find(query, "biz_tag")) {
+        None => return Ok(None),
+        Some(Cow::Borrowed(raw)) => std::str::from_utf8(raw).ok().map(Cow::Borrowed),
+        Some(Cow::Owned(raw)) => String::from_utf8(raw).ok().map(Cow::Owned),
+    }
+    .ok_or(Refused::NotUtf8)?;
+    Ok(Some(TagName::parse(text)?))
 }
 
 fn parse_count(raw: &[u8], max_count: u32) -> Result<u32, Refused> {
@@ -53,11 +59,14 @@ fn find<'a>(pairs: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
             Some(at) => (&pair[..at], &pair[at + 1..]),
             None => (pair, &[][..]),
         };
-        (decode(key) == name.as_bytes()).then(|| decode(value))
+        (*decode(key) == *name.as_bytes()).then(|| decode(value))
     })
 }
 
 fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
+    if !raw.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Cow::Borrowed(raw);
+    }
     if raw.contains(&b'+') {
         let spaced: Vec<u8> = raw
             .iter()
@@ -75,7 +84,7 @@ mod tests {
 
     fn call(query: &str, body: &str) -> Result<(String, Option<u32>), Refused> {
         alloc_call(query.as_bytes(), body.as_bytes(), 10_000)
-            .map(|call| (call.tag.to_string(), call.count))
+            .map(|call| (call.tag.as_str().to_owned(), call.count))
     }
 
     #[test]

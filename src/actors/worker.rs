@@ -1,0 +1,228 @@
+//! `Worker`: those who wait for ids in one worker, and the limits on how many may. Used by one thread.
+
+use super::{
+    core::{Core, Phase},
+    courier::{self, Event, Post},
+    error::AllocError,
+    lane::{Flight, Lane, TagLanes, Waiter},
+};
+use crate::domain::{BizTag, Ids, TagName};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// With so many tags in the table of those waited for, the idle ones are taken out first.
+const MANY_TAGS: usize = 1024;
+
+/// See the module's documentation.
+pub(super) struct Worker {
+    pub(super) core: Arc<Core>,
+    tags: RefCell<HashMap<BizTag, Rc<TagLanes>, ahash::RandomState>>,
+    /// The parts of `limits.max_waiting_per_tag` and `limits.max_waiting` that are this worker's.
+    limits: (usize, usize),
+    /// Callers that wait; written here alone, read by those who add up all workers.
+    waiting: Arc<AtomicUsize>,
+    /// Whether the courier was told that there is something to do, and has not come yet.
+    pub(super) is_woken: Cell<bool>,
+    /// Lanes that the courier is to look at.
+    ready: RefCell<Vec<Rc<Lane>>>,
+    /// Messages under way, by their numbers.
+    in_flight: RefCell<HashMap<u64, Flight, ahash::RandomState>>,
+    /// The number of the newest message; never used again, so that no answer meets another lane.
+    seq: Cell<u64>,
+    /// Where the courier is told; `None` while there is none.
+    post: RefCell<Option<Post>>,
+    /// No caller's time is over before this; `None` where nobody is known to wait.
+    first_deadline: Cell<Option<Instant>>,
+}
+
+/// Counts a caller for as long as it waits.
+pub(super) struct Admission {
+    worker: Rc<Worker>,
+    lanes: Rc<TagLanes>,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.worker.count(-1);
+        self.lanes.callers.set(self.lanes.callers.get() - 1);
+    }
+}
+
+impl Worker {
+    pub(super) fn new(core: Arc<Core>) -> Rc<Self> {
+        let (settings, workers) = (&core.settings, core.settings.workers.max(1));
+        let part = |limit: usize| limit.div_ceil(workers);
+        Rc::new(Self {
+            tags: RefCell::default(),
+            limits: (
+                part(settings.max_waiting_per_tag),
+                part(settings.max_waiting),
+            ),
+            waiting: core.new_waiting(),
+            core,
+            is_woken: Cell::new(false),
+            ready: RefCell::default(),
+            in_flight: RefCell::default(),
+            seq: Cell::new(0),
+            post: RefCell::default(),
+            first_deadline: Cell::new(None),
+        })
+    }
+
+    /// Lets a caller in, or refuses it at once.
+    pub(super) fn enqueue(
+        self: &Rc<Self>,
+        tag: &TagName<'_>,
+        count: u32,
+        reply: oneshot::Sender<Result<Ids, AllocError>>,
+    ) -> Result<Admission, AllocError> {
+        if self.core.phase() == Phase::Closed {
+            return Err(AllocError::ShuttingDown);
+        }
+        let lanes = self.lanes_of(tag);
+        if lanes.callers.get() >= self.limits.0 {
+            return Err(AllocError::Overloaded(
+                "too many requests wait for this biz_tag",
+            ));
+        }
+        if self.waiting.load(Ordering::Relaxed) >= self.limits.1 {
+            return Err(AllocError::Overloaded("too many requests wait"));
+        }
+        let Some(lane) = lanes.lane(|| tag.to_biz_tag(), count) else {
+            return Err(AllocError::Overloaded(
+                "too many different counts wait for this biz_tag",
+            ));
+        };
+        self.count(1);
+        lanes.callers.set(lanes.callers.get() + 1);
+        let deadline = Instant::now() + self.core.settings.request_deadline;
+        lane.push(Waiter::new(deadline, reply));
+        if !lane.is_carried.replace(true) {
+            self.add_ready(lane);
+            self.wake();
+        }
+        if self.first_deadline.get().is_none() {
+            self.first_deadline.set(Some(deadline));
+            self.wake();
+        }
+        Ok(Admission {
+            worker: self.clone(),
+            lanes,
+        })
+    }
+
+    fn count(&self, change: isize) {
+        // Nobody else writes it.
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let waiting = waiting.saturating_add_signed(change);
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    fn lanes_of(&self, tag: &TagName<'_>) -> Rc<TagLanes> {
+        let mut tags = self.tags.borrow_mut();
+        if let Some(lanes) = tags.get(tag.as_str()) {
+            return lanes.clone();
+        }
+        if tags.len() >= MANY_TAGS {
+            tags.retain(|_, lanes| !lanes.is_at_rest());
+        }
+        let lanes = Rc::<TagLanes>::default();
+        tags.insert(tag.to_biz_tag(), lanes.clone());
+        lanes
+    }
+
+    fn for_each_lane(&self, mut visit: impl FnMut(&Rc<Lane>)) {
+        let tags = self.tags.borrow();
+        tags.values().for_each(|lanes| lanes.for_each(&mut visit));
+    }
+
+    /// The courier is to look at a lane, when it is told or comes by.
+    pub(super) fn add_ready(&self, lane: Rc<Lane>) {
+        self.ready.borrow_mut().push(lane);
+    }
+
+    /// Tells the courier that there is something to do, unless it knows.
+    pub(super) fn wake(self: &Rc<Self>) {
+        if !self.is_woken.replace(true) {
+            // Where it has just died, those who wait have been let go.
+            let _ = self.post().send(Event::Wake);
+        }
+    }
+
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.borrow().is_empty()
+    }
+
+    pub(super) fn take_ready(&self) -> Vec<Rc<Lane>> {
+        self.ready.take()
+    }
+
+    /// Keeps a message that is about to be sent, and numbers it.
+    pub(super) fn takes_off(&self, flight: Flight) -> u64 {
+        let seq = self.seq.get() + 1;
+        self.seq.set(seq);
+        self.in_flight.borrow_mut().insert(seq, flight);
+        seq
+    }
+
+    /// The message `seq`, which has ended.
+    pub(super) fn landed(&self, seq: u64) -> Option<Flight> {
+        self.in_flight.borrow_mut().remove(&seq)
+    }
+
+    /// Lets go of those whose time is over, and says when that of the next one may be.
+    pub(super) fn expire(&self) -> Option<Instant> {
+        let now = Instant::now();
+        if self.first_deadline.get()? <= now {
+            let mut next = Vec::new();
+            self.for_each_lane(|lane| next.extend(lane.expire(now)));
+            let mut in_flight = self.in_flight.borrow_mut();
+            next.extend(
+                in_flight
+                    .values_mut()
+                    .filter_map(|flight| flight.expire(now)),
+            );
+            self.first_deadline.set(next.into_iter().min());
+        }
+        self.first_deadline.get()
+    }
+
+    /// Refuses everyone.
+    pub(super) fn refuse_all(&self, error: &AllocError) {
+        self.for_each_lane(|lane| lane.refuse(error));
+        for flight in self.in_flight.borrow_mut().values_mut() {
+            flight.refuse(error);
+        }
+    }
+
+    /// Where the courier is told; it is started where there is none.
+    pub(super) fn post(self: &Rc<Self>) -> Post {
+        let mut post = self.post.borrow_mut();
+        let post = post.get_or_insert_with(|| {
+            let (post, inbox) = mpsc::unbounded_channel();
+            let courier = courier::run(self.core.clone(), Rc::downgrade(self), inbox);
+            actix::spawn(courier);
+            post
+        });
+        post.clone()
+    }
+
+    /// The courier has ended: whoever waits is let go.
+    pub(super) fn abandon(&self) {
+        self.post.take();
+        self.is_woken.set(false);
+        self.first_deadline.set(None);
+        self.ready.take();
+        self.in_flight.take();
+        self.for_each_lane(|lane| lane.abandon());
+    }
+}
