@@ -43,11 +43,8 @@ impl Allocator {
         tag: impl Into<TagName<'a>>,
         count: u32,
     ) -> Result<Ids, AllocError> {
-        let (reply, answer) = oneshot::channel();
-        let _admission = self.worker.enqueue(&tag.into(), count, reply)?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(AllocError::NoAvailableId("try again".to_owned())))
+        let (_admission, awaited) = self.worker.enqueue(&tag.into(), count)?;
+        awaited.await
     }
 
     /// Ids of `tag` in memory, at least one; loads the tag where it is not loaded.

@@ -101,7 +101,7 @@ pub(super) async fn run(
 impl Worker {
     /// Hands a message's answer to its callers.
     fn take_in(self: &Rc<Self>, seq: u64, result: Result<Grant, Refusal>) {
-        let Some(mut flight) = self.landed(seq) else {
+        let Some(flight) = self.landed(seq) else {
             // Its callers were let go when a courier died: a gap.
             return;
         };
@@ -152,7 +152,7 @@ impl Worker {
         });
         let Err(refused) = refused else { return };
         let is_full = has_started && matches!(refused, SendError::Full(_));
-        let Some(mut flight) = self.landed(refused.into_inner().reply.forget()) else {
+        let Some(flight) = self.landed(refused.into_inner().reply.forget()) else {
             return;
         };
         if is_full {

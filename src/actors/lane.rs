@@ -10,10 +10,11 @@ use crate::domain::{BizTag, Grant, IdRange, Ids};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    pin::Pin,
     rc::Rc,
+    task::{Context, Poll, Waker},
     time::Instant,
 };
-use tokio::sync::oneshot;
 
 /// The most callers in one message.
 const MAX_BATCH: usize = 4096;
@@ -24,12 +25,23 @@ const MAX_LANES: usize = 512;
 /// With so many lanes those at rest are taken out first.
 const MANY_LANES: usize = 8;
 
-/// Someone who waits for ids.
+/// Someone who waits for ids, as the lane has it. Dropped without an answer, it says so.
 pub(super) struct Waiter {
-    pub(super) deadline: Instant,
-    /// `None` once it was answered; it keeps its place, as the grant counts by places.
-    reply: Option<oneshot::Sender<Result<Ids, AllocError>>>,
+    deadline: Instant,
+    caller: Rc<Caller>,
 }
+
+/// Someone who waits for ids, as it awaits them. A channel for one value within one thread: no atomics.
+#[derive(Default)]
+struct Caller {
+    /// `None` before the answer, and once it was taken.
+    answer: Cell<Option<Result<Ids, AllocError>>>,
+    is_answered: Cell<bool>,
+    waker: Cell<Option<Waker>>,
+}
+
+/// The caller's end of a [`Waiter`].
+pub(super) struct Awaited(Rc<Caller>);
 
 /// Those who wait for `count` ids each of one tag, in the order in which they came.
 pub(super) struct Lane {
@@ -106,7 +118,7 @@ impl Lane {
         let mut queue = self.queue.borrow_mut();
         let mut batch = Vec::with_capacity(queue.len().min(MAX_BATCH));
         while batch.len() < MAX_BATCH {
-            let Some(mut waiter) = queue.pop_front() else {
+            let Some(waiter) = queue.pop_front() else {
                 break;
             };
             if waiter.deadline <= now {
@@ -122,7 +134,7 @@ impl Lane {
 
     /// Refuses those who are not in a message yet.
     pub(super) fn refuse(&self, error: &AllocError) {
-        for mut waiter in self.queue.borrow_mut().drain(..) {
+        for waiter in self.queue.borrow_mut().drain(..) {
             waiter.answer(Err(error.clone()));
         }
     }
@@ -131,7 +143,7 @@ impl Lane {
     pub(super) fn expire(&self, now: Instant) -> Option<Instant> {
         let mut queue = self.queue.borrow_mut();
         while queue.front().is_some_and(|waiter| waiter.deadline <= now) {
-            if let Some(mut waiter) = queue.pop_front() {
+            if let Some(waiter) = queue.pop_front() {
                 waiter.late();
             }
         }
@@ -153,7 +165,7 @@ impl Flight {
 
     /// Hands out what came; those not yet settled are the next again.
     pub(super) fn hand_out(mut self, mut grant: Grant) {
-        for mut waiter in self.batch.drain(..grant.settled.min(self.batch.len())) {
+        for waiter in self.batch.drain(..grant.settled.min(self.batch.len())) {
             if waiter.deadline <= grant.at {
                 waiter.late();
             } else {
@@ -173,48 +185,74 @@ impl Flight {
     }
 
     /// Refuses its callers, who keep their places.
-    pub(super) fn refuse(&mut self, error: &AllocError) {
-        for waiter in &mut self.batch {
+    pub(super) fn refuse(&self, error: &AllocError) {
+        for waiter in &self.batch {
             waiter.answer(Err(error.clone()));
         }
     }
 
     /// Lets go of those whose time is over, and says when that of the next one is.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<Instant> {
-        for waiter in self
-            .batch
-            .iter_mut()
-            .filter(|waiter| waiter.deadline <= now)
-        {
+    pub(super) fn expire(&self, now: Instant) -> Option<Instant> {
+        for waiter in self.batch.iter().filter(|waiter| waiter.deadline <= now) {
             waiter.late();
         }
-        let waiting = self.batch.iter().find(|waiter| waiter.reply.is_some());
+        let waiting = self
+            .batch
+            .iter()
+            .find(|waiter| !waiter.caller.is_answered.get());
         waiting.map(|waiter| waiter.deadline)
     }
 }
 
 impl Waiter {
-    pub(super) fn new(deadline: Instant, reply: oneshot::Sender<Result<Ids, AllocError>>) -> Self {
-        let reply = Some(reply);
-        Self { deadline, reply }
+    pub(super) fn new(deadline: Instant) -> (Self, Awaited) {
+        let caller = Rc::<Caller>::default();
+        let awaited = Awaited(caller.clone());
+        (Self { deadline, caller }, awaited)
     }
 
     /// Whether it still waits for an answer.
     fn is_there(&self) -> bool {
-        self.reply.as_ref().is_some_and(|reply| !reply.is_closed())
+        !self.caller.is_answered.get() && Rc::strong_count(&self.caller) > 1
     }
 
-    /// Where the caller is gone the answer, and any ids in it, are thrown away.
-    fn answer(&mut self, result: Result<Ids, AllocError>) {
-        if let Some(reply) = self.reply.take() {
-            let _ = reply.send(result);
+    /// Where the caller is gone the answer, and any ids in it, are thrown away. It keeps its place, as a grant
+    /// counts by places, and gets no second answer.
+    fn answer(&self, result: Result<Ids, AllocError>) {
+        if !self.caller.is_answered.replace(true) {
+            self.caller.answer.set(Some(result));
+            if let Some(waker) = self.caller.waker.take() {
+                waker.wake();
+            }
         }
     }
 
-    fn late(&mut self) {
+    fn late(&self) {
         self.answer(Err(AllocError::NoAvailableId(
             "none came before the request's deadline; try again".to_owned(),
         )));
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        if !self.caller.is_answered.get() {
+            self.answer(Err(AllocError::NoAvailableId("try again".to_owned())));
+        }
+    }
+}
+
+impl Future for Awaited {
+    type Output = Result<Ids, AllocError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.0.answer.take() {
+            Some(answer) => Poll::Ready(answer),
+            None => {
+                self.0.waker.set(Some(context.waker().clone()));
+                Poll::Pending
+            }
+        }
     }
 }
 

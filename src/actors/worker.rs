@@ -4,9 +4,9 @@ use super::{
     core::{Core, Phase},
     courier::{self, Event, Post},
     error::AllocError,
-    lane::{Flight, Lane, TagLanes, Waiter},
+    lane::{Awaited, Flight, Lane, TagLanes, Waiter},
 };
-use crate::domain::{BizTag, Ids, TagName};
+use crate::domain::{BizTag, TagName};
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
@@ -17,7 +17,7 @@ use std::{
     },
     time::Instant,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 /// With so many tags in the table of those waited for, the idle ones are taken out first.
 const MANY_TAGS: usize = 1024;
@@ -83,8 +83,7 @@ impl Worker {
         self: &Rc<Self>,
         tag: &TagName<'_>,
         count: u32,
-        reply: oneshot::Sender<Result<Ids, AllocError>>,
-    ) -> Result<Admission, AllocError> {
+    ) -> Result<(Admission, Awaited), AllocError> {
         if self.core.phase() == Phase::Closed {
             return Err(AllocError::ShuttingDown);
         }
@@ -105,7 +104,8 @@ impl Worker {
         self.count(1);
         lanes.callers.set(lanes.callers.get() + 1);
         let deadline = Instant::now() + self.core.settings.request_deadline;
-        lane.push(Waiter::new(deadline, reply));
+        let (waiter, awaited) = Waiter::new(deadline);
+        lane.push(waiter);
         if !lane.is_carried.replace(true) {
             self.add_ready(lane);
             self.wake();
@@ -114,10 +114,8 @@ impl Worker {
             self.first_deadline.set(Some(deadline));
             self.wake();
         }
-        Ok(Admission {
-            worker: self.clone(),
-            lanes,
-        })
+        let worker = self.clone();
+        Ok((Admission { worker, lanes }, awaited))
     }
 
     fn count(&self, change: isize) {
@@ -199,7 +197,7 @@ impl Worker {
     /// Refuses everyone.
     pub(super) fn refuse_all(&self, error: &AllocError) {
         self.for_each_lane(|lane| lane.refuse(error));
-        for flight in self.in_flight.borrow_mut().values_mut() {
+        for flight in self.in_flight.borrow().values() {
             flight.refuse(error);
         }
     }

@@ -50,7 +50,8 @@ impl<'a> TagName<'a> {
         if name.len() > MAX_CHARS && name.chars().count() > MAX_CHARS {
             return Err(BizTagError::TooLong);
         }
-        if name.chars().any(char::is_control) {
+        let is_plain = name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if !is_plain && name.chars().any(char::is_control) {
             return Err(BizTagError::ControlCharacter);
         }
         if name.starts_with('_') {

@@ -45,14 +45,11 @@ pub(super) fn service(
         shared,
         tokens,
     });
-    web::service("/alloc").finish(fn_service(move |request: ServiceRequest| {
-        let alloc = alloc.clone();
-        async move { alloc.serve(request).await }
-    }))
+    web::service("/alloc").finish(fn_service(move |request| alloc.clone().serve(request)))
 }
 
 impl Alloc {
-    async fn serve(&self, mut request: ServiceRequest) -> Result<ServiceResponse, Error> {
+    async fn serve(self: Rc<Self>, mut request: ServiceRequest) -> Result<ServiceResponse, Error> {
         let is_get = match *request.method() {
             Method::GET => true,
             Method::POST => false,

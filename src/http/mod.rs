@@ -42,7 +42,7 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     http::{Method, header},
-    middleware, web,
+    web,
 };
 use failure::{Failure, Refused};
 use observe::Observe;
@@ -72,6 +72,14 @@ pub struct HttpSettings {
     pub sample_ratio: f64,
     /// Whether spans are exported.
     pub traced: bool,
+}
+
+impl HttpSettings {
+    /// Whether any request gets a span.
+    #[must_use]
+    pub fn has_spans(&self) -> bool {
+        self.sample_ratio > 0.0 || self.traced
+    }
 }
 
 /// What all workers share beside their own allocator.
@@ -108,8 +116,7 @@ pub fn routes(
     shared: Arc<Shared>,
     options: Options,
 ) -> actix_web::App<impl AppFactory> {
-    let with_spans = shared.settings.sample_ratio > 0.0 || shared.settings.traced;
-    app(allocator, shared, options.alloc_tokens, with_spans)
+    app(allocator, shared, options.alloc_tokens)
         .configure(|config| match options.admin {
             Some(admin) => admin_routes(config, admin),
             None => console::off(config),
@@ -120,6 +127,16 @@ pub fn routes(
         .service(read_only("/metrics", operations::metrics))
 }
 
+/// The same, with a span for each request that is to have one. Where none is, it would only cost each a
+/// random number and a wrapper round its body.
+pub fn routes_with_spans(
+    allocator: Allocator,
+    shared: Arc<Shared>,
+    options: Options,
+) -> actix_web::App<impl AppFactory> {
+    routes(allocator, shared, options).wrap(TracingLogger::<RequestSpan>::new())
+}
+
 /// The admin API and the console, for a listener of their own; `/alloc` for the console's form.
 pub fn admin_app(
     shared: Arc<Shared>,
@@ -127,7 +144,7 @@ pub fn admin_app(
     alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
 ) -> actix_web::App<impl AppFactory> {
     let allocator = admin.allocation.allocator();
-    app(allocator, shared, alloc_tokens, false).configure(|config| admin_routes(config, admin))
+    app(allocator, shared, alloc_tokens).configure(|config| admin_routes(config, admin))
 }
 
 /// What makes the services of an `App`.
@@ -163,18 +180,12 @@ fn app(
     allocator: Allocator,
     shared: Arc<Shared>,
     alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
-    with_spans: bool,
 ) -> actix_web::App<impl AppFactory> {
     let (allocator, shared) = (web::Data::new(allocator), web::Data::from(shared));
     actix_web::App::new()
         .app_data(allocator.clone())
         .app_data(shared.clone())
         .wrap(Observe::new(allocator.clone(), shared.clone()))
-        // Where no request gets a span it would only cost a random number each.
-        .wrap(middleware::Condition::new(
-            with_spans,
-            TracingLogger::<RequestSpan>::new(),
-        ))
         .default_service(web::to(|| async {
             Failure::new(&Refused::NotFound).respond()
         }))

@@ -20,8 +20,10 @@ pub(super) fn alloc_call<'a>(
     body: &'a [u8],
     max_count: u32,
 ) -> Result<AllocCall<'a>, Refused> {
-    let tag = biz_tag(query, body)?.ok_or(BizTagError::Empty)?;
-    let count = match find(body, "count").or_else(|| find(query, "count")) {
+    let (body, query) = (Pairs::read(body), Pairs::read(query));
+    let tag = body.biz_tag.or(query.biz_tag).ok_or(BizTagError::Empty)?;
+    let tag = tag_name(tag)?;
+    let count = match body.count.or(query.count) {
         None => None,
         Some(text) => Some(parse_count(&text, max_count)?),
     };
@@ -30,13 +32,16 @@ pub(super) fn alloc_call<'a>(
 
 /// The biz_tag, if one is named.
 pub(super) fn biz_tag<'a>(query: &'a [u8], body: &'a [u8]) -> Result<Option<TagName<'a>>, Refused> {
-    let text: Cow<'a, str> = match find(body, "biz_tag").or_else(|| find(query, "biz_tag")) {
-        None => return Ok(None),
-        Some(Cow::Borrowed(raw)) => std::str::from_utf8(raw).ok().map(Cow::Borrowed),
-        Some(Cow::Owned(raw)) => String::from_utf8(raw).ok().map(Cow::Owned),
-    }
-    .ok_or(Refused::NotUtf8)?;
-    Ok(Some(TagName::parse(text)?))
+    let named = Pairs::read(body).biz_tag.or(Pairs::read(query).biz_tag);
+    named.map(tag_name).transpose()
+}
+
+fn tag_name(raw: Cow<'_, [u8]>) -> Result<TagName<'_>, Refused> {
+    let text: Option<Cow<'_, str>> = match raw {
+        Cow::Borrowed(raw) => std::str::from_utf8(raw).ok().map(Cow::Borrowed),
+        Cow::Owned(raw) => String::from_utf8(raw).ok().map(Cow::Owned),
+    };
+    Ok(TagName::parse(text.ok_or(Refused::NotUtf8)?)?)
 }
 
 fn parse_count(raw: &[u8], max_count: u32) -> Result<u32, Refused> {
@@ -51,16 +56,41 @@ fn parse_count(raw: &[u8], max_count: u32) -> Result<u32, Refused> {
         .ok_or(refused)
 }
 
-/// The decoded value of the first pair called `name`. A broken escape stands for itself, as browsers
-/// have it (WHATWG URL, application/x-www-form-urlencoded parsing).
-fn find<'a>(pairs: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
-    pairs.split(|byte| *byte == b'&').find_map(|pair| {
-        let (key, value) = match pair.iter().position(|byte| *byte == b'=') {
-            Some(at) => (&pair[..at], &pair[at + 1..]),
-            None => (pair, &[][..]),
-        };
-        (*decode(key) == *name.as_bytes()).then(|| decode(value))
-    })
+/// What `name=value&…` says of the names that are known here: of each the first value, decoded. A broken
+/// escape stands for itself, as browsers have it (WHATWG URL, application/x-www-form-urlencoded parsing).
+#[derive(Default)]
+struct Pairs<'a> {
+    biz_tag: Option<Cow<'a, [u8]>>,
+    count: Option<Cow<'a, [u8]>>,
+}
+
+impl<'a> Pairs<'a> {
+    fn read(raw: &'a [u8]) -> Self {
+        let mut found = Self::default();
+        let mut rest = Some(raw).filter(|raw| !raw.is_empty());
+        while let Some(raw) = rest {
+            let (pair, others) = cut(raw, b'&');
+            let (key, value) = cut(pair, b'=');
+            let place = match &*decode(key) {
+                b"biz_tag" => Some(&mut found.biz_tag),
+                b"count" => Some(&mut found.count),
+                _ => None,
+            };
+            if let Some(place @ None) = place {
+                *place = Some(decode(value.unwrap_or_default()));
+            }
+            rest = others;
+        }
+        found
+    }
+}
+
+/// What stands before the first `separator`, and what after it.
+fn cut(raw: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    match raw.iter().position(|byte| *byte == separator) {
+        Some(at) => (&raw[..at], Some(&raw[at + 1..])),
+        None => (raw, None),
+    }
 }
 
 fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
@@ -155,11 +185,12 @@ mod tests {
             ], 0..24),
         ) {
             let query = pieces.concat();
-            for name in ["biz_tag", "count"] {
+            let read = Pairs::read(&query);
+            for (name, ours) in [("biz_tag", read.biz_tag), ("count", read.count)] {
                 let theirs = url::form_urlencoded::parse(&query)
                     .find(|(key, _)| key == name)
                     .map(|(_, value)| value.into_owned());
-                let ours = find(&query, name).map(|raw| String::from_utf8_lossy(&raw).into_owned());
+                let ours = ours.map(|raw| String::from_utf8_lossy(&raw).into_owned());
                 prop_assert_eq!(ours, theirs);
             }
         }

@@ -43,6 +43,27 @@ pub(super) fn serve(
     shared: Arc<http::Shared>,
     options: http::Options,
 ) -> Result<Server, StartError> {
+    let allocator = move || allocation.allocator();
+    if shared.settings.has_spans() {
+        let routes = move || http::routes_with_spans(allocator(), shared.clone(), options.clone());
+        listen_with(setup, workers, listener, gate, routes)
+    } else {
+        let routes = move || http::routes(allocator(), shared.clone(), options.clone());
+        listen_with(setup, workers, listener, gate, routes)
+    }
+}
+
+fn listen_with<F, A>(
+    setup: &Setup<'_>,
+    workers: usize,
+    listener: TcpListener,
+    gate: &Gate,
+    routes: F,
+) -> Result<Server, StartError>
+where
+    F: Fn() -> App<A> + Send + Clone + 'static,
+    A: http::AppFactory + 'static,
+{
     let (config, keys) = (setup.config, &setup.config.server);
     let connections = Connections {
         // The longest that one request may take from its first byte, after the longest pause.
@@ -53,7 +74,6 @@ pub(super) fn serve(
         write_timeout: keys.write_timeout,
         changes: gate.changes(),
     };
-    let routes = move || http::routes(allocation.allocator(), shared.clone(), options.clone());
     let server = HttpServer::new(routes)
         .on_connect(move |stream, data| connections.opened(stream, data))
         .workers(workers)
