@@ -199,6 +199,13 @@ impl Application {
         &self.start_line
     }
 
+    /// Its actors, for programs that make them panic.
+    #[cfg(feature = "fault-injection")]
+    #[must_use]
+    pub fn allocation(&self) -> &Allocation {
+        &self.allocation
+    }
+
     /// Serves until `stop` says otherwise, then drains.
     ///
     /// # Errors

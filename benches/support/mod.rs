@@ -41,7 +41,7 @@ impl Parts {
         let rows = tags.into_iter().map(|tag| (tag, 0, 100_000));
         let metrics = Arc::new(Metrics::new(1000).unwrap());
         let settings = Settings {
-            step: step(),
+            step: Arc::new(step()),
             backoff_max: Duration::from_millis(500),
             claim_timeout: Duration::from_secs(14),
             claims: 9,

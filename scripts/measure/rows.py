@@ -390,30 +390,34 @@ def process(plan: Plan) -> list[Row]:
 
 def isolation(plan: Plan) -> list[Row]:
     """One healthy tag at 1,000 requests/s, while 10,000 requests come as fast as they go over 256 connections:
-    for itself, for a hot tag, for cold tags, for a tag whose row is broken; and for cold tags of another server
-    on this machine and database, which shows what is due to them alone."""
+    for itself, for a hot tag, for cold tags, for a tag whose row is broken, for one whose actor panics over and
+    over; and for cold tags of another server on this machine and database, which shows what is due to them alone."""
     world, rounds, seconds = plan.world, plan.rounds(7, 3), plan.seconds(3, 2)
     url = world.database()
-    world.add_tags(url, ("healthy", 100_000), ("hot", 100_000), ("broken", 0))
-    names = ["itself", "a hot tag", "cold tags", "cold tags at another server", "a broken row"]
+    world.add_tags(url, ("healthy", 100_000), ("hot", 100_000), ("broken", 0), ("panicking", 100_000))
+    panics, elsewhere = "a tag whose actor panics ten times a second", "cold tags at another server"
+    names = ["itself", "a hot tag", "cold tags", elsewhere, "a broken row", panics]
     slowest: dict[str, list[float]] = {name: [] for name in names}
     failed = 0
-    with world.id_alloc(url) as server, world.id_alloc(url) as other:
-        load.saturate(server, "/alloc?biz_tag=healthy", 1)
+    with world.id_alloc(url) as server, world.id_alloc(url) as other, world.panicking(url) as panicking:
+        for warm in server, panicking:
+            load.saturate(warm, "/alloc?biz_tag=healthy", 1)
         for turn in range(rounds):
             cold = [f"cold{turn}x{number}" for number in range(20_000)]
             world.add_tags(url, *((name, 1000) for name in cold))
             floods = [["healthy"] * 10_000, ["hot"] * 10_000, cold[::2], cold[1::2], ["broken"] * 10_000]
+            floods.append(["panicking"] * 10_000)
             start = turn % len(names)
             for name in names[start:] + names[:start]:
                 paths = [f"/alloc?biz_tag={tag}" for tag in floods[names.index(name)]]
-                target = other if name.endswith("another server") else server
+                healthy = panicking if name == panics else server
+                target = other if name == elsewhere else healthy
                 with concurrent.futures.ThreadPoolExecutor(1) as flood:
                     flooding = flood.submit(load.once_each, target, paths, 256)
-                    run = load.at_rate(server, "/alloc?biz_tag=healthy", seconds, 1000, world.work / "h2load.log", 16)
+                    run = load.at_rate(healthy, "/alloc?biz_tag=healthy", seconds, 1000, world.work / "h2load.log", 16)
                     refused = flooding.result()
                 slowest[name].append(run.p999 / 1000)
-                failed += run.failures + (0 if name == "a broken row" else refused)
+                failed += run.failures + (0 if name in ("a broken row", panics) else refused)
                 print(f"  beside {name}: p99.9 {run.p999 / 1000:.2f} ms, {refused} refused", file=sys.stderr)
     return [
         Row(
@@ -423,12 +427,12 @@ def isolation(plan: Plan) -> list[Row]:
             measured=medians(beside=slowest[name], itself=slowest["itself"]) + " ms",
             failures=failed,
         )
-        for name in ("a hot tag", "cold tags", "a broken row")
+        for name in ("a hot tag", "cold tags", "a broken row", panics)
     ] + [
         Row(
             "… for cold tags, against the same flood at another server of this machine and database",
-            ratios(slowest["cold tags"], slowest[names[3]]),
-            measured=medians(here=slowest["cold tags"], there=slowest[names[3]]) + " ms",
+            ratios(slowest["cold tags"], slowest[elsewhere]),
+            measured=medians(here=slowest["cold tags"], there=slowest[elsewhere]) + " ms",
         )
     ]
 

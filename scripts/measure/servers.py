@@ -80,6 +80,10 @@ class World:
         process = Process("id-alloc", [program or self.target / "id-alloc"], self.work, env)
         return Server(process, process.address())
 
+    def panicking(self, url: str) -> "Server":
+        """The same, but that the actor of its tag `panicking` panics over and over."""
+        return self.id_alloc(url, self.target / "examples/panicking")
+
     def constant(self) -> "Server":
         process = Process("constant", [self.target / "examples/constant", "0"], self.work)
         return Server(process, process.address())

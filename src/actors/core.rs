@@ -26,7 +26,7 @@ use tokio::sync::{Notify, watch};
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How claims are sized.
-    pub step: StepSettings,
+    pub step: Arc<StepSettings>,
     /// The longest pause between attempts to claim.
     pub backoff_max: Duration,
     /// One claim may take so long in all; a bound of last resort above the store's own.

@@ -28,8 +28,8 @@ pub(super) struct TagShared {
     pub(super) id: u64,
     /// End of everything this process ever claimed for the tag; only raised.
     pub(super) mark: AtomicI64,
-    /// When this actor was made.
-    pub(super) born: Instant,
+    /// When this actor was made, in milliseconds of the directory's clock.
+    born: u64,
     /// Ids in memory.
     pub(super) left: AtomicU64,
     /// The size of claims in force, in ids.
@@ -63,8 +63,11 @@ pub(super) struct TagEntry {
 #[derive(Debug)]
 pub(super) struct Directory {
     entries: papaya::HashMap<BizTag, Arc<TagEntry>, ahash::RandomState>,
-    /// Marks of tags that are not loaded. Bounded by the tags that ever had a row.
-    marks: Mutex<HashMap<BizTag, i64>>,
+    /// Marks of tags that are not loaded, by their names' hashes: they stay for good, so they are kept small. Two
+    /// tags of one hash share the higher mark, which costs the other a gap. Bounded by the tags that ever
+    /// had a row.
+    marks: Mutex<HashMap<u64, i64, ahash::RandomState>>,
+    hasher: ahash::RandomState,
     /// Names without a row, and until when that is believed.
     unknown: Mutex<LruCache<BizTag, Instant>>,
     unknown_ttl: Duration,
@@ -79,6 +82,7 @@ impl Directory {
         Self {
             entries: papaya::HashMap::default(),
             marks: Mutex::default(),
+            hasher: ahash::RandomState::new(),
             unknown: Mutex::new(LruCache::new(capacity)),
             unknown_ttl,
             epoch: Instant::now(),
@@ -97,18 +101,20 @@ impl Directory {
 
     /// What a new actor of `tag` shares; it starts at the mark of its predecessors.
     pub(super) fn new_shared(&self, tag: &BizTag, predecessor: Option<&TagShared>) -> TagShared {
-        let kept = lock(&self.marks).get(tag).copied().unwrap_or(0);
+        let hash = self.hasher.hash_one(tag);
+        let kept = lock(&self.marks).get(&hash).copied().unwrap_or(0);
         let inherited = predecessor.map_or(0, |old| old.mark.load(Ordering::Acquire));
+        let now = self.millis(Instant::now());
         TagShared {
             tag: tag.clone(),
             id: self.ids.fetch_add(1, Ordering::Relaxed),
             mark: AtomicI64::new(kept.max(inherited)),
-            born: Instant::now(),
+            born: now,
             left: AtomicU64::new(0),
             step: AtomicI64::new(0),
             rate: AtomicU64::new(0),
             started: AtomicBool::new(false),
-            last_use: AtomicU64::new(self.millis(Instant::now())),
+            last_use: AtomicU64::new(now),
         }
     }
 
@@ -125,7 +131,7 @@ impl Directory {
             let mark = entry.shared.mark.load(Ordering::Acquire);
             if mark > 0 {
                 let mut marks = lock(&self.marks);
-                let kept = marks.entry(tag.clone()).or_insert(mark);
+                let kept = marks.entry(self.hasher.hash_one(tag)).or_insert(mark);
                 *kept = (*kept).max(mark);
             }
             entries.remove(tag);
@@ -170,6 +176,11 @@ impl Directory {
     pub(super) fn idle(&self, shared: &TagShared, now: Instant) -> Duration {
         let last = shared.last_use.load(Ordering::Relaxed);
         Duration::from_millis(self.millis(now).saturating_sub(last))
+    }
+
+    /// How long ago the tag's actor was made.
+    pub(super) fn age(&self, shared: &TagShared) -> Duration {
+        Duration::from_millis(self.millis(Instant::now()).saturating_sub(shared.born))
     }
 
     /// What there is of a tag at `now`. A tag that nobody asks for slows down as its meter would.

@@ -59,16 +59,24 @@ pub(super) struct Flight {
 }
 
 /// The lanes of one tag, and who waits in them.
-#[derive(Default)]
 pub(super) struct TagLanes {
+    tag: BizTag,
     /// Callers that wait.
     pub(super) callers: Cell<usize>,
     lanes: RefCell<Vec<Rc<Lane>>>,
 }
 
 impl TagLanes {
+    pub(super) fn new(tag: BizTag) -> Rc<Self> {
+        Rc::new(Self {
+            tag,
+            callers: Cell::new(0),
+            lanes: RefCell::default(),
+        })
+    }
+
     /// The lane for so many ids each; `None` where too many different counts wait already.
-    pub(super) fn lane(&self, tag: impl FnOnce() -> BizTag, count: u32) -> Option<Rc<Lane>> {
+    pub(super) fn lane(&self, count: u32) -> Option<Rc<Lane>> {
         let mut lanes = self.lanes.borrow_mut();
         if let Some(lane) = lanes.iter().find(|lane| lane.count == count) {
             return Some(lane.clone());
@@ -80,7 +88,7 @@ impl TagLanes {
             return None;
         }
         let lane = Rc::new(Lane {
-            tag: tag(),
+            tag: self.tag.clone(),
             count,
             queue: RefCell::default(),
             is_carried: Cell::new(false),

@@ -21,6 +21,7 @@ mod loader;
 mod messages;
 mod registry;
 mod tag;
+mod trouble;
 mod warden;
 mod worker;
 

@@ -44,7 +44,7 @@ impl TagRegistry {
             if entry.addr.connected() {
                 return Some(Ok(()));
             }
-            if entry.shared.born.elapsed() < self.core.settings.backoff_max {
+            if directory.age(&entry.shared) < self.core.settings.backoff_max {
                 return None;
             }
             tracing::error!(biz_tag = %tag, "the tag's actor panicked and is made anew");

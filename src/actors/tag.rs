@@ -13,48 +13,31 @@ use super::{
         Alloc, Describe, LoadEnded, LoadSegment, LoaderReplaced, Refusal, ReplyTo, Retire, Retired,
         TagState,
     },
+    trouble::{Fault, Trouble},
 };
 use crate::{
-    domain::{Backoff, Batch, DoubleBuffer, Grant, IdRange, Offer},
+    domain::{Batch, DoubleBuffer, Grant, IdRange, Offer},
     metrics::TagMetrics,
     storage::{Claim, StoreError},
 };
 use actix::{Actor, AsyncContext, Context, Handler, Supervised};
 use std::{
-    mem::discriminant,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
-
-/// After a claim that cannot succeed, the tag's row is looked at again when the next request comes
-/// after a pause that grows from the first to the second, so that a mended row is soon seen.
-const FAULT_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
 
 /// Messages that may wait: one per worker and count, and the control messages.
 const MAILBOX: usize = 16_384;
-
-/// Why claims fail.
-struct Fault {
-    error: AllocError,
-    /// Until then nobody asks again.
-    until: Instant,
-    /// Demands of fewer ids may succeed all the same: near the end of the id space.
-    demand: i64,
-}
 
 /// See the module's documentation.
 pub(super) struct TagActor {
     core: Arc<Core>,
     shared: Arc<TagShared>,
     buffer: DoubleBuffer<ReplyTo>,
-    fault: Option<Fault>,
     /// The smallest demand for which the load under way was asked.
     demand: i64,
-    /// How long nobody asks after a fault.
-    pause: Backoff,
-    /// Loads that the loader gave up in a row.
-    given_up: u32,
-    last_error: Option<String>,
+    /// `None` while claims succeed; boxed, since there are many tags and few are in trouble.
+    trouble: Option<Box<Trouble>>,
     restarts: u64,
     /// Once set, nothing is handed out any more.
     retired: bool,
@@ -67,14 +50,11 @@ impl TagActor {
         ctx.set_mailbox_capacity(MAILBOX);
         let mark = shared.mark.load(Ordering::Acquire);
         Self {
-            buffer: DoubleBuffer::new(core.settings.step, mark),
+            buffer: DoubleBuffer::new(core.settings.step.clone(), mark),
             core,
             shared,
-            fault: None,
             demand: 1,
-            pause: Backoff::new(FAULT_PAUSES.0, FAULT_PAUSES.1),
-            given_up: 0,
-            last_error: None,
+            trouble: None,
             restarts: 0,
             retired: false,
             metrics: None,
@@ -99,7 +79,7 @@ impl TagActor {
             tag: self.shared.tag.clone(),
             request,
             mark: self.shared.mark.load(Ordering::Acquire),
-            given_up: self.given_up,
+            given_up: self.trouble.as_ref().map_or(0, |trouble| trouble.given_up),
             reply: ctx.address().recipient(),
         };
         // A dead loader drops it; the warden makes a new one and says so to every tag.
@@ -134,8 +114,7 @@ impl TagActor {
 
     /// What stands against a claim for a demand of so many ids, for now.
     fn fault_of(&self, now: Instant, demand: i64) -> Option<&Fault> {
-        let fault = self.fault.as_ref()?;
-        (fault.until > now && demand >= fault.demand).then_some(fault)
+        self.trouble.as_ref()?.fault_of(now, demand)
     }
 
     fn take_in(&mut self, now: Instant, seq: u64, claim: &Claim) {
@@ -149,12 +128,13 @@ impl TagActor {
             tracing::info!(biz_tag = %self.shared.tag, "a late segment is left as a gap");
             return;
         }
-        if self.fault.take().is_some() {
+        if self
+            .trouble
+            .take()
+            .is_some_and(|trouble| trouble.is_fault())
+        {
             tracing::info!(biz_tag = %self.shared.tag, "segments can be claimed again");
-            self.pause.reset();
         }
-        self.given_up = 0;
-        self.last_error = None;
         let core = &self.core;
         self.metrics
             .get_or_insert_with(|| core.metrics.tag(&self.shared.tag));
@@ -166,12 +146,14 @@ impl TagActor {
     }
 
     fn give_up(&mut self, now: Instant, error: StoreError, ctx: &mut Context<Self>) {
-        self.last_error = Some(error.to_string());
+        let was_never_served = self.was_never_served();
+        let trouble = self.trouble.get_or_insert_default();
+        trouble.last_error = error.to_string();
         if error.is_transient() {
-            self.given_up = self.given_up.saturating_add(1);
+            trouble.given_up = trouble.given_up.saturating_add(1);
             let settled = self.buffer.settle_parked(now);
             self.deliver(settled);
-            if self.was_never_served() && !self.buffer.has_parked() {
+            if was_never_served && !self.buffer.has_parked() {
                 // Nobody waits for a tag that may not even exist.
                 self.retire();
                 return;
@@ -182,23 +164,19 @@ impl TagActor {
         }
         let vanished = error == StoreError::UnknownTag;
         // What is wrong with the whole store is said once for all tags.
-        let said = matches!(error, StoreError::Unusable(_)) || vanished && self.was_never_served();
+        let said = matches!(error, StoreError::Unusable(_)) || vanished && was_never_served;
         let error = AllocError::from(error);
-        let known = |old: &Fault| discriminant(&old.error) == discriminant(&error);
+        let said = said || trouble.is_known(&error);
         let demand = match error {
             AllocError::TagExhausted(_) => self.demand,
             _ => 0,
         };
-        if !said && !self.fault.as_ref().is_some_and(known) {
+        trouble.note_fault(now, error.clone(), demand);
+        if !said {
             tracing::error!(biz_tag = %self.shared.tag, %error, left = self.buffer.left(),
                 "no segment can be claimed");
         }
         self.refuse_parked(demand, &error);
-        self.fault = Some(Fault {
-            error,
-            until: now + self.pause.after_failure(fastrand::f64()),
-            demand,
-        });
         // Who wants less may still be served.
         self.load_if_needed(now, ctx);
         if vanished && self.buffer.left() == 0 {
@@ -347,7 +325,10 @@ impl Handler<Describe> for TagActor {
             rate: self.buffer.rate(Instant::now()),
             loading: self.buffer.is_loading(),
             restarts: self.restarts,
-            last_error: self.last_error.clone(),
+            last_error: self
+                .trouble
+                .as_ref()
+                .map(|trouble| trouble.last_error.clone()),
         });
     }
 }

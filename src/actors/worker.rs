@@ -96,7 +96,7 @@ impl Worker {
         if self.waiting.load(Ordering::Relaxed) >= self.limits.1 {
             return Err(AllocError::Overloaded("too many requests wait"));
         }
-        let Some(lane) = lanes.lane(|| tag.to_biz_tag(), count) else {
+        let Some(lane) = lanes.lane(count) else {
             return Err(AllocError::Overloaded(
                 "too many different counts wait for this biz_tag",
             ));
@@ -133,8 +133,9 @@ impl Worker {
         if tags.len() >= MANY_TAGS {
             tags.retain(|_, lanes| !lanes.is_at_rest());
         }
-        let lanes = Rc::<TagLanes>::default();
-        tags.insert(tag.to_biz_tag(), lanes.clone());
+        let tag = tag.to_biz_tag();
+        let lanes = TagLanes::new(tag.clone());
+        tags.insert(tag, lanes.clone());
         lanes
     }
 

@@ -14,6 +14,7 @@
 use super::{IdRange, Ids, RateMeter, Segment, StepPolicy, StepSettings};
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -105,7 +106,7 @@ pub struct DoubleBuffer<W> {
 impl<W> DoubleBuffer<W> {
     /// An empty buffer that refuses segments which begin below `mark`.
     #[must_use]
-    pub fn new(settings: StepSettings, mark: i64) -> Self {
+    pub fn new(settings: impl Into<Arc<StepSettings>>, mark: i64) -> Self {
         Self {
             segments: VecDeque::with_capacity(2),
             parked: VecDeque::new(),
@@ -177,6 +178,10 @@ impl<W> DoubleBuffer<W> {
                 break;
             };
             replies.extend(self.allocate(now, batch));
+        }
+        if self.parked.is_empty() {
+            // Every tag parks its first callers, and most never park again.
+            self.parked = VecDeque::new();
         }
         replies
     }

@@ -9,7 +9,10 @@
 //! and only what was announced [`REPLICATED`] ago is claimed. A replica that is no further behind then
 //! knows how much the claims that it lost may have taken.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// So many doublings in a row prove that traffic is steady, and the measured rate is trusted.
 const LONG_RISE: u32 = 5;
@@ -34,7 +37,8 @@ pub struct StepSettings {
 /// The size in force for one tag.
 #[derive(Debug, Clone)]
 pub struct StepPolicy {
-    settings: StepSettings,
+    /// Shared by all tags.
+    settings: Arc<StepSettings>,
     /// The row's `step`, the least that is claimed; `None` before the first claim.
     row_step: Option<i64>,
     /// The size of the newest claim that the policy decided.
@@ -52,9 +56,9 @@ pub struct StepPolicy {
 impl StepPolicy {
     /// A policy that knows nothing of its tag yet.
     #[must_use]
-    pub fn new(settings: StepSettings) -> Self {
+    pub fn new(settings: impl Into<Arc<StepSettings>>) -> Self {
         Self {
-            settings,
+            settings: settings.into(),
             row_step: None,
             current: 0,
             claimed_at: None,

@@ -9,6 +9,7 @@ use crate::{
         sql::{GuardMode, SqlSettings, SqlStore},
     },
 };
+use std::sync::Arc;
 
 /// The store that the configuration names.
 ///
@@ -39,11 +40,11 @@ pub(super) fn actor_settings(config: &Config, workers: usize) -> Settings {
     let (database, limits) = (&config.database, &config.limits);
     let connections = usize::try_from(database.max_connections).unwrap_or(1);
     Settings {
-        step: StepSettings {
+        step: Arc::new(StepSettings {
             segment_duration: config.allocation.segment_duration,
             max_step: config.allocation.max_step,
             outage_budget: config.allocation.outage_budget,
-        },
+        }),
         backoff_max: database.backoff_max,
         // A claim is one statement; beside it the guard may read, move and claim again.
         claim_timeout: (database.acquire_timeout + database.statement_timeout) * 4,

@@ -16,11 +16,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn settings() -> Settings {
     Settings {
-        step: StepSettings {
+        step: Arc::new(StepSettings {
             segment_duration: Duration::from_secs(900),
             max_step: 100_000_000,
             outage_budget: Duration::from_secs(300),
-        },
+        }),
         backoff_max: Duration::from_millis(20),
         claim_timeout: Duration::from_millis(200),
         claims: 4,

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod first;
 mod guard;
 mod helpers;
 mod tags;

@@ -39,7 +39,7 @@ impl SqlStore {
         repairs: &Repairs,
     ) -> Result<Claim, StoreError> {
         let mut progress = Progress::default();
-        let mut step = request.step;
+        let mut step = request.step.or_else(|| self.likely_step.guess());
         // Set where exactly so many are to be claimed.
         let mut rest = None;
         for _ in 0..TURNS {
@@ -55,6 +55,9 @@ impl SqlStore {
                         if range.is_empty() {
                             // A step of 1 at start 0 held only id 0.
                             continue;
+                        }
+                        if request.step.is_none() {
+                            self.likely_step.found(step);
                         }
                         return Ok(Claim {
                             range,
@@ -77,7 +80,10 @@ impl SqlStore {
                 ..request.clone()
             };
             match (decide(row.as_ref(), &asked, &self.limits), row) {
-                (Decision::Unknown, _) | (_, None) => return Err(StoreError::UnknownTag),
+                (Decision::Unknown, _) | (_, None) => {
+                    self.likely_step.missed();
+                    return Err(StoreError::UnknownTag);
+                }
                 (Decision::Misconfigured(why), _) => return Err(StoreError::TagMisconfigured(why)),
                 (Decision::Exhausted { remaining }, _) => {
                     return Err(StoreError::TagExhausted(format!(

@@ -12,6 +12,7 @@ mod dialect;
 mod edit;
 mod errors;
 mod inspect;
+mod likely;
 mod migrate;
 mod options;
 mod table;
@@ -82,6 +83,8 @@ pub struct SqlStore {
     settings: SqlSettings,
     limits: Limits,
     pool: Pool,
+    /// What a tag's first claim is tried with.
+    likely_step: likely::LikelyStep,
     /// When tags were moved between primaries.
     moves: Mutex<claim::Moves>,
     /// Why the guard was last said to be off, so that it is not said every minute.
@@ -120,6 +123,7 @@ impl SqlStore {
             pool: Pool::new(&settings)?,
             settings,
             limits,
+            likely_step: likely::LikelyStep::default(),
             moves: Mutex::default(),
             said: Mutex::default(),
         })

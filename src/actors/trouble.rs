@@ -1,0 +1,72 @@
+//! `Trouble`: why a tag's claims fail, and when they are tried again. A tag that is well has none.
+
+use super::error::AllocError;
+use crate::domain::Backoff;
+use std::{
+    mem::discriminant,
+    time::{Duration, Instant},
+};
+
+/// After a claim that cannot succeed, the tag's row is looked at again when the next request comes
+/// after a pause that grows from the first to the second, so that a mended row is soon seen.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
+
+/// See the module's documentation.
+pub(super) struct Trouble {
+    fault: Option<Fault>,
+    /// How long nobody asks after a fault.
+    pause: Backoff,
+    /// Loads that the loader gave up in a row.
+    pub(super) given_up: u32,
+    /// What the newest claim failed with.
+    pub(super) last_error: String,
+}
+
+/// Why a claim cannot succeed.
+pub(super) struct Fault {
+    pub(super) error: AllocError,
+    /// Until then nobody asks again.
+    until: Instant,
+    /// Demands of fewer ids may succeed all the same: near the end of the id space.
+    pub(super) demand: i64,
+}
+
+impl Default for Trouble {
+    fn default() -> Self {
+        Self {
+            fault: None,
+            pause: Backoff::new(PAUSES.0, PAUSES.1),
+            given_up: 0,
+            last_error: String::new(),
+        }
+    }
+}
+
+impl Trouble {
+    /// Whether claims cannot succeed, rather than that they fail for now.
+    pub(super) fn is_fault(&self) -> bool {
+        self.fault.is_some()
+    }
+
+    /// Whether that is so for this kind of reason.
+    pub(super) fn is_known(&self, error: &AllocError) -> bool {
+        let known = self.fault.as_ref().map(|fault| discriminant(&fault.error));
+        known == Some(discriminant(error))
+    }
+
+    /// No claim for `demand` ids or more can succeed.
+    pub(super) fn note_fault(&mut self, now: Instant, error: AllocError, demand: i64) {
+        let until = now + self.pause.after_failure(fastrand::f64());
+        self.fault = Some(Fault {
+            error,
+            until,
+            demand,
+        });
+    }
+
+    /// What stands against a claim for a demand of so many ids, for now.
+    pub(super) fn fault_of(&self, now: Instant, demand: i64) -> Option<&Fault> {
+        let fault = self.fault.as_ref()?;
+        (fault.until > now && demand >= fault.demand).then_some(fault)
+    }
+}
