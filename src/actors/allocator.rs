@@ -141,7 +141,7 @@ impl Allocator {
     /// Callers waiting in the whole server.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.core.waiting()
+        self.core.waiting.count()
     }
 }
 

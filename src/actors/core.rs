@@ -4,6 +4,7 @@ use super::{
     directory::Directory,
     loader::{Permits, SegmentLoader},
     registry::TagRegistry,
+    waiting::Waiting,
 };
 use crate::{
     domain::{BizTag, StepSettings},
@@ -15,8 +16,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -116,8 +117,8 @@ pub(super) struct Core {
     pub(super) permits: Permits,
     /// Tells the warden that a claim failed and the store should be looked at.
     pub(super) doubt: Notify,
-    /// Callers waiting, worker by worker: one number for all would be fought over by their threads.
-    pub(super) waiting: Mutex<Vec<Weak<AtomicUsize>>>,
+    /// Who waits in the whole server.
+    pub(super) waiting: Arc<Waiting>,
     /// Changed by [`Core::enter`] alone, together with `phase_now`.
     pub(super) phase: watch::Sender<Phase>,
     /// The same, for those who only look: a request costs no lock.
@@ -132,22 +133,6 @@ impl Core {
             1 => Phase::Draining,
             _ => Phase::Closed,
         }
-    }
-
-    /// Where a new worker says how many callers wait in it.
-    pub(super) fn new_waiting(&self) -> Arc<AtomicUsize> {
-        let waiting = Arc::<AtomicUsize>::default();
-        let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|old| old.strong_count() > 0);
-        all.push(Arc::downgrade(&waiting));
-        waiting
-    }
-
-    /// Callers waiting in all workers.
-    pub(super) fn waiting(&self) -> usize {
-        let all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = all.iter().filter_map(Weak::upgrade);
-        waiting.map(|one| one.load(Ordering::Relaxed)).sum()
     }
 
     /// Tells everyone that the server goes away.

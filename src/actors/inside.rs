@@ -60,7 +60,7 @@ impl Allocation {
             uptime: core.begun.elapsed(),
             draining: core.phase() != Phase::Serving,
             tags_loaded: core.directory.len(),
-            waiting: core.waiting(),
+            waiting: core.waiting.count(),
             store: (**core.health.load()).clone(),
             report: core.report.load_full(),
             connections: core.store.connections(),

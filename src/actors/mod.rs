@@ -22,6 +22,7 @@ mod messages;
 mod registry;
 mod tag;
 mod trouble;
+mod waiting;
 mod warden;
 mod worker;
 
@@ -68,6 +69,7 @@ impl Allocation {
         tag_arbiters: usize,
     ) -> Self {
         let permits = loader::Permits::new(settings.claims);
+        let waiting = waiting::Waiting::new(settings.max_waiting, settings.workers);
         let core = Arc::new(Core {
             directory: Directory::new(settings.unknown_tags, settings.unknown_tag_ttl),
             settings,
@@ -86,7 +88,7 @@ impl Allocation {
             warnings: ArcSwap::default(),
             permits,
             doubt: Notify::new(),
-            waiting: Mutex::default(),
+            waiting,
             registry_started: AtomicBool::new(false),
             phase: watch::Sender::new(Phase::Serving),
             phase_now: AtomicU8::new(Phase::Serving as u8),

@@ -5,16 +5,14 @@ use super::{
     courier::{self, Event, Post},
     error::AllocError,
     lane::{Awaited, Flight, Lane, TagLanes, Waiter},
+    waiting::Places,
 };
 use crate::domain::{BizTag, TagName};
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::Instant,
 };
 use tokio::sync::mpsc;
@@ -26,10 +24,10 @@ const MANY_TAGS: usize = 1024;
 pub(super) struct Worker {
     pub(super) core: Arc<Core>,
     tags: RefCell<HashMap<BizTag, Rc<TagLanes>, ahash::RandomState>>,
-    /// The parts of `limits.max_waiting_per_tag` and `limits.max_waiting` that are this worker's.
-    limits: (usize, usize),
-    /// Callers that wait; written here alone, read by those who add up all workers.
-    waiting: Arc<AtomicUsize>,
+    /// The part of `limits.max_waiting_per_tag` that is this worker's.
+    per_tag: usize,
+    /// Those of `limits.max_waiting`.
+    places: Places,
     /// Whether the courier was told that there is something to do, and has not come yet.
     pub(super) is_woken: Cell<bool>,
     /// Lanes that the courier is to look at.
@@ -52,7 +50,7 @@ pub(super) struct Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        self.worker.count(-1);
+        self.worker.places.give_back();
         self.lanes.callers.set(self.lanes.callers.get() - 1);
     }
 }
@@ -60,14 +58,10 @@ impl Drop for Admission {
 impl Worker {
     pub(super) fn new(core: Arc<Core>) -> Rc<Self> {
         let (settings, workers) = (&core.settings, core.settings.workers.max(1));
-        let part = |limit: usize| limit.div_ceil(workers);
         Rc::new(Self {
             tags: RefCell::default(),
-            limits: (
-                part(settings.max_waiting_per_tag),
-                part(settings.max_waiting),
-            ),
-            waiting: core.new_waiting(),
+            per_tag: settings.max_waiting_per_tag.div_ceil(workers),
+            places: core.waiting.places(),
             core,
             is_woken: Cell::new(false),
             ready: RefCell::default(),
@@ -88,20 +82,19 @@ impl Worker {
             return Err(AllocError::ShuttingDown);
         }
         let lanes = self.lanes_of(tag);
-        if lanes.callers.get() >= self.limits.0 {
+        if lanes.callers.get() >= self.per_tag {
             return Err(AllocError::Overloaded(
                 "too many requests wait for this biz_tag",
             ));
-        }
-        if self.waiting.load(Ordering::Relaxed) >= self.limits.1 {
-            return Err(AllocError::Overloaded("too many requests wait"));
         }
         let Some(lane) = lanes.lane(count) else {
             return Err(AllocError::Overloaded(
                 "too many different counts wait for this biz_tag",
             ));
         };
-        self.count(1);
+        if !self.places.take() {
+            return Err(AllocError::Overloaded("too many requests wait"));
+        }
         lanes.callers.set(lanes.callers.get() + 1);
         let deadline = Instant::now() + self.core.settings.request_deadline;
         let (waiter, awaited) = Waiter::new(deadline);
@@ -116,13 +109,6 @@ impl Worker {
         }
         let worker = self.clone();
         Ok((Admission { worker, lanes }, awaited))
-    }
-
-    fn count(&self, change: isize) {
-        // Nobody else writes it.
-        let waiting = self.waiting.load(Ordering::Relaxed);
-        let waiting = waiting.saturating_add_signed(change);
-        self.waiting.store(waiting, Ordering::Relaxed);
     }
 
     fn lanes_of(&self, tag: &TagName<'_>) -> Rc<TagLanes> {
