@@ -27,16 +27,17 @@ static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Heap allocations of one `/alloc` on a loaded tag when it is the only request, in all threads, above
 /// those of an app that answers a constant (the framework's, and those of the test).
-const ALONE: f64 = 9.0;
+const ALONE: f64 = 3.0;
 
-/// The same when 50 come at once and travel together.
-const TOGETHER: f64 = 4.1;
+/// The same when 50 come at once and travel together. Fewer than the constant's, whose handler actix-web boxes
+/// once more.
+const TOGETHER: f64 = -1.9;
 
 /// Another allocation per request is past it. What happens now and then (checks of the store) is not.
 const TOLERANCE: f64 = 0.5;
 
 /// Bytes of the heap that a loaded tag holds: its actor, its buffer, its place in the directory.
-const PER_TAG: f64 = 1500.0;
+const PER_TAG: f64 = 1245.0;
 
 /// Part of it by which it may differ: tables double.
 const TAG_TOLERANCE: f64 = 0.1;
