@@ -138,6 +138,12 @@ impl Allocator {
         self.core.store.connections()
     }
 
+    /// Makes this worker's courier panic, for tests.
+    #[cfg(feature = "fault-injection")]
+    pub fn crash(&self) {
+        self.worker.crash();
+    }
+
     /// Callers waiting in the whole server.
     #[must_use]
     pub fn waiting(&self) -> usize {

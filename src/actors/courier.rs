@@ -29,7 +29,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// What is taken in at a time before anything is sent again.
 const EVENTS: usize = 1024;
 
-/// What a courier is told. At most one of the second kind per lane is under way.
+/// What a courier is told. At most one answer per lane is under way.
 pub(super) enum Event {
     /// There are lanes to look at, or deadlines.
     Wake,
@@ -38,6 +38,9 @@ pub(super) enum Event {
         seq: u64,
         result: Result<Grant, Refusal>,
     },
+    /// Panic.
+    #[cfg(feature = "fault-injection")]
+    Crash,
 }
 
 /// The courier's end, also by a panic: those who wait are let go, and the next caller gets a new one.
@@ -81,6 +84,8 @@ pub(super) async fn run(
             match event {
                 Event::Wake => worker.is_woken.set(false),
                 Event::Answered { seq, result } => worker.take_in(seq, result),
+                #[cfg(feature = "fault-injection")]
+                Event::Crash => crash(),
             }
         }
         if is_closed {
@@ -237,6 +242,12 @@ async fn ensure(core: &Core, tag: &BizTag) -> Result<(), AllocError> {
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+#[cfg(feature = "fault-injection")]
+#[allow(clippy::panic, reason = "injected by a test")]
+fn crash() {
+    panic!("injected panic in a courier");
 }
 
 /// Where a courier is told of something.

@@ -201,6 +201,11 @@ impl Worker {
         post.clone()
     }
 
+    #[cfg(feature = "fault-injection")]
+    pub(super) fn crash(self: &Rc<Self>) {
+        let _ = self.post().send(Event::Crash);
+    }
+
     /// The courier has ended: whoever waits is let go.
     pub(super) fn abandon(&self) {
         self.post.take();

@@ -1,6 +1,7 @@
 //! Panics in the actors and in the store: the service goes on.
 
 use crate::world::{World, eventually, settings};
+use futures_util::future::join;
 use id_alloc::{
     actors::{AllocError, Crash, Settings},
     domain::BizTag,
@@ -35,6 +36,28 @@ async fn a_panicked_tag_actor_is_made_anew_above_its_mark() {
         world.metric("id_alloc_actor_restarts_total{actor=\"tag\",reason=\"panic\"}"),
         1.0
     );
+}
+
+#[actix_web::test]
+async fn a_panicked_courier_lets_its_callers_go_and_the_next_one_gets_another() {
+    let world = World::new(&[("a", 0, 10), ("b", 0, 10)]);
+    assert_eq!(world.one("a").await, 1);
+    // It has asked for its next segment by then, so that the fault meets the other alone.
+    eventually("a second claim", || world.store.claims() == 2).await;
+    world.store.script([Script::Hang]);
+    let crash = async {
+        eventually("one waits", || world.allocator.waiting() == 1).await;
+        world.allocator.crash();
+    };
+    let (let_go, ()) = join(world.take("b", 1), crash).await;
+    assert!(
+        matches!(let_go, Err(AllocError::NoAvailableId(_))),
+        "{let_go:?}"
+    );
+    assert_eq!(world.allocator.waiting(), 0);
+    assert_eq!(world.one("a").await, 2);
+    let id = world.one("b").await;
+    assert!(id >= 2, "{id} was allotted to the one who was let go");
 }
 
 #[actix_web::test]
