@@ -72,17 +72,18 @@ pub(super) async fn run(
     let mut events = Vec::new();
     loop {
         tokio::select! {
+            // What comes seldom first: there may always be something in the inbox.
             biased;
-            taken = inbox.recv_many(&mut events, EVENTS) => if taken == 0 { return },
             () = &mut deadline, if is_armed => is_armed = false,
             () = &mut closed, if !is_closed => is_closed = true,
+            taken = inbox.recv_many(&mut events, EVENTS) => if taken == 0 { return },
         }
         let Some(worker) = worker.upgrade() else {
             return;
         };
         for event in events.drain(..) {
             match event {
-                Event::Wake => worker.is_woken.set(false),
+                Event::Wake => {}
                 Event::Answered { seq, result } => worker.take_in(seq, result),
                 #[cfg(feature = "fault-injection")]
                 Event::Crash => crash(),
@@ -91,14 +92,15 @@ pub(super) async fn run(
         if is_closed {
             worker.refuse_all(&AllocError::ShuttingDown);
         }
+        if worker.has_ready() {
+            // Whoever else is just being read from a socket comes along.
+            tokio::task::yield_now().await;
+        }
+        worker.note_awake();
+        worker.send_ready();
         if !is_armed && let Some(next) = worker.expire() {
             deadline.as_mut().reset(next.into());
             is_armed = true;
-        }
-        if worker.has_ready() {
-            // Whoever else has been read from a socket by now comes along.
-            tokio::task::yield_now().await;
-            worker.send_ready();
         }
     }
 }
@@ -184,7 +186,7 @@ impl Worker {
         actix::spawn(async move {
             tokio::time::sleep(LOOK_AGAIN).await;
             worker.add_ready(lane);
-            worker.wake();
+            worker.wake(Instant::now());
         });
     }
 
@@ -195,7 +197,7 @@ impl Worker {
             match ensure(&worker.core, &lane.tag).await {
                 Ok(()) => {
                     worker.add_ready(lane);
-                    worker.wake();
+                    worker.wake(Instant::now());
                 }
                 Err(error) => {
                     lane.refuse(&error);

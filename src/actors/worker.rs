@@ -28,8 +28,8 @@ pub(super) struct Worker {
     per_tag: usize,
     /// Those of `limits.max_waiting`.
     places: Places,
-    /// Whether the courier was told that there is something to do, and has not come yet.
-    pub(super) is_woken: Cell<bool>,
+    /// When the courier was told that there is something to do; `None` once it has come.
+    woken: Cell<Option<Instant>>,
     /// Lanes that the courier is to look at.
     ready: RefCell<Vec<Rc<Lane>>>,
     /// Messages under way, by their numbers.
@@ -63,7 +63,7 @@ impl Worker {
             per_tag: settings.max_waiting_per_tag.div_ceil(workers),
             places: core.waiting.places(),
             core,
-            is_woken: Cell::new(false),
+            woken: Cell::new(None),
             ready: RefCell::default(),
             in_flight: RefCell::default(),
             seq: Cell::new(0),
@@ -96,16 +96,18 @@ impl Worker {
             return Err(AllocError::Overloaded("too many requests wait"));
         }
         lanes.callers.set(lanes.callers.get() + 1);
-        let deadline = Instant::now() + self.core.settings.request_deadline;
+        // Those who come in one turn of the loop need not look at the clock each.
+        let now = self.woken.get().unwrap_or_else(Instant::now);
+        let deadline = now + self.core.settings.request_deadline;
         let (waiter, awaited) = Waiter::new(deadline);
         lane.push(waiter);
         if !lane.is_carried.replace(true) {
             self.add_ready(lane);
-            self.wake();
+            self.wake(now);
         }
         if self.first_deadline.get().is_none() {
             self.first_deadline.set(Some(deadline));
-            self.wake();
+            self.wake(now);
         }
         let worker = self.clone();
         Ok((Admission { worker, lanes }, awaited))
@@ -136,11 +138,17 @@ impl Worker {
     }
 
     /// Tells the courier that there is something to do, unless it knows.
-    pub(super) fn wake(self: &Rc<Self>) {
-        if !self.is_woken.replace(true) {
+    pub(super) fn wake(self: &Rc<Self>, now: Instant) {
+        if self.woken.get().is_none() {
+            self.woken.set(Some(now));
             // Where it has just died, those who wait have been let go.
             let _ = self.post().send(Event::Wake);
         }
+    }
+
+    /// The courier has come: from now on it is to be told again.
+    pub(super) fn note_awake(&self) {
+        self.woken.set(None);
     }
 
     pub(super) fn has_ready(&self) -> bool {
@@ -209,7 +217,7 @@ impl Worker {
     /// The courier has ended: whoever waits is let go.
     pub(super) fn abandon(&self) {
         self.post.take();
-        self.is_woken.set(false);
+        self.woken.set(None);
         self.first_deadline.set(None);
         self.ready.take();
         self.in_flight.take();
