@@ -27,8 +27,8 @@ pub struct Allocator {
 }
 
 impl Allocator {
-    pub(super) fn new(core: Arc<Core>) -> Self {
-        let worker = Worker::new(core.clone());
+    pub(super) fn new(core: Arc<Core>, of_the_api: bool) -> Self {
+        let worker = Worker::new(core.clone(), of_the_api);
         Self { core, worker }
     }
 

@@ -54,13 +54,49 @@ impl Drop for Guard {
     }
 }
 
+/// A lane that something is done for beside the courier, which has it again when that ends, however it ends.
+struct Aside {
+    worker: Rc<Worker>,
+    lane: Rc<Lane>,
+    era: u64,
+}
+
+impl Aside {
+    fn new(worker: &Rc<Worker>, lane: Rc<Lane>) -> Self {
+        let (worker, era) = (worker.clone(), worker.era.get());
+        Self { worker, lane, era }
+    }
+
+    /// Whether the lane's courier still lives.
+    fn is_current(&self) -> bool {
+        self.worker.era.get() == self.era
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if self.is_current() {
+            self.worker.add_ready(self.lane.clone());
+            self.worker.wake();
+        }
+    }
+}
+
 /// Runs until the worker is gone.
-pub(super) async fn run(
+pub(super) fn run(
     core: Arc<Core>,
     worker: Weak<Worker>,
-    mut inbox: UnboundedReceiver<Event>,
-) {
-    let _guard = Guard(worker.clone());
+    inbox: UnboundedReceiver<Event>,
+) -> impl Future<Output = ()> {
+    // Here, so that it ends well also where it never begins.
+    let guard = Guard(worker.clone());
+    async move {
+        carry(&core, &worker, inbox).await;
+        drop(guard);
+    }
+}
+
+async fn carry(core: &Core, worker: &Weak<Worker>, mut inbox: UnboundedReceiver<Event>) {
     let mut phase = core.phase.subscribe();
     let closed = async move {
         // An error: the server is gone.
@@ -141,6 +177,10 @@ impl Worker {
                 None => self.ensure(lane),
             }
         }
+        if self.has_ready() {
+            // One whose message was refused at once.
+            self.wake();
+        }
     }
 
     fn send(self: &Rc<Self>, lane: Rc<Lane>, entry: &TagEntry, now: Instant) {
@@ -182,27 +222,22 @@ impl Worker {
     }
 
     fn pause(self: &Rc<Self>, lane: Rc<Lane>) {
-        let worker = self.clone();
+        let aside = Aside::new(self, lane);
         actix::spawn(async move {
             tokio::time::sleep(LOOK_AGAIN).await;
-            worker.add_ready(lane);
-            worker.wake(Instant::now());
+            drop(aside);
         });
     }
 
     /// Has the lane's tag loaded.
     fn ensure(self: &Rc<Self>, lane: Rc<Lane>) {
-        let worker = self.clone();
+        let aside = Aside::new(self, lane);
         actix::spawn(async move {
-            match ensure(&worker.core, &lane.tag).await {
-                Ok(()) => {
-                    worker.add_ready(lane);
-                    worker.wake(Instant::now());
-                }
-                Err(error) => {
-                    lane.refuse(&error);
-                    lane.is_carried.set(false);
-                }
+            let made = ensure(&aside.worker.core, &aside.lane.tag).await;
+            if let Err(error) = made
+                && aside.is_current()
+            {
+                aside.lane.refuse(&error);
             }
         });
     }

@@ -236,6 +236,9 @@ impl Waiter {
     }
 
     fn late(&self) {
+        if self.caller.is_answered.get() {
+            return;
+        }
         self.answer(Err(AllocError::NoAvailableId(
             "none came before the request's deadline; try again".to_owned(),
         )));
@@ -261,6 +264,13 @@ impl Future for Awaited {
                 Poll::Pending
             }
         }
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        // What it would wake may go before the lane comes to it.
+        self.0.waker.take();
     }
 }
 

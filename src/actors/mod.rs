@@ -104,10 +104,16 @@ impl Allocation {
         self.core.note_check(found);
     }
 
-    /// An allocator for the calling worker.
+    /// An allocator for the calling worker, one of those that serve the API.
     #[must_use]
     pub fn allocator(&self) -> Allocator {
-        Allocator::new(self.core.clone())
+        Allocator::new(self.core.clone(), true)
+    }
+
+    /// One for anyone else: of the places for those who wait it takes what is left.
+    #[must_use]
+    pub fn allocator_beside(&self) -> Allocator {
+        Allocator::new(self.core.clone(), false)
     }
 
     /// Waits until the store can be used.
@@ -119,7 +125,7 @@ impl Allocation {
 
     /// Loads these tags. Failures are logged: the tags are then loaded by their first request.
     pub async fn preload(&self, tags: Vec<BizTag>) {
-        let allocator = self.allocator();
+        let allocator = self.allocator_beside();
         for tag in tags {
             if let Err(error) = allocator.left(&tag).await {
                 tracing::warn!(biz_tag = %tag, %error, "a tag could not be preloaded");

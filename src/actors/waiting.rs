@@ -51,15 +51,20 @@ impl Waiting {
         })
     }
 
-    /// For a new worker. More of them than were announced have no places of their own.
-    pub(super) fn places(self: &Arc<Self>) -> Places {
+    /// For a new worker, which has places of its own where it is `of_the_api`, and no more of those live than
+    /// were announced.
+    pub(super) fn places(self: &Arc<Self>, of_the_api: bool) -> Places {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.retain(|count| count.strong_count() > 0);
         let others = counts.iter().filter_map(Weak::upgrade);
         let with_own = others.filter(|count| count.own > 0).count();
         let count = Arc::new(Count {
             waiting: AtomicUsize::new(0),
-            own: if with_own < self.workers { self.own } else { 0 },
+            own: if of_the_api && with_own < self.workers {
+                self.own
+            } else {
+                0
+            },
         });
         counts.push(Arc::downgrade(&count));
         let all = self.clone();
@@ -114,7 +119,7 @@ mod tests {
     #[test]
     fn a_small_limit_is_exact_whoever_takes_the_places() {
         let all = Waiting::new(5, 2);
-        let (first, second) = (all.places(), all.places());
+        let (first, second) = (all.places(true), all.places(true));
         assert_eq!(
             (taken(&first, 9), taken(&second, 9), all.count()),
             (5, 0, 5)
@@ -126,14 +131,18 @@ mod tests {
     #[test]
     fn a_large_limit_is_never_passed_and_each_worker_keeps_its_own_places() {
         let all = Waiting::new(1280, 2);
-        let (first, second, third) = (all.places(), all.places(), all.places());
+        let beside = all.places(false);
+        let (first, second, third) = (all.places(true), all.places(true), all.places(true));
         assert_eq!(taken(&first, 2000), 1280 - 10);
-        assert_eq!((taken(&third, 5), taken(&second, 50)), (0, 10));
+        assert_eq!(
+            (taken(&third, 5), taken(&beside, 5), taken(&second, 50)),
+            (0, 0, 10)
+        );
         assert_eq!(all.count(), 1280);
         (0..1270).for_each(|_| first.give_back());
         (0..10).for_each(|_| second.give_back());
         assert_eq!((all.count(), taken(&third, 2000)), (0, 1260));
         drop(second);
-        assert_eq!(taken(&all.places(), 50), 10, "a successor has them");
+        assert_eq!(taken(&all.places(true), 50), 10, "a successor has them");
     }
 }

@@ -13,12 +13,15 @@ use std::{
     collections::HashMap,
     rc::Rc,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
 
 /// With so many tags in the table of those waited for, the idle ones are taken out first.
 const MANY_TAGS: usize = 1024;
+
+/// A caller may be let go so long after its deadline.
+const LATE: Duration = Duration::from_millis(10);
 
 /// See the module's documentation.
 pub(super) struct Worker {
@@ -28,8 +31,8 @@ pub(super) struct Worker {
     per_tag: usize,
     /// Those of `limits.max_waiting`.
     places: Places,
-    /// When the courier was told that there is something to do; `None` once it has come.
-    woken: Cell<Option<Instant>>,
+    /// Whether the courier was told that there is something to do, and has not come yet.
+    is_woken: Cell<bool>,
     /// Lanes that the courier is to look at.
     ready: RefCell<Vec<Rc<Lane>>>,
     /// Messages under way, by their numbers.
@@ -38,8 +41,10 @@ pub(super) struct Worker {
     seq: Cell<u64>,
     /// Where the courier is told; `None` while there is none.
     post: RefCell<Option<Post>>,
-    /// No caller's time is over before this; `None` where nobody is known to wait.
+    /// No caller has to be let go before this; `None` where nobody is known to wait.
     first_deadline: Cell<Option<Instant>>,
+    /// Which courier this is: what was begun for an earlier one is over.
+    pub(super) era: Cell<u64>,
 }
 
 /// Counts a caller for as long as it waits.
@@ -56,19 +61,21 @@ impl Drop for Admission {
 }
 
 impl Worker {
-    pub(super) fn new(core: Arc<Core>) -> Rc<Self> {
+    /// `of_the_api`: whether it is one of the workers among which the limits are divided.
+    pub(super) fn new(core: Arc<Core>, of_the_api: bool) -> Rc<Self> {
         let (settings, workers) = (&core.settings, core.settings.workers.max(1));
         Rc::new(Self {
             tags: RefCell::default(),
             per_tag: settings.max_waiting_per_tag.div_ceil(workers),
-            places: core.waiting.places(),
+            places: core.waiting.places(of_the_api),
             core,
-            woken: Cell::new(None),
+            is_woken: Cell::new(false),
             ready: RefCell::default(),
             in_flight: RefCell::default(),
             seq: Cell::new(0),
             post: RefCell::default(),
             first_deadline: Cell::new(None),
+            era: Cell::new(0),
         })
     }
 
@@ -96,21 +103,20 @@ impl Worker {
             return Err(AllocError::Overloaded("too many requests wait"));
         }
         lanes.callers.set(lanes.callers.get() + 1);
-        // Those who come in one turn of the loop need not look at the clock each.
-        let now = self.woken.get().unwrap_or_else(Instant::now);
-        let deadline = now + self.core.settings.request_deadline;
+        let worker = self.clone();
+        let admission = Admission { worker, lanes };
+        let deadline = Instant::now() + self.core.settings.request_deadline;
         let (waiter, awaited) = Waiter::new(deadline);
         lane.push(waiter);
         if !lane.is_carried.replace(true) {
             self.add_ready(lane);
-            self.wake(now);
+            self.wake();
         }
         if self.first_deadline.get().is_none() {
             self.first_deadline.set(Some(deadline));
-            self.wake(now);
+            self.wake();
         }
-        let worker = self.clone();
-        Ok((Admission { worker, lanes }, awaited))
+        Ok((admission, awaited))
     }
 
     fn lanes_of(&self, tag: &TagName<'_>) -> Rc<TagLanes> {
@@ -138,17 +144,21 @@ impl Worker {
     }
 
     /// Tells the courier that there is something to do, unless it knows.
-    pub(super) fn wake(self: &Rc<Self>, now: Instant) {
-        if self.woken.get().is_none() {
-            self.woken.set(Some(now));
-            // Where it has just died, those who wait have been let go.
+    pub(super) fn wake(self: &Rc<Self>) {
+        if self.is_woken.get() {
+            return;
+        }
+        if self.post().send(Event::Wake).is_err() {
+            // It ended before it began.
+            self.post.take();
             let _ = self.post().send(Event::Wake);
         }
+        self.is_woken.set(true);
     }
 
     /// The courier has come: from now on it is to be told again.
     pub(super) fn note_awake(&self) {
-        self.woken.set(None);
+        self.is_woken.set(false);
     }
 
     pub(super) fn has_ready(&self) -> bool {
@@ -184,7 +194,9 @@ impl Worker {
                     .values_mut()
                     .filter_map(|flight| flight.expire(now)),
             );
-            self.first_deadline.set(next.into_iter().min());
+            // Not for each of thousands by itself.
+            let next = next.into_iter().min().map(|next| next.max(now + LATE));
+            self.first_deadline.set(next);
         }
         self.first_deadline.get()
     }
@@ -199,14 +211,13 @@ impl Worker {
 
     /// Where the courier is told; it is started where there is none.
     pub(super) fn post(self: &Rc<Self>) -> Post {
-        let mut post = self.post.borrow_mut();
-        let post = post.get_or_insert_with(|| {
-            let (post, inbox) = mpsc::unbounded_channel();
-            let courier = courier::run(self.core.clone(), Rc::downgrade(self), inbox);
-            actix::spawn(courier);
-            post
-        });
-        post.clone()
+        if let Some(post) = &*self.post.borrow() {
+            return post.clone();
+        }
+        let (post, inbox) = mpsc::unbounded_channel();
+        actix::spawn(courier::run(self.core.clone(), Rc::downgrade(self), inbox));
+        self.post.replace(Some(post.clone()));
+        post
     }
 
     #[cfg(feature = "fault-injection")]
@@ -216,8 +227,9 @@ impl Worker {
 
     /// The courier has ended: whoever waits is let go.
     pub(super) fn abandon(&self) {
+        self.era.set(self.era.get() + 1);
         self.post.take();
-        self.woken.set(None);
+        self.is_woken.set(false);
         self.first_deadline.set(None);
         self.ready.take();
         self.in_flight.take();

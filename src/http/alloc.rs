@@ -50,17 +50,17 @@ pub(super) fn service(
 
 impl Alloc {
     async fn serve(self: Rc<Self>, mut request: ServiceRequest) -> Result<ServiceResponse, Error> {
-        let is_get = match *request.method() {
-            Method::GET => true,
-            Method::POST => false,
-            _ => return Ok(request.into_response(not_allowed("GET, POST"))),
-        };
         // What is seldom needed is boxed, so that the others need not carry room for it.
         if let Some(tokens) = &self.tokens
             && let Err(refused) = Box::pin(alloc_guard::check(&mut request, tokens)).await
         {
             return Ok(request.into_response(alloc_guard::refuse(&refused)));
         }
+        let is_get = match *request.method() {
+            Method::GET => true,
+            Method::POST => false,
+            _ => return Ok(request.into_response(not_allowed("GET, POST"))),
+        };
         let answer = if is_get {
             self.answer(request.query_string(), &[]).await
         } else {

@@ -112,7 +112,7 @@ pub(super) fn serve_metrics(
     };
     let app = move || {
         App::new().configure(|app| {
-            http::metrics_route(app, allocation.allocator(), shared.clone());
+            http::metrics_route(app, allocation.allocator_beside(), shared.clone());
         })
     };
     let server = HttpServer::new(app)

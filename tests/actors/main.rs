@@ -245,6 +245,32 @@ async fn each_caller_has_an_answer_by_its_deadline() {
 }
 
 #[actix_web::test]
+async fn who_waits_for_a_stuck_tag_has_an_answer_by_its_deadline_beside_two_hot_ones() {
+    let mut settings = settings();
+    settings.request_deadline = Duration::from_millis(100);
+    let rows = [("a", 0, 1_000_000), ("b", 0, 1_000_000), ("stuck", 0, 10)];
+    let world = std::rc::Rc::new(World::with(&rows, settings));
+    assert_eq!((world.one("a").await, world.one("b").await), (1, 1));
+    world.store.outage(Some(transient()));
+    // The courier always has something to carry for these.
+    let hot = (0..32).map(|number| {
+        let world = world.clone();
+        actix_web::rt::spawn(async move {
+            loop {
+                world.one(["a", "b"][number % 2]).await;
+            }
+        })
+    });
+    let hot: Vec<_> = hot.collect();
+    let answer = actix_web::rt::time::timeout(PATIENCE, world.take("stuck", 1)).await;
+    hot.iter().for_each(actix_web::rt::task::JoinHandle::abort);
+    assert!(
+        matches!(answer, Ok(Err(AllocError::NoAvailableId(_)))),
+        "{answer:?}"
+    );
+}
+
+#[actix_web::test]
 async fn a_demand_that_outlived_an_outage_in_the_queue_is_served_afterwards() {
     let mut settings = settings();
     settings.request_deadline = Duration::from_millis(300);

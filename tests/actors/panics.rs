@@ -46,7 +46,10 @@ async fn a_panicked_courier_lets_its_callers_go_and_the_next_one_gets_another() 
     eventually("a second claim", || world.store.claims() == 2).await;
     world.store.script([Script::Hang]);
     let crash = async {
-        eventually("one waits", || world.allocator.waiting() == 1).await;
+        eventually("a claim for the one who waits", || {
+            world.store.claims() == 3
+        })
+        .await;
         world.allocator.crash();
     };
     let (let_go, ()) = join(world.take("b", 1), crash).await;
