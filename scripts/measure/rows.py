@@ -71,16 +71,22 @@ def throughput(plan: Plan) -> list[Row]:
     world = plan.world
     url = world.database()
     world.add_tags(url, ("large", 100_000), ("small", 1000))
-    with world.constant() as constant, world.nginx() as nginx, world.id_alloc(url) as server:
+    with (
+        world.constant() as constant,
+        world.constant("later") as later,
+        world.nginx() as nginx,
+        world.id_alloc(url) as server,
+    ):
         contenders = [
             ("constant", constant, "/alloc", {}),
+            ("constant later", later, "/alloc", {}),
             ("id-alloc 100000", server, "/alloc?biz_tag=large", {}),
             ("nginx", nginx, "/alloc", {}),
             ("id-alloc 1000", server, "/alloc?biz_tag=small", {}),
         ]
         other = world.id_alloc(url, plan.other) if plan.other else None
         if other:
-            contenders.insert(2, ("other build", other, "/alloc?biz_tag=large", {}))
+            contenders.insert(3, ("other build", other, "/alloc?biz_tag=large", {}))
         runs = in_turn(plan.rounds(7, 3), plan.seconds(3, 2), contenders)
         if other:
             other.process.stop()
@@ -92,7 +98,12 @@ def throughput(plan: Plan) -> list[Row]:
             at_most=1.15,
             measured=medians(id_alloc=cpu(large), constant=cpu(runs["constant"]), nginx=cpu(runs["nginx"])) + " µs",
             failures=failures(large),
-        )
+        ),
+        Row(
+            "… of the constant when it answers in the next turn of its loop, against at once",
+            ratios(cpu(runs["constant later"]), cpu(runs["constant"])),
+            measured=medians(later=cpu(runs["constant later"]), at_once=cpu(runs["constant"])) + " µs",
+        ),
     ]
     for name, these in ("step 100,000", large), ("step 1,000", small):
         rows.append(

@@ -84,8 +84,8 @@ class World:
         """The same, but that the actor of its tag `panicking` panics over and over."""
         return self.id_alloc(url, self.target / "examples/panicking")
 
-    def constant(self) -> "Server":
-        process = Process("constant", [self.target / "examples/constant", "0"], self.work)
+    def constant(self, *options: str) -> "Server":
+        process = Process("constant", [self.target / "examples/constant", "0", *options], self.work)
         return Server(process, process.address())
 
     def delay(self, milliseconds: int) -> "Server":
