@@ -72,6 +72,8 @@ async fn every_listener_speaks_tls_where_one_does() {
 async fn who_speaks_plain_http_or_nothing_sensible_is_turned_away() {
     let certificates = Certificates::new();
     let server = certificates.server(&[]).await;
+    // Its workers open files of their own once it has said that it listens.
+    certificates.unharmed(&server).await;
     let before = descriptors(&server);
     for bytes in [
         LIVEZ,
@@ -92,6 +94,7 @@ async fn half_a_handshake_is_ended_after_the_header_timeout() {
     let server = certificates
         .server(&[("server.header_timeout", "2s")])
         .await;
+    certificates.unharmed(&server).await;
     let before = descriptors(&server);
     for part in [&b""[..], HALF_A_HELLO] {
         // Reads to the end: the server closes, since the client does not.
