@@ -146,6 +146,7 @@ async fn connections_that_go_quiet_are_closed_and_the_limit_of_connections_holds
             ("limits.request_deadline", "2s"),
         ])
         .await;
+    certificates.unharmed(&server).await;
     let before = descriptors(&server);
     for rest in ["", "GET /li"] {
         let mut stream = certificates.connect(&server).await.unwrap();
