@@ -176,13 +176,13 @@ impl TagActor {
             tracing::error!(biz_tag = %self.shared.tag, %error, left = self.buffer.left(),
                 "no segment can be claimed");
         }
+        if vanished && self.buffer.left() == 0 {
+            self.delete();
+            return;
+        }
         self.refuse_parked(demand, &error);
         // Who wants less may still be served.
         self.load_if_needed(now, ctx);
-        if vanished && self.buffer.left() == 0 {
-            self.core.directory.remember_unknown(&self.shared.tag);
-            self.retire();
-        }
     }
 
     fn retire(&mut self) {
@@ -192,13 +192,14 @@ impl TagActor {
         self.tell_registry();
     }
 
-    /// The tag was deleted: those who wait are refused, what is in memory is a gap.
+    /// The tag has no row: those who wait are refused, what is in memory is a gap.
     pub(super) fn delete(&mut self) {
         if self.retired {
             return;
         }
-        self.refuse_parked(0, &AllocError::UnknownTag);
+        // First, so that whoever was refused is not looked for again.
         self.core.directory.remember_unknown(&self.shared.tag);
+        self.refuse_parked(0, &AllocError::UnknownTag);
         self.retire();
     }
 
