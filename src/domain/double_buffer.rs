@@ -108,7 +108,7 @@ impl<W> DoubleBuffer<W> {
     #[must_use]
     pub fn new(settings: impl Into<Arc<StepSettings>>, mark: i64) -> Self {
         Self {
-            segments: VecDeque::with_capacity(2),
+            segments: VecDeque::new(),
             parked: VecDeque::new(),
             seq: 0,
             loading: None,
@@ -153,6 +153,8 @@ impl<W> DoubleBuffer<W> {
         let size = load.proposed.max(row_step);
         self.policy.claimed(now, size, load.forecast, row_step);
         if !range.is_empty() {
+            // Most tags of many hold one.
+            self.segments.reserve_exact(1);
             self.segments.push_back(Segment::new(range));
         }
         (Offer::Taken, self.settle_parked(now))
