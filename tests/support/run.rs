@@ -83,6 +83,12 @@ impl Run {
         }
     }
 
+    /// Takes more ids than the server has in memory: it has then claimed after this was called.
+    pub(crate) async fn take_memory(&mut self, server: usize, tag: usize) {
+        self.take(server, tag, MEMORY.div_ceil(COUNT as u64) as usize)
+            .await;
+    }
+
     /// Takes ids until one is not below `id`: the server then has claimed beyond that.
     pub(crate) async fn take_past(&mut self, server: usize, tag: usize, id: i64) {
         while self.answers.last().is_none_or(|answer| {
