@@ -27,6 +27,8 @@ pub(crate) fn command(directory: &Path, settings: &[(&str, &str)]) -> Command {
     }
     command.current_dir(directory).stdin(Stdio::null());
     command.env("ID_ALLOC__SERVER__PORT", "0");
+    // The allocator keeps nothing for later, so that the memory that a server has is what it uses.
+    command.env("MIMALLOC_PURGE_DELAY", "0");
     for (key, value) in settings {
         let name = format!("ID_ALLOC__{}", key.to_uppercase().replace('.', "__"));
         command.env(name, value);
