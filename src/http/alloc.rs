@@ -8,13 +8,10 @@ use super::{
     alloc_guard::{self, AllocTokens},
     body,
     failure::{Failure, Refused},
-    not_allowed,
+    id_list, not_allowed,
     parameters::alloc_call,
 };
-use crate::{
-    actors::Allocator,
-    domain::{IdRange, Ids},
-};
+use crate::{actors::Allocator, domain::Ids};
 use actix_web::{
     Error, FromRequest as _, HttpMessage as _, HttpResponse,
     dev::{HttpServiceFactory, ServiceRequest, ServiceResponse, fn_service},
@@ -95,7 +92,7 @@ impl Alloc {
     }
 
     /// The success body.
-    async fn answer(&self, query: &str, form: &[u8]) -> Result<String, Refused> {
+    async fn answer(&self, query: &str, form: &[u8]) -> Result<Vec<u8>, Refused> {
         let settings = &self.shared.settings;
         if query.len() > settings.max_query {
             return Err(Refused::QueryTooLong(settings.max_query));
@@ -111,39 +108,24 @@ impl Alloc {
 }
 
 /// The success body; `None` where there is no id, which cannot be.
-fn render(ids: &Ids, as_list: bool) -> Option<String> {
+fn render(ids: &Ids, as_list: bool) -> Option<Vec<u8>> {
     let first = ids.first()?.first();
-    let mut digits = itoa::Buffer::new();
-    let longest = digits.format(ids.last()?.end()).len();
-    let list = if as_list {
-        (longest + 1) * total(ids)
-    } else {
-        0
-    };
-    let mut body = String::with_capacity(64 + list);
-    body.push_str(r#"{"errno":0,"msg":"success","id":"#);
-    body.push_str(digits.format(first));
+    let list = if as_list { id_list::room(ids) } else { 0 };
+    let mut body = Vec::with_capacity(64 + list);
+    body.extend_from_slice(br#"{"errno":0,"msg":"success","id":"#);
+    body.extend_from_slice(itoa::Buffer::new().format(first).as_bytes());
     if as_list {
-        body.push_str(",\"ids\":[");
-        for (place, id) in ids.iter().flat_map(IdRange::iter).enumerate() {
-            if place > 0 {
-                body.push(',');
-            }
-            body.push_str(digits.format(id));
-        }
-        body.push(']');
+        body.extend_from_slice(br#","ids":"#);
+        id_list::push_list(&mut body, ids);
     }
-    body.push('}');
+    body.push(b'}');
     Some(body)
-}
-
-fn total(ids: &Ids) -> usize {
-    usize::try_from(ids.iter().map(IdRange::len).sum::<u64>()).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::IdRange;
 
     #[test]
     fn bodies_are_those_of_go_id_alloc() {
@@ -151,13 +133,13 @@ mod tests {
         let ids: Ids = std::iter::once(range.take(1)).collect();
         assert_eq!(
             render(&ids, false).unwrap(),
-            r#"{"errno":0,"msg":"success","id":201}"#
+            br#"{"errno":0,"msg":"success","id":201}"#
         );
         let gap = IdRange::claimed(301, 1).unwrap();
         let ids: Ids = [range, gap].into_iter().collect();
         assert_eq!(
             render(&ids, true).unwrap(),
-            r#"{"errno":0,"msg":"success","id":202,"ids":[202,203,300]}"#
+            br#"{"errno":0,"msg":"success","id":202,"ids":[202,203,300]}"#
         );
         assert_eq!(render(&Ids::new(), true), None);
     }

@@ -3,7 +3,7 @@
 //! | what you want to see | file |
 //! |---|---|
 //! | the routes and who may use which method | this one |
-//! | `/alloc` | `alloc.rs` |
+//! | `/alloc` | `alloc.rs`, `id_list.rs` |
 //! | `/health`, `/livez`, `/readyz`, `/metrics` | `operations.rs` |
 //! | query and form; bodies | `parameters.rs`, `body.rs` |
 //! | `/admin/v1` | `admin/` |
@@ -21,6 +21,7 @@ mod body;
 mod connection;
 mod console;
 mod failure;
+mod id_list;
 mod observe;
 mod openapi;
 mod operations;
