@@ -16,6 +16,8 @@ from processes import CORES, Failed, Process, eventually
 START = 1_000_000_000
 BODY = '{"errno":0,"msg":"success","id":1000000000}'
 
+UNIT = pathlib.Path(__file__).parents[2] / "deploy/id-alloc.service"
+
 _databases = itertools.count(1)
 
 
@@ -36,6 +38,13 @@ def get(address: str, path: str) -> tuple[int, str]:
         connection.close()
 
 
+def allocator() -> dict[str, str]:
+    """What the unit of systemd sets for the allocator of memory."""
+    lines = UNIT.read_text().splitlines()
+    words = " ".join(line.removeprefix("Environment=") for line in lines if line.startswith("Environment=")).split()
+    return dict(word.split("=", 1) for word in words if word.startswith("MIMALLOC"))
+
+
 class World:
     """Where the programs are, where they may write, and the database."""
 
@@ -43,9 +52,11 @@ class World:
         self.work, self.target, self.mysql = work, target, mysql.rstrip("/")
 
     def environment(self, **settings: str) -> dict[str, str]:
-        """Nothing inherited that could change what id-alloc does; `database__url="…"` and so on."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("ID_ALLOC", "RUST_LOG"))}
-        return kept | {f"ID_ALLOC__{key.upper()}": value for key, value in settings.items()}
+        """Nothing inherited that could change what id-alloc does, the allocator's settings of production, and
+        `database__url="…"` and so on."""
+        ours = ("ID_ALLOC", "RUST_LOG", "MIMALLOC")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+        return kept | allocator() | {f"ID_ALLOC__{key.upper()}": value for key, value in settings.items()}
 
     def sql(self, text: str, database: str = "") -> None:
         address = self.mysql.removeprefix("mysql://")

@@ -17,7 +17,7 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// With so many tags in the table of those waited for, the idle ones are taken out first.
+/// With so many tags in the table of those waited for, the idle ones are taken out.
 const MANY_TAGS: usize = 1024;
 
 /// A caller may be let go so long after its deadline.
@@ -27,6 +27,8 @@ const LATE: Duration = Duration::from_millis(10);
 pub(super) struct Worker {
     pub(super) core: Arc<Core>,
     tags: RefCell<HashMap<BizTag, Rc<TagLanes>, ahash::RandomState>>,
+    /// With so many tags they are looked through next: twice as many as were left, so that it costs each little.
+    tidy_at: Cell<usize>,
     /// The part of `limits.max_waiting_per_tag` that is this worker's.
     per_tag: usize,
     /// Those of `limits.max_waiting`.
@@ -66,6 +68,7 @@ impl Worker {
         let (settings, workers) = (&core.settings, core.settings.workers.max(1));
         Rc::new(Self {
             tags: RefCell::default(),
+            tidy_at: Cell::new(MANY_TAGS),
             per_tag: settings.max_waiting_per_tag.div_ceil(workers),
             places: core.waiting.places(of_the_api),
             core,
@@ -124,8 +127,9 @@ impl Worker {
         if let Some(lanes) = tags.get(tag.as_str()) {
             return lanes.clone();
         }
-        if tags.len() >= MANY_TAGS {
+        if tags.len() >= self.tidy_at.get() {
             tags.retain(|_, lanes| !lanes.is_at_rest());
+            self.tidy_at.set(MANY_TAGS.max(tags.len() * 2));
         }
         let tag = tag.to_biz_tag();
         let lanes = TagLanes::new(tag.clone());

@@ -1,7 +1,8 @@
 //! What there is of each tag at the moment of a scrape: ids, seconds, step, max_id.
 
-use super::{OTHER, register};
-use prometheus::{GaugeVec, IntGaugeVec, Opts, Registry};
+use super::OTHER;
+use crate::domain::BizTag;
+use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 /// What there is of one tag.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,75 +33,104 @@ impl Level {
 /// Slower than an id in a quarter of an hour: nobody uses it.
 const AT_REST: f64 = 0.001;
 
-/// The gauges of all tags, set anew at each scrape.
-#[derive(Debug)]
+/// What a scrape says of all tags. Made for it and written at once: gauges that stay would have to be found by
+/// their labels, and be taken out where a tag has gone.
+#[derive(Debug, Default)]
 pub(super) struct Levels {
-    remaining: IntGaugeVec,
-    supply: GaugeVec,
-    step: IntGaugeVec,
-    max_id: IntGaugeVec,
+    tags: Vec<(BizTag, Level)>,
     /// The sum over tags without series of their own, and their shortest supply.
-    other: Option<(i64, f64)>,
+    other: Option<(u64, f64)>,
 }
 
 impl Levels {
-    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let whole = |name, help| {
-            let gauge = IntGaugeVec::new(Opts::new(name, help), &["biz_tag"])?;
-            register(registry, gauge)
-        };
-        Ok(Self {
-            remaining: whole(
-                "id_alloc_buffer_remaining_ids",
-                "Ids in memory, not yet handed out.",
-            )?,
-            supply: register(
-                registry,
-                GaugeVec::new(
-                    Opts::new(
-                        "id_alloc_supply_seconds",
-                        "How long the ids in memory last at the tag's present rate, in seconds; +Inf while \
-                         nobody asks for any.",
-                    ),
-                    &["biz_tag"],
-                )?,
-            )?,
-            step: whole(
-                "id_alloc_segment_step_ids",
-                "Size of the claims in force, in ids.",
-            )?,
-            max_id: whole(
-                "id_alloc_max_id",
-                "End of what this server has claimed: no id it handed out is as large.",
-            )?,
-            other: None,
-        })
+    /// A tag that has series of its own.
+    pub(super) fn add(&mut self, tag: &BizTag, level: Level) {
+        self.tags.push((tag.clone(), level));
     }
 
-    pub(super) fn reset(&mut self) {
-        self.remaining.reset();
-        self.supply.reset();
-        self.step.reset();
-        self.max_id.reset();
-        self.other = None;
-    }
-
-    pub(super) fn set(&mut self, label: &str, level: &Level) {
-        let left = i64::try_from(level.left).unwrap_or(i64::MAX);
+    /// One that has none.
+    pub(super) fn add_other(&mut self, level: Level) {
+        let (sum, shortest) = self.other.unwrap_or((0, f64::INFINITY));
         let supply = level.supply_seconds();
-        if label == OTHER {
-            let (sum, shortest) = self.other.unwrap_or((0, f64::INFINITY));
-            let (sum, shortest) = (sum.saturating_add(left), shortest.min(supply));
-            self.other = Some((sum, shortest));
-            self.remaining.with_label_values(&[OTHER]).set(sum);
-            self.supply.with_label_values(&[OTHER]).set(shortest);
-            return;
-        }
-        self.remaining.with_label_values(&[label]).set(left);
-        self.supply.with_label_values(&[label]).set(supply);
-        self.step.with_label_values(&[label]).set(level.step);
-        self.max_id.with_label_values(&[label]).set(level.max_id);
+        self.other = Some((sum.saturating_add(level.left), shortest.min(supply)));
     }
+
+    /// The series, sorted by tag; each family is made when it is asked for, as it may be large.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "numbers in Prometheus are floats"
+    )]
+    pub(super) fn into_families(mut self) -> impl Iterator<Item = MetricFamily> {
+        self.tags.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let (sum, shortest) = self.other.unzip();
+        let families = [
+            Family {
+                name: "id_alloc_buffer_remaining_ids",
+                help: "Ids in memory, not yet handed out.",
+                other: sum.map(|sum| sum as f64),
+                value: |level| level.left as f64,
+            },
+            Family {
+                name: "id_alloc_supply_seconds",
+                help: "How long the ids in memory last at the tag's present rate, in seconds; +Inf while nobody \
+                       asks for any.",
+                other: shortest,
+                value: Level::supply_seconds,
+            },
+            Family {
+                name: "id_alloc_segment_step_ids",
+                help: "Size of the claims in force, in ids.",
+                other: None,
+                value: |level| level.step as f64,
+            },
+            Family {
+                name: "id_alloc_max_id",
+                help: "End of what this server has claimed: no id it handed out is as large.",
+                other: None,
+                value: |level| level.max_id as f64,
+            },
+        ];
+        families
+            .into_iter()
+            .map(move |family| family.of(&self.tags))
+            // One without series cannot be written.
+            .filter(|family| !family.get_metric().is_empty())
+    }
+}
+
+/// A gauge with a series per tag.
+struct Family {
+    name: &'static str,
+    help: &'static str,
+    /// That of the tags without series of their own.
+    other: Option<f64>,
+    value: fn(&Level) -> f64,
+}
+
+impl Family {
+    fn of(&self, tags: &[(BizTag, Level)]) -> MetricFamily {
+        let other = self.other.map(|value| gauge(OTHER, value));
+        let tags = tags
+            .iter()
+            .map(|(tag, level)| gauge(tag.as_str(), (self.value)(level)));
+        let mut family = MetricFamily::default();
+        family.set_name(self.name.to_owned());
+        family.set_help(self.help.to_owned());
+        family.set_field_type(MetricType::GAUGE);
+        family.set_metric(other.into_iter().chain(tags).collect());
+        family
+    }
+}
+
+fn gauge(tag: &str, value: f64) -> Metric {
+    let mut label = LabelPair::default();
+    label.set_name("biz_tag".to_owned());
+    label.set_value(tag.to_owned());
+    let mut gauge = Gauge::default();
+    gauge.set_value(value);
+    let mut metric = Metric::from_label(vec![label]);
+    metric.set_gauge(gauge);
+    metric
 }
 
 #[cfg(test)]
@@ -118,5 +148,49 @@ mod tests {
         assert_eq!(level(600, 2.0).supply_seconds().to_string(), "300");
         assert_eq!(level(0, 0.0).supply_seconds().to_string(), "0");
         assert!(level(1, 0.0).supply_seconds().is_infinite());
+    }
+
+    #[test]
+    fn tags_are_sorted_and_those_without_series_stand_together() {
+        let level = |left, rate| Level {
+            left,
+            rate,
+            step: 7,
+            max_id: 9,
+        };
+        let mut levels = Levels::default();
+        for name in ["b", "a"] {
+            levels.add(&BizTag::parse(name).unwrap(), level(10, 2.0));
+        }
+        levels.add_other(level(30, 1.0));
+        levels.add_other(level(40, 20.0));
+        let families: Vec<MetricFamily> = levels.into_families().collect();
+        let text = prometheus::TextEncoder::new()
+            .encode_to_string(&families)
+            .unwrap();
+        let of = |name: &str| -> Vec<&str> {
+            text.lines()
+                .filter_map(|line| line.strip_prefix(name))
+                .collect()
+        };
+        let other = r#"{biz_tag="_other"}"#;
+        assert_eq!(
+            of("id_alloc_buffer_remaining_ids"),
+            [
+                format!("{other} 70"),
+                r#"{biz_tag="a"} 10"#.to_owned(),
+                r#"{biz_tag="b"} 10"#.to_owned()
+            ]
+        );
+        assert_eq!(
+            of("id_alloc_supply_seconds"),
+            [
+                format!("{other} 2"),
+                r#"{biz_tag="a"} 5"#.to_owned(),
+                r#"{biz_tag="b"} 5"#.to_owned()
+            ]
+        );
+        assert_eq!(of("id_alloc_max_id").len(), 2);
+        assert_eq!(Levels::default().into_families().count(), 0);
     }
 }

@@ -12,7 +12,10 @@ use prometheus::{
 };
 use std::{
     collections::HashSet,
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -53,8 +56,8 @@ pub struct Metrics {
     /// The id space's end.
     id_limit: IntGauge,
     store_connections: IntGaugeVec,
-    /// Locked while they are set and read.
-    levels: Mutex<Levels>,
+    /// How long the text of the last scrape was, in bytes.
+    text_length: AtomicUsize,
 }
 
 /// The series of one tag.
@@ -181,7 +184,7 @@ impl Metrics {
                     &["state"],
                 )?,
             )?,
-            levels: Mutex::new(Levels::new(&registry)?),
+            text_length: AtomicUsize::new(0),
             registry,
         };
         metrics.start_at_zero()?;
@@ -226,21 +229,27 @@ impl Metrics {
 
     /// The series of `tag`, or those of `_other` where the limit is reached.
     pub fn tag(&self, tag: &BizTag) -> TagMetrics {
+        let label = if self.has_series(tag) {
+            tag.as_str()
+        } else {
+            OTHER
+        };
         TagMetrics {
-            allocated: self.ids_allocated.with_label_values(&[self.label(tag)]),
+            allocated: self.ids_allocated.with_label_values(&[label]),
         }
     }
 
-    fn label<'a>(&self, tag: &'a BizTag) -> &'a str {
+    /// Whether `tag` has series of its own; it gets them while there are any left.
+    fn has_series(&self, tag: &BizTag) -> bool {
         let mut tagged = self.tagged.lock().unwrap_or_else(PoisonError::into_inner);
         if tagged.contains(tag) {
-            return tag.as_str();
+            return true;
         }
-        if tagged.len() < self.max_tag_series {
+        let is_room = tagged.len() < self.max_tag_series;
+        if is_room {
             tagged.insert(tag.clone());
-            return tag.as_str();
         }
-        OTHER
+        is_room
     }
 
     /// Counts an attempt to claim by its outcome.
@@ -341,11 +350,19 @@ impl Metrics {
         &self,
         visit_all: impl FnOnce(&mut dyn FnMut(&BizTag, Level)),
     ) -> Result<String, prometheus::Error> {
-        // One scrape at a time, as the series are made anew in each.
-        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
-        levels.reset();
-        visit_all(&mut |tag, level| levels.set(self.label(tag), &level));
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let mut levels = Levels::default();
+        visit_all(&mut |tag, level| match self.has_series(tag) {
+            true => levels.add(tag, level),
+            false => levels.add_other(level),
+        });
+        let encoder = TextEncoder::new();
+        let mut text = String::with_capacity(self.text_length.load(Ordering::Relaxed));
+        encoder.encode_utf8(&self.registry.gather(), &mut text)?;
+        for family in levels.into_families() {
+            encoder.encode_utf8(&[family], &mut text)?;
+        }
+        self.text_length.store(text.len(), Ordering::Relaxed);
+        Ok(text)
     }
 }
 

@@ -162,6 +162,22 @@ async fn systemd_waits_for_the_drain() {
     assert!(patience > drained(&config), "{patience:?}");
 }
 
+#[test]
+fn the_unit_and_the_image_set_the_allocator_alike() {
+    let allocator = |name: &str, before: &str| -> BTreeSet<String> {
+        let text = read(name);
+        let lines = text.lines().filter_map(|line| line.strip_prefix(before));
+        let words = lines.flat_map(str::split_whitespace);
+        words
+            .filter(|word| word.starts_with("MIMALLOC_"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let unit = allocator("id-alloc.service", "Environment=");
+    assert!(unit.contains("MIMALLOC_PURGE_DELAY=0"), "{unit:?}");
+    assert_eq!(unit, allocator("Dockerfile", "ENV "));
+}
+
 #[tokio::test]
 async fn the_balancers_times_fit_the_default_ones() {
     let config = in_force(&[]).await;
