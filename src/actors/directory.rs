@@ -10,6 +10,7 @@ use crate::{
 };
 use actix::Addr;
 use lru::LruCache;
+use papaya::Guard as _;
 use std::{
     collections::HashMap,
     num::NonZeroUsize,
@@ -136,6 +137,11 @@ impl Directory {
             }
             entries.remove(tag);
         }
+    }
+
+    /// Lets go of entries that were taken out, whose memory the table would else keep until more follow.
+    pub(super) fn tidy(&self) {
+        self.entries.guard().flush();
     }
 
     pub(super) fn for_each(&self, mut visit: impl FnMut(&TagEntry)) {

@@ -132,6 +132,7 @@ impl Handler<Sweep> for TagRegistry {
         for (tag, id) in dead {
             directory.remove(&tag, id);
         }
+        directory.tidy();
         self.core.metrics.tags_loaded.set(gauge(directory.len()));
     }
 }

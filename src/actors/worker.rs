@@ -17,17 +17,19 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// With so many tags in the table of those waited for, the idle ones are taken out.
+/// With so many tags in the table of those waited for, the idle ones are taken out before their time.
 const MANY_TAGS: usize = 1024;
 
 /// A caller may be let go so long after its deadline.
 const LATE: Duration = Duration::from_millis(10);
 
+type Tags = HashMap<BizTag, Rc<TagLanes>, ahash::RandomState>;
+
 /// See the module's documentation.
 pub(super) struct Worker {
     pub(super) core: Arc<Core>,
-    tags: RefCell<HashMap<BizTag, Rc<TagLanes>, ahash::RandomState>>,
-    /// With so many tags they are looked through next: twice as many as were left, so that it costs each little.
+    tags: RefCell<Tags>,
+    /// With so many tags they are looked through at once: twice as many as were left, so that it costs each little.
     tidy_at: Cell<usize>,
     /// The part of `limits.max_waiting_per_tag` that is this worker's.
     per_tag: usize,
@@ -128,13 +130,19 @@ impl Worker {
             return lanes.clone();
         }
         if tags.len() >= self.tidy_at.get() {
-            tags.retain(|_, lanes| !lanes.is_at_rest());
-            self.tidy_at.set(MANY_TAGS.max(tags.len() * 2));
+            self.tidy(&mut tags);
         }
         let tag = tag.to_biz_tag();
         let lanes = TagLanes::new(tag.clone());
         tags.insert(tag, lanes.clone());
         lanes
+    }
+
+    /// Takes out those that nobody waits for.
+    fn tidy(&self, tags: &mut Tags) {
+        tags.retain(|_, lanes| !lanes.is_at_rest());
+        tags.shrink_to(MANY_TAGS);
+        self.tidy_at.set(MANY_TAGS.max(tags.len() * 2));
     }
 
     fn for_each_lane(&self, mut visit: impl FnMut(&Rc<Lane>)) {
@@ -186,7 +194,7 @@ impl Worker {
         self.in_flight.borrow_mut().remove(&seq)
     }
 
-    /// Lets go of those whose time is over, and says when that of the next one may be.
+    /// Lets go of those whose time is over, and of tags that nobody waits for; says when it is to be done next.
     pub(super) fn expire(&self) -> Option<Instant> {
         let now = Instant::now();
         if self.first_deadline.get()? <= now {
@@ -201,6 +209,7 @@ impl Worker {
             // Not for each of thousands by itself.
             let next = next.into_iter().min().map(|next| next.max(now + LATE));
             self.first_deadline.set(next);
+            self.tidy(&mut self.tags.borrow_mut());
         }
         self.first_deadline.get()
     }
