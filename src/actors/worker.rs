@@ -208,8 +208,11 @@ impl Worker {
             );
             // Not for each of thousands by itself.
             let next = next.into_iter().min().map(|next| next.max(now + LATE));
-            self.first_deadline.set(next);
-            self.tidy(&mut self.tags.borrow_mut());
+            let mut tags = self.tags.borrow_mut();
+            self.tidy(&mut tags);
+            // Who was let go just now still counts, and is gone by then. Whoever comes later may wait longer.
+            let again = (!tags.is_empty()).then(|| now + self.core.settings.request_deadline);
+            self.first_deadline.set(next.or(again));
         }
         self.first_deadline.get()
     }

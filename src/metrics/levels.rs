@@ -62,6 +62,8 @@ impl Levels {
     )]
     pub(super) fn into_families(mut self) -> impl Iterator<Item = MetricFamily> {
         self.tags.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        // One that was made anew meanwhile may have been met twice.
+        self.tags.dedup_by(|a, b| a.0 == b.0);
         let (sum, shortest) = self.other.unzip();
         let families = [
             Family {
@@ -159,7 +161,7 @@ mod tests {
             max_id: 9,
         };
         let mut levels = Levels::default();
-        for name in ["b", "a"] {
+        for name in ["b", "a", "b"] {
             levels.add(&BizTag::parse(name).unwrap(), level(10, 2.0));
         }
         levels.add_other(level(30, 1.0));
