@@ -54,7 +54,7 @@ class World:
     def environment(self, **settings: str) -> dict[str, str]:
         """Nothing inherited that could change what id-alloc does, the allocator's settings of production, and
         `database__url="…"` and so on."""
-        ours = ("ID_ALLOC", "RUST_LOG", "MIMALLOC")
+        ours = ("ID_ALLOC", "RUST_", "MIMALLOC")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         return kept | allocator() | {f"ID_ALLOC__{key.upper()}": value for key, value in settings.items()}
 
