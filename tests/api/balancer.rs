@@ -221,7 +221,7 @@ async fn a_server_that_hangs_costs_time_and_no_request_and_what_was_sent_twice_n
     let (members, haproxy) = balanced(&database, &[], FAST).await;
     let callers = Callers::start(&haproxy.base, TAGS, CALLERS);
     callers.more(100).await;
-    members[0].server.signal("STOP");
+    members[0].server.freeze().await;
     haproxy.until("id_alloc", NAMES[0], "DOWN").await;
     callers.more(100).await;
     // It wakes and carries out what was asked of it long ago.

@@ -50,7 +50,7 @@ async fn ids_in_memory_survive_a_dead_database_and_go_on_after_its_restart() {
 #[tokio::test]
 async fn ids_in_memory_survive_a_hung_database_and_go_on_when_it_wakes() {
     let (database, server, mut ids) = serving(&[], 20_000).await;
-    database.stop();
+    database.stop().await;
     from_memory(&server, &mut ids).await;
     database.cont();
     beyond_memory(&server, &mut ids).await;

@@ -201,8 +201,8 @@ async fn on_three_galera_nodes_that_die_and_lose_their_quorum_no_id_comes_twice(
 
     // Two nodes hang: what was sent to them may be committed when they wake.
     for _ in 0..if full() { 3 } else { 1 } {
-        scene.cluster.stop(1);
-        scene.cluster.stop(2);
+        scene.cluster.stop(1).await;
+        scene.cluster.stop(2).await;
         scene.cluster.without_quorum(0).await;
         load.each_refuses().await;
         scene.cluster.cont(1);

@@ -98,7 +98,7 @@ async fn a_database_that_hangs_for_seconds_under_load_fails_no_request_for_ids_i
     let (database, url) = own_database().await;
     let (server, load) = loaded(&url).await;
     load.tolerate(SMALL, NONE_LEFT);
-    database.stop();
+    database.stop().await;
     load.run_for(Duration::from_secs(if full() { 10 } else { 3 }))
         .await;
     load.until_refused(SMALL).await;

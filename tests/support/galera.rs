@@ -7,7 +7,7 @@
 use super::database::connect;
 use super::mariadb::{is_root, program, value};
 use super::processes::end_all_of;
-use super::{eventually, free_port, signal};
+use super::{eventually, free_port, freeze, signal};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -108,8 +108,8 @@ impl Galera {
     }
 
     /// SIGSTOP: connections stay open and nothing answers.
-    pub(crate) fn stop(&self, node: usize) {
-        signal(self.pid(node), "STOP");
+    pub(crate) async fn stop(&self, node: usize) {
+        freeze(self.pid(node)).await;
     }
 
     /// SIGCONT, after [`Galera::stop`].

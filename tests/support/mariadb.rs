@@ -2,7 +2,7 @@
 
 use super::database::connect;
 use super::server::prepare;
-use super::{eventually, free_port, signal};
+use super::{eventually, free_port, freeze, signal};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TryGetable};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -162,8 +162,8 @@ impl OwnMariaDb {
     }
 
     /// SIGSTOP: connections stay open and nothing answers.
-    pub(crate) fn stop(&self) {
-        signal(self.pid(), "STOP");
+    pub(crate) async fn stop(&self) {
+        freeze(self.pid()).await;
     }
 
     /// SIGCONT, after [`OwnMariaDb::stop`].
@@ -296,7 +296,7 @@ mod tests {
         root.execute_unprepared("CREATE DATABASE kept")
             .await
             .unwrap();
-        database.stop();
+        database.stop().await;
         assert!(!answers(&root).await);
         database.cont();
         database.kill9();

@@ -77,13 +77,29 @@ where
     }
 }
 
-/// Sends a signal (`TERM`, `KILL`, `STOP`, `CONT`, `INT`) to a process that this test started.
+/// Sends a signal (`TERM`, `KILL`, `CONT`, `INT`) to a process that this test started.
 pub(crate) fn signal(pid: u32, name: &str) {
     let status = std::process::Command::new("kill")
         .args([format!("-{name}"), pid.to_string()])
         .status()
         .expect("the program kill");
     assert!(status.success(), "kill -{name} {pid}");
+}
+
+/// SIGSTOP, in effect once this returns: `kill` returns before, when a thread may still be answering.
+pub(crate) async fn freeze(pid: u32) {
+    signal(pid, "STOP");
+    eventually("the process stands still", PATIENCE, async || {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+        let mut stats = threads.map(|thread| {
+            let path = thread.expect("a thread").path().join("stat");
+            std::fs::read_to_string(path).unwrap_or_default()
+        });
+        // "PID (NAME) STATE …"; one that has just ended has no text.
+        let is_still = |stat: String| stat.is_empty() || stat.contains(") T ");
+        stats.all(is_still).then_some(())
+    })
+    .await;
 }
 
 /// A port that nobody listens on, below the range from which outgoing connections take theirs, so

@@ -1,7 +1,7 @@
 //! `id-alloc` as a process: started on a free port, spoken to over HTTP, killed when dropped.
 
 use super::http::{Response, send};
-use super::{PATIENCE, eventually, signal};
+use super::{PATIENCE, eventually, freeze, signal};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -222,6 +222,11 @@ impl Server {
     /// Sends a signal to it.
     pub(crate) fn signal(&self, name: &str) {
         signal(self.child.id(), name);
+    }
+
+    /// SIGSTOP: connections stay open and nothing answers.
+    pub(crate) async fn freeze(&self) {
+        freeze(self.child.id()).await;
     }
 
     /// Kills it without warning.
