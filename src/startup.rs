@@ -104,13 +104,16 @@ impl Application {
             store.prepare_embedded().await?;
         }
         let first_look = first_look(&*store).await?;
-        let metrics = Metrics::new(config.telemetry.max_tag_series)
+        let (max_tag_series, id_limit) =
+            (config.telemetry.max_tag_series, config.allocation.id_limit);
+        let metrics = Metrics::new(max_tag_series, id_limit)
             .map(Arc::new)
             .map_err(|error| StartError::Internal(error.to_string()))?;
-        metrics.set_id_limit(config.allocation.id_limit);
-        metrics.know_codes(&http::CODES);
+        metrics.http.know_codes(&http::CODES);
         let statuses = ["200", "400", "404", "500", "503"];
-        metrics.know_answers("/alloc", &["GET", "POST"], &statuses);
+        metrics
+            .http
+            .know_answers("/alloc", &["GET", "POST"], &statuses);
         let workers = match config.server.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,

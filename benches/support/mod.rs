@@ -39,7 +39,7 @@ impl Parts {
     /// On rows with these names and step 100,000. Must be called within an actix system.
     pub(crate) fn start<'a>(tags: impl IntoIterator<Item = &'a str>) -> Self {
         let rows = tags.into_iter().map(|tag| (tag, 0, 100_000));
-        let metrics = Arc::new(Metrics::new(1000).unwrap());
+        let metrics = Arc::new(Metrics::new(1000, i64::MAX).unwrap());
         let settings = Settings {
             step: Arc::new(step()),
             backoff_max: Duration::from_millis(500),

@@ -198,7 +198,8 @@ impl Core {
             Ok(_) | Err(_) => StoreHealth::Up,
         };
         let before = self.health.load();
-        self.metrics.store_up.set(i64::from(now == StoreHealth::Up));
+        let is_up = now == StoreHealth::Up;
+        self.metrics.store.up.set(i64::from(is_up));
         if std::mem::discriminant(&**before) == std::mem::discriminant(&now) {
             return;
         }
@@ -225,9 +226,8 @@ impl Core {
         self.note_store(found);
         let Ok(report) = found else { return };
         self.report.store(Some(Arc::new(report.clone())));
-        self.metrics
-            .guard_active
-            .set(i64::from(report.guard_active));
+        let guard_active = i64::from(report.guard_active);
+        self.metrics.store.guard_active.set(guard_active);
         if **self.warnings.load() != report.warnings {
             for warning in &report.warnings {
                 tracing::warn!("{warning}");

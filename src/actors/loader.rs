@@ -150,10 +150,12 @@ async fn claim_once(core: &Core, request: &ClaimRequest) -> Result<Claim, StoreE
                 "the database did not answer in time".to_owned(),
             ))
         });
-    core.metrics.load_took(began.elapsed());
+    core.metrics.store.load_took(began.elapsed());
     core.note_claim(result.as_ref());
-    core.metrics.repaired(repairs.raised(), repairs.moved());
-    core.metrics.load_ended(match &result {
+    core.metrics
+        .store
+        .repaired(repairs.raised(), repairs.moved());
+    core.metrics.store.load_ended(match &result {
         Ok(_) => "ok",
         Err(error) => error.outcome(),
     });

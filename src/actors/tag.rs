@@ -122,7 +122,7 @@ impl TagActor {
         // Also a segment that is not used was claimed: what comes later must lie above it.
         self.shared.raise_mark(claim.max_id);
         if offer == Offer::Stale {
-            self.core.metrics.load_ended("stale");
+            self.core.metrics.store.load_ended("stale");
             self.publish(now);
             self.deliver(replies);
             tracing::info!(biz_tag = %self.shared.tag, "a late segment is left as a gap");

@@ -109,7 +109,7 @@ pub(super) async fn watch_store(core: Arc<Core>) {
             }
             let asked = Instant::now();
             let there = unpanicked(core.store.ping()).await;
-            core.metrics.ping_took(asked.elapsed());
+            core.metrics.store.ping_took(asked.elapsed());
             core.note_store(there.as_ref());
         }
     }

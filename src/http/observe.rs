@@ -114,11 +114,12 @@ impl Observe {
         let (shared, request, status) = (&self.shared, response.request(), response.status());
         let is_get = request.method() == actix_web::http::Method::GET;
         if status == StatusCode::OK && is_get && request.path() == ALLOC {
-            shared.metrics.alloc_answered(took);
+            shared.metrics.http.alloc_answered(took);
         } else {
             let (route, method) = (route(request), method(request));
             shared
                 .metrics
+                .http
                 .answered(&route, method, status.as_str(), took);
         }
         let code = match status.is_success() {
@@ -126,7 +127,7 @@ impl Observe {
             false => response.response().extensions().get::<Code>().cloned(),
         };
         if let Some(code) = &code {
-            shared.metrics.rejected(code.code);
+            shared.metrics.http.rejected(code.code);
         }
         let sent = span::sent_id(request.headers());
         let is_slow = took >= shared.settings.slow_request;

@@ -60,7 +60,7 @@ pub(super) async fn metrics(
         .set(i64::try_from(allocator.waiting()).unwrap_or(i64::MAX));
     metrics.draining.set(i64::from(allocator.is_draining()));
     let (idle, in_use) = allocator.store_connections();
-    metrics.set_store_connections(idle, in_use);
+    metrics.store.set_connections(idle, in_use);
     match metrics.render(|visit| allocator.levels(visit)) {
         Ok(text) => HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4"))

@@ -50,7 +50,7 @@ impl World {
 
     pub(crate) fn with(rows: &[(&str, i64, i64)], settings: Settings) -> Self {
         let store = Arc::new(MemoryStore::with_rows(rows.iter().copied()));
-        let metrics = Arc::new(Metrics::new(10).unwrap());
+        let metrics = Arc::new(Metrics::new(10, i64::MAX).unwrap());
         let allocation = Allocation::start(settings, store.clone(), metrics.clone(), 2);
         let allocator = allocation.allocator();
         Self {

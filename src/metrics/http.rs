@@ -1,0 +1,91 @@
+//! What is counted of requests.
+
+use super::register::{Made, counters, durations_by};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
+use std::{sync::OnceLock, time::Duration};
+
+/// From a tenth of a millisecond to past the deadline, in seconds.
+const BUCKETS: [f64; 14] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+];
+
+/// Answers, how long they took, and refusals by their codes.
+#[derive(Debug)]
+pub struct HttpMetrics {
+    requests: IntCounterVec,
+    request_duration: HistogramVec,
+    /// Those of `GET /alloc` that were answered with ids, looked up once: nearly all are.
+    alloc_requests: OnceLock<(IntCounter, Histogram)>,
+    rejected: IntCounterVec,
+}
+
+impl HttpMetrics {
+    pub(super) fn new(registry: &Registry) -> Made<Self> {
+        Ok(Self {
+            requests: counters(
+                registry,
+                "http_requests_total",
+                "HTTP requests answered.",
+                &["route", "method", "status"],
+            )?,
+            request_duration: durations_by(
+                registry,
+                "http_request_duration_seconds",
+                "Time from a request's head to its response.",
+                &BUCKETS,
+                &["route"],
+            )?,
+            alloc_requests: OnceLock::new(),
+            rejected: counters(
+                registry,
+                "id_alloc_requests_rejected_total",
+                "Requests answered with an error, by its code.",
+                &["code"],
+            )?,
+        })
+    }
+
+    /// Makes the series of these codes of refused requests, at 0.
+    pub fn know_codes(&self, codes: &[&str]) {
+        for code in codes {
+            self.rejected.with_label_values(&[*code]);
+        }
+    }
+
+    /// Makes the series of answers with these statuses to these methods of `route`, at 0.
+    pub fn know_answers(&self, route: &str, methods: &[&str], statuses: &[&str]) {
+        for method in methods {
+            for status in statuses {
+                self.requests.with_label_values(&[route, *method, *status]);
+            }
+        }
+        self.request_duration.with_label_values(&[route]);
+    }
+
+    /// Counts an answered request.
+    pub fn answered(&self, route: &str, method: &str, status: &str, took: Duration) {
+        self.requests
+            .with_label_values(&[route, method, status])
+            .inc();
+        self.request_duration
+            .with_label_values(&[route])
+            .observe(took.as_secs_f64());
+    }
+
+    /// Counts a `GET /alloc` that was answered with ids.
+    pub fn alloc_answered(&self, took: Duration) {
+        let (requests, durations) = self.alloc_requests.get_or_init(|| {
+            (
+                self.requests.with_label_values(&["/alloc", "GET", "200"]),
+                self.request_duration.with_label_values(&["/alloc"]),
+            )
+        });
+        requests.inc();
+        durations.observe(took.as_secs_f64());
+    }
+
+    /// Counts a refused request.
+    pub fn rejected(&self, code: &str) {
+        self.rejected.with_label_values(&[code]).inc();
+    }
+}
