@@ -1,7 +1,10 @@
 //! What is served where tokens are configured: the admin API with its console, on the API's port or its
 //! own, and the guard before `/alloc`.
 
-use super::{StartError, listen::Setup};
+use super::{
+    StartError,
+    listen::{Setup, bind_all, listen_with},
+};
 use crate::{
     actors::Allocation,
     config::{
@@ -11,7 +14,7 @@ use crate::{
     http::{self, Admin, Options, Tokens},
     storage::SegmentStore,
 };
-use actix_web::{HttpServer, dev::Server};
+use actix_web::dev::Server;
 use std::{path::Path, sync::Arc};
 use tokio::sync::Semaphore;
 
@@ -66,27 +69,15 @@ pub(super) fn serve_admin(
     alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
     shared: Arc<http::Shared>,
 ) -> Result<Option<Server>, StartError> {
-    let config = setup.config;
-    let (Some(address), Some(admin)) = (&config.admin.bind, admin) else {
+    let (Some(address), Some(admin)) = (&setup.config.admin.bind, admin) else {
         return Ok(None);
     };
-    let failed = |error| StartError::Bind {
-        address: address.clone(),
-        keys: "admin.bind",
-        error,
-    };
     let app = move || http::admin_app(shared.clone(), admin.clone(), alloc_tokens.clone());
-    let server = HttpServer::new(app)
-        .workers(1)
-        .max_connection_rate(config.server.max_connections)
-        .tls_handshake_timeout(config.server.header_timeout)
-        .client_request_timeout(config.server.header_timeout)
-        .disable_signals();
-    let server = match setup.tls(Arc::default())? {
-        Some(tls) => server.bind_rustls_0_23(address, tls),
-        None => server.bind(address),
-    };
-    let server = server.map_err(failed)?;
-    tracing::info!(addresses = ?server.addrs(), "the admin API listens");
-    Ok(Some(server.run()))
+    let listeners = bind_all(address, "admin.bind")?;
+    for listener in &listeners {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "the admin API listens");
+        }
+    }
+    listen_with(setup, 1, listeners, Arc::default(), app).map(Some)
 }

@@ -1,4 +1,4 @@
-//! The listeners: the API's, and that of `/metrics` where it has one of its own.
+//! The listeners: the API's, and those of `/metrics` and the admin API where they have one of their own.
 
 use super::{StartError, gate::Gate, tls::Tls};
 use crate::{
@@ -44,20 +44,40 @@ pub(super) fn serve(
     options: http::Options,
 ) -> Result<Server, StartError> {
     let allocator = move || allocation.allocator();
+    let (listeners, changes) = (vec![listener], gate.changes());
     if shared.settings.has_spans() {
         let routes = move || http::routes_with_spans(allocator(), shared.clone(), options.clone());
-        listen_with(setup, workers, listener, gate, routes)
+        listen_with(setup, workers, listeners, changes, routes)
     } else {
         let routes = move || http::routes(allocator(), shared.clone(), options.clone());
-        listen_with(setup, workers, listener, gate, routes)
+        listen_with(setup, workers, listeners, changes, routes)
     }
 }
 
-fn listen_with<F, A>(
+pub(super) fn serve_metrics(
+    setup: &Setup<'_>,
+    allocation: Allocation,
+    shared: Arc<http::Shared>,
+) -> Result<Option<Server>, StartError> {
+    let Some(address) = &setup.config.telemetry.metrics_bind else {
+        return Ok(None);
+    };
+    let app = move || {
+        App::new().configure(|app| {
+            http::metrics_route(app, allocation.allocator_beside(), shared.clone());
+        })
+    };
+    let listeners = bind_all(address, "telemetry.metrics_bind")?;
+    listen_with(setup, 1, listeners, Arc::default(), app).map(Some)
+}
+
+/// Serves with the limits that every listener has. `changes` grows with each connection that is opened or closed, and
+/// each TLS handshake that begins.
+pub(super) fn listen_with<F, A>(
     setup: &Setup<'_>,
     workers: usize,
-    listener: TcpListener,
-    gate: &Gate,
+    listeners: Vec<TcpListener>,
+    changes: Arc<AtomicU64>,
     routes: F,
 ) -> Result<Server, StartError>
 where
@@ -72,9 +92,10 @@ where
             + config.limits.request_deadline
             + Duration::from_secs(1),
         write_timeout: keys.write_timeout,
-        changes: gate.changes(),
+        changes: changes.clone(),
     };
-    let server = HttpServer::new(routes)
+    let tls = setup.tls(changes)?;
+    let mut server = HttpServer::new(routes)
         .on_connect(move |stream, data| connections.opened(stream, data))
         .workers(workers)
         .max_connections(keys.max_connections)
@@ -88,43 +109,14 @@ where
         .shutdown_timeout(keys.grace_period.as_secs() + 1)
         // Signals are handled in `cli`, which drains first.
         .disable_signals();
-    let server = match setup.tls(gate.changes())? {
-        Some(tls) => server.listen_rustls_0_23(listener, tls),
-        None => server.listen(listener),
-    };
-    let server = server.map_err(|error| StartError::Internal(error.to_string()))?;
+    for listener in listeners {
+        server = match &tls {
+            Some(tls) => server.listen_rustls_0_23(listener, tls.clone()),
+            None => server.listen(listener),
+        }
+        .map_err(|error| StartError::Internal(error.to_string()))?;
+    }
     Ok(server.run())
-}
-
-pub(super) fn serve_metrics(
-    setup: &Setup<'_>,
-    allocation: Allocation,
-    shared: Arc<http::Shared>,
-) -> Result<Option<Server>, StartError> {
-    let config = setup.config;
-    let Some(address) = &config.telemetry.metrics_bind else {
-        return Ok(None);
-    };
-    let failed = |error| StartError::Bind {
-        address: address.clone(),
-        keys: "telemetry.metrics_bind",
-        error,
-    };
-    let app = move || {
-        App::new().configure(|app| {
-            http::metrics_route(app, allocation.allocator_beside(), shared.clone());
-        })
-    };
-    let server = HttpServer::new(app)
-        .workers(1)
-        .max_connection_rate(config.server.max_connections)
-        .tls_handshake_timeout(config.server.header_timeout)
-        .disable_signals();
-    let server = match setup.tls(Arc::default())? {
-        Some(tls) => server.bind_rustls_0_23(address, tls),
-        None => server.bind(address),
-    };
-    Ok(Some(server.map_err(failed)?.run()))
 }
 
 /// A listener on the first address of `host`, and its port.
@@ -151,6 +143,27 @@ fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Listeners on all that `address` (`host:port`) stands for and that can be had; `keys` name it.
+pub(super) fn bind_all(address: &str, keys: &'static str) -> Result<Vec<TcpListener>, StartError> {
+    let failed = |error| StartError::Bind {
+        address: address.to_owned(),
+        keys,
+        error,
+    };
+    let addresses = std::net::ToSocketAddrs::to_socket_addrs(address).map_err(failed)?;
+    let (mut listeners, mut refused) = (Vec::new(), std::io::ErrorKind::AddrNotAvailable.into());
+    for listener in addresses.map(listen) {
+        match listener {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => refused = error,
+        }
+    }
+    if listeners.is_empty() {
+        return Err(failed(refused));
+    }
+    Ok(listeners)
 }
 
 /// An IPv6 address as it stands in a URL.

@@ -5,7 +5,7 @@ use crate::support::raw::{
     closed, connect, descriptors, exchange, memory, open_files, response, status, unharmed,
 };
 use crate::support::server::Server;
-use crate::support::{PATIENCE, eventually};
+use crate::support::{PATIENCE, eventually, free_port};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
@@ -46,9 +46,17 @@ async fn slow_headers_and_idle_connections_are_closed() {
     let said = exchange(&server, LIVEZ, false).await;
     assert_eq!(status(&said), 200, "{said}");
 
-    let server = Server::start(&[("server.keep_alive", "0s")]).await;
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let settings = [
+        ("server.keep_alive", "0s"),
+        ("telemetry.metrics_bind", metrics.as_str()),
+    ];
+    let server = Server::start(&settings).await;
     let said = exchange(&server, LIVEZ, false).await;
     assert!(said.to_lowercase().contains("connection: close"), "{said}");
+    // Every listener has the same limits.
+    let scraped = reqwest::get(format!("http://{metrics}/metrics")).await;
+    assert_eq!(scraped.unwrap().headers()["connection"], "close");
 }
 
 #[tokio::test]
