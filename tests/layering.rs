@@ -19,24 +19,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("metrics", &["domain"]),
     ("config", &["domain"]),
-    ("storage", &["domain", "config"]),
-    ("actors", &["domain", "storage", "metrics", "config"]),
+    ("storage", &["domain"]),
+    ("actors", &["domain", "storage", "metrics"]),
     (
         "http",
         &["domain", "actors", "metrics", "config", "storage"],
     ),
-    (
-        "cli",
-        &[
-            "startup",
-            "config",
-            "storage",
-            "domain",
-            "telemetry",
-            "http",
-        ],
-    ),
-    ("telemetry", &["config"]),
+    ("cli", &["startup", "config", "storage", "domain", "http"]),
 ];
 
 /// Crates that belong to some layers only.
@@ -47,11 +36,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("actix", &["actors", "main", "startup"]),
     ("actix_tls", &["http"]),
     ("rustls", &["startup"]),
-    (
-        "actix_web",
-        &["http", "main", "startup", "cli", "telemetry"],
-    ),
-    ("tracing_actix_web", &["http", "startup", "telemetry"]),
+    ("actix_web", &["http", "main", "startup", "cli"]),
+    ("tracing_actix_web", &["http", "startup"]),
     ("clap", &["cli", "main"]),
     ("ureq", &["cli"]),
     ("csv", &["cli"]),
