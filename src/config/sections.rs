@@ -66,7 +66,7 @@ impl Tls {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
-    /// Wrong host: 503 until it is reachable. Wrong password or name: exit code 77 or 65. A *different*
+    /// Wrong host: 503 until it is reachable. Wrong password or name: exit code 77 or 78. A *different*
     /// table that works answers ids that were used before. Holds the password of
     /// [`password_file`](Self::password_file) already.
     pub url: DatabaseUrl,
@@ -137,7 +137,7 @@ pub struct Allocation {
     /// Too long and a changed table is noticed late; too short and the database is asked for nothing.
     #[serde(with = "values::duration")]
     pub refresh: Duration,
-    /// A tag that does not exist keeps `/readyz` from turning green.
+    /// A tag that does not exist, or cannot be loaded, is warned about; `/readyz` turns green without it.
     pub preload: Preload,
 }
 

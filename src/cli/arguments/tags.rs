@@ -11,7 +11,7 @@ Examples:
   id-alloc tag create order --step 1000 --description 'orders of the shop'
   id-alloc tag create invoice --start 500000    ids from 500000 on")]
     Create {
-        /// Its name, 1 to 128 characters.
+        /// Its name: 1 to 128 characters, as many as the table's column holds (32 where `migrate up` made it).
         name: String,
         /// The first id handed out (0 begins at 1). The name of a deleted tag can be used again with a
         /// start not below what was ever claimed of it.
