@@ -153,15 +153,21 @@ pub(super) fn bind_all(address: &str, keys: &'static str) -> Result<Vec<TcpListe
         error,
     };
     let addresses = std::net::ToSocketAddrs::to_socket_addrs(address).map_err(failed)?;
-    let (mut listeners, mut refused) = (Vec::new(), std::io::ErrorKind::AddrNotAvailable.into());
-    for listener in addresses.map(listen) {
-        match listener {
+    let (mut listeners, mut refused) = (Vec::new(), Vec::new());
+    for address in addresses {
+        match listen(address) {
             Ok(listener) => listeners.push(listener),
-            Err(error) => refused = error,
+            Err(error) => refused.push((address, error)),
         }
     }
     if listeners.is_empty() {
-        return Err(failed(refused));
+        let first = refused.into_iter().map(|(_, error)| error).next();
+        let none = || std::io::ErrorKind::AddrNotAvailable.into();
+        return Err(failed(first.unwrap_or_else(none)));
+    }
+    for (address, error) in refused {
+        // As ::1 for "localhost" on a machine without IPv6.
+        tracing::warn!(%address, %error, "{keys}: this address cannot be listened on");
     }
     Ok(listeners)
 }

@@ -126,6 +126,19 @@ impl Run {
         health.json()["left"].as_u64().expect("a number")
     }
 
+    /// Waits until each server has looked at the table and has nothing to look for before the next refresh: only then it
+    /// pings the database.
+    pub(crate) async fn at_rest(&self) {
+        for server in &self.servers {
+            eventually("a ping", PATIENCE, async || {
+                let series = "id_alloc_store_ping_duration_seconds_count ";
+                let pings = server.metric(series).await;
+                pings.is_some_and(|pings| pings > 0.0).then_some(())
+            })
+            .await;
+        }
+    }
+
     /// Waits until a server has dropped its only tag from memory.
     pub(crate) async fn evicted(&self, server: usize) {
         eventually("the tag's eviction", PATIENCE, async || {
