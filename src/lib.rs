@@ -6,11 +6,11 @@
 //! |---|---|
 //! | [`cli`] | the command line: which command, which exit code |
 //! | [`startup`] | builds the parts from a configuration, runs and drains them |
-//! | [`config`] | the configuration and every mistake it can hold |
 //! | [`http`] | routes: extract, call the [`actors::Allocator`], render |
 //! | [`actors`] | per-tag actors, the loader, the registry, the gathering of requests |
 //! | [`metrics`] | what Prometheus scrapes |
 //! | [`storage`] | the trait [`storage::SegmentStore`] and its databases |
+//! | [`config`] | the configuration, a type per section, and every mistake it can hold |
 //! | [`domain`] | the rules of allocation, pure |
 //!
 //! Where each promise is kept is said in `docs/ARCHITECTURE.md`.

@@ -14,22 +14,15 @@ pub use settings::store;
 use crate::{
     actors::Allocation,
     config::{Config, DatabaseKind, Preload},
-    domain::BizTag,
-    http::{self, HttpSettings},
+    http,
     metrics::Metrics,
     storage::{SegmentStore, StoreError, StoreReport, Unusable, sql::SqlStore},
 };
 use actix_web::dev::{Server, ServerHandle};
 use gate::Gate;
-use listen::{Setup, bind, bracketed, serve, serve_metrics};
+use listen::{Setup, bind_host, bracketed, serve, serve_metrics};
 use settings::actor_settings;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 /// Tags loaded at start where `allocation.preload` is `"recent"`.
 const RECENT: u64 = 1000;
@@ -114,11 +107,10 @@ impl Application {
         metrics
             .http
             .know_answers("/alloc", &["GET", "POST"], &statuses);
-        let workers = match config.server.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            workers => workers,
-        };
-        let (listener, port) = bind(&config.server.host, config.server.port)?;
+        let workers = config.server.worker_threads();
+        let listener = bind_host(&config.server.host, config.server.port)?;
+        let internal = |error: std::io::Error| StartError::Internal(error.to_string());
+        let port = listener.local_addr().map_err(internal)?.port();
         let allocation = Allocation::start(
             actor_settings(&config, workers),
             store.clone(),
@@ -126,32 +118,17 @@ impl Application {
             workers,
         );
         allocation.note_check(first_look.as_ref());
-        let shared = Arc::new(http::Shared {
-            settings: HttpSettings {
-                max_count: config.limits.max_count,
-                max_body: config.limits.max_body,
-                body_timeout: config.server.header_timeout,
-                max_query: config.limits.max_query,
-                slow_request: config.telemetry.slow_request,
-                sample_ratio: config.telemetry.sample_ratio,
-                traced: config.telemetry.otlp_endpoint.is_some(),
-            },
-            metrics,
-            throttle: http::Throttle::default(),
-            preloaded: AtomicBool::new(false),
-        });
+        let shared = Arc::new(http::Shared::new(&config, metrics));
         start_preload(&config, allocation.clone(), store.clone(), shared.clone());
         let setup = Setup {
             config: &config,
             tls: tls.as_ref(),
         };
         let metrics_server = serve_metrics(&setup, allocation.clone(), shared.clone())?;
-        let (options, apart) =
-            admin::options(&config, &allocation, store.clone(), &shared.settings)?;
+        let (options, apart) = admin::options(&config, &allocation, store.clone(), &shared)?;
         let admin_server =
             admin::serve_admin(&setup, apart, options.alloc_tokens.clone(), shared.clone())?;
-        let gate = Gate::new(&listener, tls.is_some())
-            .map_err(|error| StartError::Internal(error.to_string()))?;
+        let gate = Gate::new(&listener, tls.is_some()).map_err(internal)?;
         let server = serve(
             &setup,
             workers,
@@ -292,17 +269,14 @@ fn start_preload(
         // Else each tag would fail, and `/readyz` would turn green without them.
         allocation.store_is_up().await;
         let tags = match preload {
-            Preload::Tags(names) => names
-                .iter()
-                .filter_map(|name| BizTag::parse(name).ok())
-                .collect(),
+            Preload::Tags(tags) => tags,
             Preload::Recent => store.recent(RECENT).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "no tags could be preloaded");
                 Vec::new()
             }),
         };
         allocation.preload(tags).await;
-        shared.preloaded.store(true, Ordering::Release);
+        shared.note_preloaded();
     });
 }
 

@@ -1,7 +1,7 @@
 //! The layers of the architecture, held by looking at what each file names:
-//! `main → cli → startup → everything`; http → the `Allocator`, domain, metrics (the admin API: the store
-//! trait too); actors → domain, the
-//! store trait, metrics; storage → domain; domain → nothing of ours.
+//! `main → cli → startup → everything`; http → the `Allocator`, configuration, metrics (the admin API: the store
+//! trait too); actors → the store trait, configuration, metrics; storage → configuration; all of them → domain, which
+//! uses nothing of ours.
 //!
 //! It reads text, not types: comments and string literals are left out, everything else counts.
 #![allow(
@@ -13,14 +13,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// For each layer (folder or file of `src/`) the layers whose names it may use, besides its own.
-/// A layer that is missing here may use everything: `main`, `lib`, `startup`.
+/// For each layer (folder or file of `src/`) the layers whose names it may use, besides its own; all of them stand
+/// above it. A layer that is missing here may use everything: `main`, `lib`, `startup`.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("metrics", &["domain"]),
     ("config", &["domain"]),
-    ("storage", &["domain"]),
-    ("actors", &["domain", "storage", "metrics"]),
+    ("storage", &["domain", "config"]),
+    ("actors", &["domain", "config", "storage", "metrics"]),
     (
         "http",
         &["domain", "actors", "metrics", "config", "storage"],
@@ -169,6 +169,20 @@ impl Source {
             return "";
         }
         self.code.split("#[cfg(test)]\nmod ").next().unwrap_or("")
+    }
+}
+
+#[test]
+fn no_two_layers_use_each_other() {
+    let mut below = vec!["startup"];
+    for (layer, used) in MAY_USE {
+        for name in *used {
+            assert!(
+                below.contains(name),
+                "{layer} may use {name}, which is not below it"
+            );
+        }
+        below.push(layer);
     }
 }
 

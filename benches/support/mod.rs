@@ -7,15 +7,13 @@
 
 use id_alloc::{
     actors::{Allocation, Settings},
+    config::Config,
     domain::{BizTag, StepSettings},
-    http::{HttpSettings, Shared, Throttle},
+    http::Shared,
     metrics::Metrics,
     storage::MemoryStore,
 };
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 /// Callers at once, where there are several.
 pub(crate) const CALLERS: u32 = 64;
@@ -58,20 +56,7 @@ impl Parts {
         };
         let store = Arc::new(MemoryStore::with_rows(rows));
         let allocation = Allocation::start(settings, store, metrics.clone(), 1);
-        let shared = Arc::new(Shared {
-            settings: HttpSettings {
-                max_count: 10_000,
-                max_body: 16_384,
-                body_timeout: Duration::from_secs(5),
-                max_query: 4096,
-                slow_request: Duration::from_millis(500),
-                sample_ratio: 0.0,
-                traced: false,
-            },
-            metrics,
-            throttle: Throttle::default(),
-            preloaded: AtomicBool::new(true),
-        });
+        let shared = Arc::new(Shared::new(&Config::default(), metrics));
         Self { allocation, shared }
     }
 }

@@ -3,12 +3,7 @@
 use super::{Exit, arguments::Reach};
 use crate::config::Config;
 use serde::{Deserialize, de::DeserializeOwned};
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
 use ureq::{
     Agent,
     tls::{Certificate, PemItem, RootCerts, TlsConfig},
@@ -182,8 +177,7 @@ fn listening(config: &Config, admin: bool) -> Result<String, Exit> {
     } else {
         "http"
     };
-    let bind = config.admin.bind.as_ref().filter(|_| admin);
-    let (host, port) = match bind.and_then(|bind| bind.parse::<SocketAddr>().ok()) {
+    let (host, port) = match config.admin.bind.filter(|_| admin) {
         Some(bind) => (bind.ip().to_string(), bind.port()),
         None => (config.server.host.clone(), config.server.port),
     };

@@ -3,14 +3,11 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use config::FileFormat;
 use serde_json::Value;
 
 use super::{
-    DEFAULT_TOML, legacy,
-    parse::parse,
-    problems::{Origin, Problems},
-    suggest::nearest,
+    DEFAULT_TOML, go_id_alloc,
+    problems::{Origin, Problems, nearest},
 };
 
 const ENV_PREFIX: &str = "ID_ALLOC__";
@@ -33,7 +30,7 @@ impl Layers {
     /// The built-in defaults alone.
     pub(super) fn new(problems: &mut Problems) -> Self {
         let mut defaults = BTreeMap::new();
-        match parse(DEFAULT_TOML, FileFormat::Toml) {
+        match toml(DEFAULT_TOML) {
             Ok(Value::Object(sections)) => flatten("", sections, &mut defaults),
             Ok(_) => problems.general("built-in default: no table".to_owned()),
             Err(reason) => problems.general(format!("built-in default: {reason}")),
@@ -79,9 +76,9 @@ impl Layers {
             .extension()
             .and_then(|e| e.to_str())
             .unwrap_or_default();
-        let format = match extension.to_ascii_lowercase().as_str() {
-            "toml" => FileFormat::Toml,
-            "json" => FileFormat::Json,
+        let (parse, is_json): (fn(&str) -> _, _) = match extension.to_ascii_lowercase().as_str() {
+            "toml" => (toml, false),
+            "json" => (json, true),
             _ => {
                 problems.general(format!(
                     "{name}: the file's name must end in .toml or .json"
@@ -96,9 +93,9 @@ impl Layers {
                 return;
             }
         };
-        match parse(text.trim_start_matches('\u{feff}'), format) {
-            Ok(Value::Object(tree)) if format == FileFormat::Json && legacy::is_legacy(&tree) => {
-                legacy::add(&name, tree, self, problems);
+        match parse(text.trim_start_matches('\u{feff}')) {
+            Ok(Value::Object(tree)) if is_json && go_id_alloc::is_alloc_json(&tree) => {
+                go_id_alloc::add(&name, tree, self, problems);
             }
             Ok(Value::Object(tree)) => self.add_tree("", tree, &Origin::File(name), problems),
             Ok(_) => problems.general(format!("{name}: the file must hold a table of sections")),
@@ -226,6 +223,21 @@ impl Layers {
     }
 }
 
+/// The text of a TOML file. The reason names the line but quotes none: it may hold a password.
+fn toml(text: &str) -> Result<Value, String> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        // Between the first line and the last it quotes the file.
+        let shown = error.to_string();
+        let first = shown.lines().next().unwrap_or_default();
+        format!("{first}: {}", error.message())
+    })
+}
+
+/// The text of a JSON file.
+fn json(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
 /// The values of a section and of those in it, by their dotted keys.
 fn flatten(
     section: &str,
@@ -259,6 +271,9 @@ fn typed(key: &str, text: String, default: &Value) -> Value {
         Value::Number(number) if number.is_f64() => trimmed
             .parse::<f64>()
             .map_or(Value::String(text), Value::from),
+        Value::Bool(_) => trimmed
+            .parse::<bool>()
+            .map_or(Value::String(text), Value::from),
         Value::Number(_) => trimmed
             .parse::<i64>()
             .map_or(Value::String(text), Value::from),
@@ -271,5 +286,25 @@ fn typed(key: &str, text: String, default: &Value) -> Value {
             .filter(|item| !item.is_empty())
             .collect(),
         _ => Value::String(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_environment_is_read_in_the_type_of_the_default() {
+        for (default, text, read) in [
+            (json!(true), " false ", json!(false)),
+            (json!(true), "off", json!("off")),
+            (json!(1), "7", json!(7)),
+            (json!(0.5), "1", json!(1.0)),
+            (json!([]), "a, b c,", json!(["a", "b c"])),
+            (json!("x"), " 7", json!(" 7")),
+        ] {
+            assert_eq!(typed("a.key", text.to_owned(), &default), read, "{text}");
+        }
     }
 }

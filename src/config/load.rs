@@ -2,7 +2,7 @@
 
 use serde_path_to_error::{Path, Segment};
 
-use super::{Config, ConfigError, Loaded, checks, layers::Layers, problems::Problems};
+use super::{Config, ConfigError, Loaded, layers::Layers, problems::Problems, together};
 
 /// See [`Config::load`].
 pub(super) fn load(
@@ -17,7 +17,7 @@ pub(super) fn load(
     layers.add_env(env, &mut problems);
     let config = read(&mut layers, &mut problems).map(|mut config| {
         apply_password_file(&mut config, &layers, &mut problems);
-        checks::check(&config, &layers, &mut problems);
+        together::check(&config, &layers, &mut problems);
         config
     });
     let warnings = problems.finish()?;
@@ -70,19 +70,10 @@ fn key_of(path: &Path, layers: &Layers) -> String {
 
 /// Puts the names of Rust's types into words.
 fn plain(message: &str) -> String {
-    let Some((found, expected)) = message.rsplit_once("expected ") else {
-        return message.to_owned();
-    };
-    let expected = match expected {
-        "u16" => "a whole number from 0 to 65535",
-        "u32" => "a whole number from 0 to 4294967295",
-        "usize" => "a whole number from 0 upwards",
-        "i64" => "a whole number up to 9223372036854775807",
-        "f64" => "a number",
-        "a string" => "text",
-        other => other,
-    };
-    format!("{found}expected {expected}")
+    message
+        .replace("expected a string", "expected text")
+        .replace("expected path string", "expected text")
+        .replace("expected a boolean", "expected true or false")
 }
 
 /// Reads the password's file into the URL.

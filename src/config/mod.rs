@@ -6,37 +6,36 @@
 //!
 //! | what you want to see | file |
 //! |---|---|
-//! | the keys, and what a wrong value does in operation | `sections.rs` |
-//! | which layer a value comes from; unknown keys | `layers.rs`, `parse.rs` |
-//! | how values are read | `values.rs`, `url.rs`, `parameters.rs` |
-//! | what is allowed | `checks.rs` |
+//! | the keys, their limits, and what a wrong value does in operation | `sections.rs` |
+//! | the kinds of values | `values.rs`, `texts.rs`, `preload.rs`, `database_url.rs`, `url_parameters.rs` |
+//! | which layer a value comes from; unknown keys | `layers.rs` |
+//! | values that do not go together | `together.rs` |
 //! | files of access tokens | `tokens.rs` |
-//! | go-id-alloc's `alloc.json` and its DSN | `legacy.rs`, `dsn.rs` |
+//! | go-id-alloc's `alloc.json` and Go's DSN | `go_id_alloc/` |
 
-mod checks;
-mod dsn;
-mod effective;
+mod database_url;
+mod go_id_alloc;
 mod layers;
-mod legacy;
 mod load;
-mod parameters;
-mod parse;
+mod preload;
 mod problems;
 mod sections;
-mod suggest;
+mod texts;
+mod together;
 pub mod tokens;
-mod url;
+mod url_parameters;
 mod values;
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::database_url::{DatabaseKind, DatabaseUrl, DatabaseUrlError};
+pub use self::preload::Preload;
 pub use self::problems::ConfigError;
 pub use self::sections::{
-    Admin, Alloc, Allocation, Database, Guard, Limits, LogFormat, Preload, Server, Telemetry, Tls,
+    Admin, Alloc, Allocation, Database, Guard, Limits, LogFormat, Server, Telemetry, Tls,
 };
-pub use self::url::{DatabaseKind, DatabaseUrl, DatabaseUrlError};
 
 /// `config/default.toml`: every key with its built-in value, meaning and unit.
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
@@ -87,6 +86,18 @@ impl Config {
     /// The configuration in force as TOML with every key, passwords replaced by `***`.
     #[must_use]
     pub fn effective(&self) -> String {
-        effective::to_toml(self)
+        // Writing plain structs of texts and numbers cannot fail; if it did, nothing would be shown.
+        toml::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Default for Config {
+    /// What `config/default.toml` says.
+    #[allow(
+        clippy::expect_used,
+        reason = "a test reads the file that is compiled in"
+    )]
+    fn default() -> Self {
+        toml::from_str(DEFAULT_TOML).expect("config/default.toml is complete")
     }
 }

@@ -1,4 +1,5 @@
-//! Problems: collects every mistake, each with where it was written, before anything is refused.
+//! Problems: collects every mistake, each with where it was written, before anything is refused; what a misspelt key
+//! may have meant.
 
 use std::fmt;
 
@@ -85,4 +86,39 @@ fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
+}
+
+/// The candidate that a misspelt word is nearest to, at most a third of it away.
+pub(super) fn nearest<'a>(
+    word: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    // Comparing takes time with the square of the length, and no key is that long.
+    if word.len() > 64 {
+        return None;
+    }
+    let word = word.to_ascii_lowercase();
+    candidates
+        .map(|candidate| (strsim::levenshtein(&word, candidate), candidate))
+        .min()
+        .filter(|(distance, candidate)| distance * 3 <= word.len().max(candidate.len()))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_are_found_and_far_ones_are_not() {
+        let keys = ["drain_delay", "port"];
+        for (word, found) in [
+            ("drain-delay", Some("drain_delay")),
+            ("PORTS", Some("port")),
+            ("colour", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, keys.into_iter()), found, "{word}");
+        }
+    }
 }

@@ -1,100 +1,66 @@
-//! How single values are read and written: durations with a unit, `""` for none, `"auto"`, `"recent"`.
+//! Numbers and durations, each kind with what it allows; a section names the kind beside its key:
+//! `#[serde(with = "Whole::<1, 1024>")]`. A value that is not allowed is refused while it is read, so its
+//! message has the key and the place where it was written like any other mistake.
 
 use std::{fmt, time::Duration};
 
 use serde::{
     Deserializer, Serialize, Serializer,
-    de::{self, SeqAccess, Unexpected, Visitor},
+    de::{self, Unexpected, Visitor},
 };
 
-use super::sections::Preload;
+/// A whole number from `MIN` to `MAX`.
+pub(super) struct Whole<const MIN: i64, const MAX: i64>;
 
-/// `"2s"`, `"15m"`: a bare number is refused, since nobody can tell its unit.
-pub(super) mod duration {
-    use super::*;
-
-    pub(in crate::config) fn serialize<S: Serializer>(
-        value: &Duration,
+impl<const MIN: i64, const MAX: i64> Whole<MIN, MAX> {
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &T,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_duration(*value))
+        value.serialize(serializer)
     }
 
-    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(super) fn deserialize<'de, T: TryFrom<i64>, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<Duration, D::Error> {
-        deserializer.deserialize_any(DurationVisitor)
-    }
-
-    struct DurationVisitor;
-
-    impl Visitor<'_> for DurationVisitor {
-        type Value = Duration;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a duration with its unit, such as \"2s\" or \"15m\"")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
-            if text.trim().parse::<f64>().is_ok() {
-                return Err(E::custom(bare_number(text.trim())));
-            }
-            humantime::parse_duration(text).map_err(|reason| {
-                E::custom(format!(
-                    "{text:?} is no duration such as \"2s\" or \"15m\": {reason}"
-                ))
-            })
-        }
-
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Duration, E> {
-            Err(E::custom(bare_number(number)))
-        }
-
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Duration, E> {
-            Err(E::custom(bare_number(number)))
-        }
-
-        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Duration, E> {
-            Err(E::custom(bare_number(number)))
-        }
-    }
-
-    fn bare_number(number: impl fmt::Display) -> String {
-        format!("{number} has no unit; write it as text, such as \"{number}s\" or \"{number}ms\"")
+    ) -> Result<T, D::Error> {
+        let number = deserializer.deserialize_any(Self)?;
+        T::try_from(number).map_err(|_| outside(number, MIN, MAX))
     }
 }
 
-/// `""` is none.
-pub(super) mod optional_text {
-    use std::ffi::OsStr;
+impl<const MIN: i64, const MAX: i64> Visitor<'_> for Whole<MIN, MAX> {
+    type Value = i64;
 
-    use serde::Deserialize;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {MIN} to {MAX}")
+    }
 
-    use super::*;
-
-    pub(in crate::config) fn serialize<S: Serializer, T: AsRef<OsStr>>(
-        value: &Option<T>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(text) => serializer.serialize_str(&text.as_ref().to_string_lossy()),
-            None => serializer.serialize_str(""),
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<i64, E> {
+        match (MIN..=MAX).contains(&number) {
+            true => Ok(number),
+            false => Err(outside(number, MIN, MAX)),
         }
     }
 
-    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>, T: From<String>>(
-        deserializer: D,
-    ) -> Result<Option<T>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Ok((!text.is_empty()).then(|| T::from(text)))
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<i64, E> {
+        let fits = i64::try_from(number).map_err(|_| outside(number, MIN, MAX))?;
+        self.visit_i64(fits)
     }
 }
 
-/// `"auto"` is none; a number may also be written as text, as the environment does.
-pub(super) mod auto_or_number {
-    use super::*;
+fn outside<E: de::Error>(
+    value: impl fmt::Display,
+    least: impl fmt::Display,
+    most: impl fmt::Display,
+) -> E {
+    E::custom(format!("{value} is not within {least} to {most}"))
+}
 
-    pub(in crate::config) fn serialize<S: Serializer>(
+/// `"auto"`, which is `None`, or a whole number from `MIN` to `MAX`, which the environment writes as text.
+pub(super) struct AutoOr<const MIN: i64, const MAX: i64>;
+
+impl<const MIN: i64, const MAX: i64> AutoOr<MIN, MAX> {
+    pub(super) fn serialize<S: Serializer>(
         value: &Option<i64>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -104,81 +70,136 @@ pub(super) mod auto_or_number {
         }
     }
 
-    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<i64>, D::Error> {
-        deserializer.deserialize_any(AutoVisitor)
-    }
-
-    struct AutoVisitor;
-
-    impl Visitor<'_> for AutoVisitor {
-        type Value = Option<i64>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("\"auto\" or a whole number of ids")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            match text {
-                "auto" => Ok(None),
-                _ => match text.trim().parse() {
-                    Ok(number) => Ok(Some(number)),
-                    Err(_) => Err(E::invalid_value(Unexpected::Str(text), &self)),
-                },
-            }
-        }
-
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
-            Ok(Some(number))
-        }
-
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-            match i64::try_from(number) {
-                Ok(number) => Ok(Some(number)),
-                Err(_) => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
-            }
-        }
+        deserializer.deserialize_any(Self)
     }
 }
 
-impl Serialize for Preload {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Tags(tags) => tags.serialize(serializer),
-            Self::Recent => serializer.serialize_str("recent"),
-        }
-    }
-}
-
-impl<'de> de::Deserialize<'de> for Preload {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PreloadVisitor)
-    }
-}
-
-struct PreloadVisitor;
-
-impl<'de> Visitor<'de> for PreloadVisitor {
-    type Value = Preload;
+impl<const MIN: i64, const MAX: i64> Visitor<'_> for AutoOr<MIN, MAX> {
+    type Value = Option<i64>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of tags or \"recent\"")
+        write!(f, "\"auto\" or a whole number from {MIN} to {MAX}")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Preload, E> {
-        match text {
-            "recent" => Ok(Preload::Recent),
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        match (text, text.trim().parse()) {
+            ("auto", _) => Ok(None),
+            (_, Ok(number)) => self.visit_i64(number),
             _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
         }
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Preload, A::Error> {
-        let mut tags = Vec::new();
-        while let Some(tag) = list.next_element()? {
-            tags.push(tag);
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+        Whole::<MIN, MAX>.visit_i64(number).map(Some)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+        Whole::<MIN, MAX>.visit_u64(number).map(Some)
+    }
+}
+
+/// A millisecond, a minute and a year, for the limits of a [`Period`]. Nothing here has a use beyond a year,
+/// and clocks overflow at centuries.
+pub(super) const MS: u64 = 1;
+pub(super) const MINUTE: u64 = 60_000;
+pub(super) const YEAR: u64 = 31_557_600_000;
+
+/// A duration with its unit (`"2s"`, `"15m"`) from `MIN` to `MAX` milliseconds. A bare number is refused, since nobody
+/// can tell its unit.
+pub(super) struct Period<const MIN: u64, const MAX: u64>;
+
+impl<const MIN: u64, const MAX: u64> Period<MIN, MAX> {
+    pub(super) fn serialize<S: Serializer>(
+        value: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(*value))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> Visitor<'_> for Period<MIN, MAX> {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [least, most] =
+            [MIN, MAX].map(|limit| humantime::format_duration(Duration::from_millis(limit)));
+        write!(
+            f,
+            "a duration such as \"2s\" or \"15m\", from {least} to {most}"
+        )
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
+        if text.trim().parse::<f64>().is_ok() {
+            return Err(bare_number(text.trim()));
         }
-        Ok(Preload::Tags(tags))
+        let value = humantime::parse_duration(text).map_err(|reason| {
+            let expected: &dyn de::Expected = &self;
+            E::custom(format!("{text:?} is not {expected} ({reason})"))
+        })?;
+        let (least, most) = (Duration::from_millis(MIN), Duration::from_millis(MAX));
+        let shown = humantime::format_duration;
+        match (least..=most).contains(&value) {
+            true => Ok(value),
+            false => Err(outside(shown(value), shown(least), shown(most))),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Duration, E> {
+        Err(bare_number(number))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Duration, E> {
+        Err(bare_number(number))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Duration, E> {
+        Err(bare_number(number))
+    }
+}
+
+fn bare_number<E: de::Error>(number: impl fmt::Display) -> E {
+    E::custom(format!(
+        "{number} has no unit; write it as text, such as \"{number}s\" or \"{number}ms\""
+    ))
+}
+
+/// A part of one, from 0 to 1.
+pub(super) fn part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    deserializer.deserialize_any(Part)
+}
+
+struct Part;
+
+impl Visitor<'_> for Part {
+    type Value = f64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number from 0.0 to 1.0")
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<f64, E> {
+        match (0.0..=1.0).contains(&number) {
+            true => Ok(number),
+            false => Err(outside(number, "0.0", "1.0")),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<f64, E> {
+        self.visit_f64(number as f64)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<f64, E> {
+        self.visit_f64(number as f64)
     }
 }
 
@@ -186,17 +207,37 @@ impl<'de> Visitor<'de> for PreloadVisitor {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::{Value, json, value::Serializer as ToValue};
+
+    type Any = Period<0, { u64::MAX }>;
+    type Auto = AutoOr<{ i64::MIN }, { i64::MAX }>;
 
     fn read(value: &Value) -> Result<Duration, String> {
-        duration::deserialize(value).map_err(|error| error.to_string())
+        Any::deserialize(value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn limits_are_allowed_and_what_lies_beyond_them_is_not() {
+        let whole = |value: Value| {
+            Whole::<1, 9>::deserialize::<u8, _>(&value).map_err(|error| error.to_string())
+        };
+        assert_eq!((whole(json!(1)), whole(json!(9))), (Ok(1), Ok(9)));
+        assert_eq!(whole(json!(10)).unwrap_err(), "10 is not within 1 to 9");
+        for value in [json!(0), json!(-1), json!(u64::MAX), json!(1.5), json!("1")] {
+            assert!(whole(value.clone()).is_err(), "{value}");
+        }
+        let auto = |value: Value| AutoOr::<0, 9>::deserialize(&value).is_ok();
+        assert!(auto(json!(0)) && auto(json!("9")) && !auto(json!(-1)) && !auto(json!("10")));
+        let period = |text: &str| Period::<MS, MINUTE>::deserialize(&json!(text)).is_ok();
+        assert!(period("1ms") && period("1m") && !period("0s") && !period("61s"));
+        assert!(part(json!(0.0)).is_ok() && part(json!(1)).is_ok() && part(json!(1.01)).is_err());
     }
 
     proptest! {
         #[test]
         fn a_duration_is_read_back_as_it_is_written(seconds in 0..u64::from(u32::MAX), nanos in 0..1_000_000_000_u32) {
             let value = Duration::new(seconds, nanos);
-            let written = duration::serialize(&value, serde_json::value::Serializer).unwrap();
+            let written = Any::serialize(&value, ToValue).unwrap();
             prop_assert_eq!(read(&written).unwrap(), value);
         }
 
@@ -216,18 +257,18 @@ mod tests {
 
         #[test]
         fn auto_or_a_number_is_read_back(value: Option<i64>, as_text: bool) {
-            let mut written = auto_or_number::serialize(&value, serde_json::value::Serializer).unwrap();
+            let mut written = Auto::serialize(&value, ToValue).unwrap();
             if as_text && let Some(number) = value {
                 written = json!(format!(" {number} "));
             }
-            prop_assert_eq!(auto_or_number::deserialize(&written).unwrap(), value);
+            prop_assert_eq!(Auto::deserialize(&written).unwrap(), value);
         }
 
         #[test]
         fn what_is_neither_auto_nor_a_number_is_refused(text in "(?s).{0,20}", big in (i64::MAX as u64 + 1)..) {
             prop_assume!(text != "auto" && text.trim().parse::<i64>().is_err());
-            prop_assert!(auto_or_number::deserialize(&json!(text)).is_err());
-            prop_assert!(auto_or_number::deserialize(&json!(big)).is_err());
+            prop_assert!(Auto::deserialize(&json!(text)).is_err());
+            prop_assert!(Auto::deserialize(&json!(big)).is_err());
         }
     }
 }

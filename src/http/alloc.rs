@@ -87,17 +87,17 @@ impl Alloc {
         let mut payload = request.take_payload();
         let payload = web::Payload::from_request(request.request(), &mut payload);
         let payload = payload.await.map_err(|_| Refused::BadBody)?;
-        let body = body::read(payload, &self.shared.settings).await?;
+        let body = body::read(payload, &self.shared).await?;
         Ok(if is_form { body } else { web::Bytes::new() })
     }
 
     /// The success body.
     async fn answer(&self, query: &str, form: &[u8]) -> Result<Vec<u8>, Refused> {
-        let settings = &self.shared.settings;
-        if query.len() > settings.max_query {
-            return Err(Refused::QueryTooLong(settings.max_query));
+        let limits = &self.shared.limits;
+        if query.len() > limits.max_query {
+            return Err(Refused::QueryTooLong(limits.max_query));
         }
-        let call = alloc_call(query.as_bytes(), form, settings.max_count)?;
+        let call = alloc_call(query.as_bytes(), form, limits.max_count)?;
         let as_list = call.count.is_some();
         let ids = self
             .allocator

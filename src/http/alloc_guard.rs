@@ -62,7 +62,7 @@ async fn form(request: &mut ServiceRequest) -> Result<web::Bytes, Refused> {
     let mut payload = request.take_payload();
     let payload = web::Payload::from_request(request.request(), &mut payload);
     let payload = payload.await.map_err(|_| Refused::BadBody)?;
-    let form = body::read(payload, &shared.settings).await?;
+    let form = body::read(payload, &shared).await?;
     request.set_payload(Payload::from(form.clone()));
     Ok(form)
 }

@@ -34,10 +34,13 @@ pub use admin::{Admin, model};
 pub use connection::Connections;
 pub use failure::CODES;
 pub use span::RequestSpan;
-pub use throttle::Throttle;
 pub use tokens::Tokens;
 
-use crate::{actors::Allocator, config::tokens::AllocToken, metrics::Metrics};
+use crate::{
+    actors::Allocator,
+    config::{Config, Limits, Server, Telemetry, tokens::AllocToken},
+    metrics::Metrics,
+};
 use actix_web::{
     HttpResponse,
     body::MessageBody,
@@ -47,56 +50,49 @@ use actix_web::{
 };
 use failure::{Failure, Refused};
 use observe::Observe;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
+use throttle::Throttle;
 use tracing_actix_web::TracingLogger;
-
-/// What the routes need to know.
-#[derive(Debug, Clone)]
-pub struct HttpSettings {
-    /// The most ids in one request.
-    pub max_count: u32,
-    /// The longest body of a POST, in bytes.
-    pub max_body: usize,
-    /// How long a POST's body may take to arrive.
-    pub body_timeout: Duration,
-    /// The longest query, in bytes.
-    pub max_query: usize,
-    /// Requests that took longer are logged.
-    pub slow_request: Duration,
-    /// The part of the other requests that is logged, 0 to 1.
-    pub sample_ratio: f64,
-    /// Whether spans are exported.
-    pub traced: bool,
-}
-
-impl HttpSettings {
-    /// Whether any request gets a span.
-    #[must_use]
-    pub fn has_spans(&self) -> bool {
-        self.sample_ratio > 0.0 || self.traced
-    }
-}
 
 /// What all workers share beside their own allocator.
 #[derive(Debug)]
 pub struct Shared {
-    /// What the routes need to know.
-    pub settings: HttpSettings,
+    /// How long bodies may take to arrive.
+    pub server: Server,
+    /// How much one request may ask for.
+    pub limits: Limits,
+    /// Which requests are logged.
+    pub telemetry: Telemetry,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
     /// Keeps a flood of failures out of the log.
-    pub throttle: Throttle,
+    throttle: Throttle,
     /// Set once `allocation.preload` is done.
-    pub preloaded: AtomicBool,
+    preloaded: AtomicBool,
 }
 
 impl Shared {
+    /// With the sections of a configuration that the routes look at.
+    #[must_use]
+    pub fn new(config: &Config, metrics: Arc<Metrics>) -> Self {
+        Self {
+            server: config.server.clone(),
+            limits: config.limits.clone(),
+            telemetry: config.telemetry.clone(),
+            metrics,
+            throttle: Throttle::default(),
+            preloaded: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes that `allocation.preload` is done.
+    pub fn note_preloaded(&self) {
+        self.preloaded.store(true, Ordering::Release);
+    }
+
     fn is_preloaded(&self) -> bool {
         self.preloaded.load(Ordering::Acquire)
     }

@@ -130,8 +130,8 @@ impl Observe {
             shared.metrics.http.rejected(code.code);
         }
         let sent = span::sent_id(request.headers());
-        let is_slow = took >= shared.settings.slow_request;
-        let is_sampled = shared.settings.sample_ratio > 0.0
+        let is_slow = took >= shared.telemetry.slow_request;
+        let is_sampled = shared.telemetry.sample_ratio > 0.0
             && request.extensions().get::<span::Sampled>().is_some();
         if sent.is_none() && !status.is_server_error() && !is_slow && !is_sampled {
             return;

@@ -15,8 +15,8 @@ pub(super) async fn health(
     shared: web::Data<Shared>,
 ) -> HttpResponse {
     let query = request.query_string();
-    let result = if query.len() > shared.settings.max_query {
-        Err(Refused::QueryTooLong(shared.settings.max_query))
+    let result = if query.len() > shared.limits.max_query {
+        Err(Refused::QueryTooLong(shared.limits.max_query))
     } else {
         match biz_tag(query.as_bytes(), &[]) {
             Ok(Some(tag)) => allocator.left(tag).await.map_err(Refused::from),

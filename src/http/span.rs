@@ -29,7 +29,7 @@ impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let ratio = request
             .app_data::<web::Data<Shared>>()
-            .map_or(0.0, |shared| shared.settings.sample_ratio);
+            .map_or(0.0, |shared| shared.telemetry.sample_ratio);
         let sampled = ratio > 0.0 && fastrand::f64() < ratio;
         if sampled {
             request.extensions_mut().insert(Sampled);

@@ -11,7 +11,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Which kinds were logged when. Kinds are the codes of refusals, so there are few.
 #[derive(Debug, Default)]
-pub struct Throttle(Mutex<HashMap<&'static str, Kind>>);
+pub(super) struct Throttle(Mutex<HashMap<&'static str, Kind>>);
 
 #[derive(Debug)]
 struct Kind {

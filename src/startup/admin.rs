@@ -3,7 +3,7 @@
 
 use super::{
     StartError,
-    listen::{Setup, bind_all, listen_with},
+    listen::{Setup, bind, listen_with},
 };
 use crate::{
     actors::Allocation,
@@ -16,10 +16,6 @@ use crate::{
 };
 use actix_web::dev::Server;
 use std::{path::Path, sync::Arc};
-use tokio::sync::Semaphore;
-
-/// Calls of the admin API that ask the store at once.
-const TURNS: usize = 2;
 
 /// Reads the tokens of the file, if there is one, and goes on reading them.
 fn tokens<T: Entry>(
@@ -38,18 +34,17 @@ pub(super) fn options(
     config: &Config,
     allocation: &Allocation,
     store: Arc<dyn SegmentStore>,
-    settings: &http::HttpSettings,
+    shared: &Arc<http::Shared>,
 ) -> Result<(Options, Option<Arc<Admin>>), StartError> {
     let alloc_tokens = tokens(config.alloc.tokens_file.as_deref(), "alloc.tokens_file")?;
     let tokens = tokens(config.admin.tokens_file.as_deref(), "admin.tokens_file")?;
     let admin = tokens.map(|tokens| {
-        Arc::new(Admin {
+        Arc::new(Admin::new(
             store,
-            allocation: allocation.clone(),
+            allocation.clone(),
             tokens,
-            settings: settings.clone(),
-            turns: Semaphore::new(TURNS),
-        })
+            shared.clone(),
+        ))
     });
     let (here, apart) = match config.admin.bind {
         None => (admin, None),
@@ -69,15 +64,13 @@ pub(super) fn serve_admin(
     alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
     shared: Arc<http::Shared>,
 ) -> Result<Option<Server>, StartError> {
-    let (Some(address), Some(admin)) = (&setup.config.admin.bind, admin) else {
+    let (Some(address), Some(admin)) = (setup.config.admin.bind, admin) else {
         return Ok(None);
     };
     let app = move || http::admin_app(shared.clone(), admin.clone(), alloc_tokens.clone());
-    let listeners = bind_all(address, "admin.bind")?;
-    for listener in &listeners {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!(%address, "the admin API listens");
-        }
+    let listener = bind(address, "admin.bind")?;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "the admin API listens");
     }
-    listen_with(setup, 1, listeners, Arc::default(), app).map(Some)
+    listen_with(setup, 1, listener, Arc::default(), app).map(Some)
 }

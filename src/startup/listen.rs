@@ -8,7 +8,8 @@ use crate::{
 };
 use actix_web::{App, HttpServer, dev::Server};
 use std::{
-    net::TcpListener,
+    io,
+    net::{SocketAddr, TcpListener, ToSocketAddrs as _},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -44,13 +45,13 @@ pub(super) fn serve(
     options: http::Options,
 ) -> Result<Server, StartError> {
     let allocator = move || allocation.allocator();
-    let (listeners, changes) = (vec![listener], gate.changes());
-    if shared.settings.has_spans() {
+    let changes = gate.changes();
+    if shared.telemetry.has_spans() {
         let routes = move || http::routes_with_spans(allocator(), shared.clone(), options.clone());
-        listen_with(setup, workers, listeners, changes, routes)
+        listen_with(setup, workers, listener, changes, routes)
     } else {
         let routes = move || http::routes(allocator(), shared.clone(), options.clone());
-        listen_with(setup, workers, listeners, changes, routes)
+        listen_with(setup, workers, listener, changes, routes)
     }
 }
 
@@ -59,7 +60,7 @@ pub(super) fn serve_metrics(
     allocation: Allocation,
     shared: Arc<http::Shared>,
 ) -> Result<Option<Server>, StartError> {
-    let Some(address) = &setup.config.telemetry.metrics_bind else {
+    let Some(address) = setup.config.telemetry.metrics_bind else {
         return Ok(None);
     };
     let app = move || {
@@ -67,8 +68,8 @@ pub(super) fn serve_metrics(
             http::metrics_route(app, allocation.allocator_beside(), shared.clone());
         })
     };
-    let listeners = bind_all(address, "telemetry.metrics_bind")?;
-    listen_with(setup, 1, listeners, Arc::default(), app).map(Some)
+    let listener = bind(address, "telemetry.metrics_bind")?;
+    listen_with(setup, 1, listener, Arc::default(), app).map(Some)
 }
 
 /// Serves with the limits that every listener has. `changes` grows with each connection that is opened or closed, and
@@ -76,7 +77,7 @@ pub(super) fn serve_metrics(
 pub(super) fn listen_with<F, A>(
     setup: &Setup<'_>,
     workers: usize,
-    listeners: Vec<TcpListener>,
+    listener: TcpListener,
     changes: Arc<AtomicU64>,
     routes: F,
 ) -> Result<Server, StartError>
@@ -95,7 +96,7 @@ where
         changes: changes.clone(),
     };
     let tls = setup.tls(changes)?;
-    let mut server = HttpServer::new(routes)
+    let server = HttpServer::new(routes)
         .on_connect(move |stream, data| connections.opened(stream, data))
         .workers(workers)
         .max_connections(keys.max_connections)
@@ -109,33 +110,39 @@ where
         .shutdown_timeout(keys.grace_period.as_secs() + 1)
         // Signals are handled in `cli`, which drains first.
         .disable_signals();
-    for listener in listeners {
-        server = match &tls {
-            Some(tls) => server.listen_rustls_0_23(listener, tls.clone()),
-            None => server.listen(listener),
-        }
-        .map_err(|error| StartError::Internal(error.to_string()))?;
-    }
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls),
+        None => server.listen(listener),
+    };
+    let server = server.map_err(|error| StartError::Internal(error.to_string()))?;
     Ok(server.run())
 }
 
-/// A listener on the first address of `host`, and its port.
-pub(super) fn bind(host: &str, port: u16) -> Result<(TcpListener, u16), StartError> {
+/// A listener on the first address of `host`.
+pub(super) fn bind_host(host: &str, port: u16) -> Result<TcpListener, StartError> {
     let failed = |error| StartError::Bind {
         address: format!("{}:{port}", bracketed(host)),
         keys: "server.host, server.port",
         error,
     };
-    let listener = std::net::ToSocketAddrs::to_socket_addrs(&(host, port))
+    (host, port)
+        .to_socket_addrs()
         .map_err(failed)?
         .next()
-        .ok_or_else(|| failed(std::io::ErrorKind::AddrNotAvailable.into()))
-        .and_then(|address| listen(address).map_err(failed))?;
-    let port = listener.local_addr().map_err(failed)?.port();
-    Ok((listener, port))
+        .ok_or_else(|| failed(io::ErrorKind::AddrNotAvailable.into()))
+        .and_then(|address| listen(address).map_err(failed))
 }
 
-fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
+/// A listener on the address of a key.
+pub(super) fn bind(address: SocketAddr, keys: &'static str) -> Result<TcpListener, StartError> {
+    listen(address).map_err(|error| StartError::Bind {
+        address: address.to_string(),
+        keys,
+        error,
+    })
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let domain = socket2::Domain::for_address(address);
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
     // As std does: a restart may bind while old connections are in TIME_WAIT.
@@ -143,33 +150,6 @@ fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
-}
-
-/// Listeners on all that `address` (`host:port`) stands for and that can be had; `keys` name it.
-pub(super) fn bind_all(address: &str, keys: &'static str) -> Result<Vec<TcpListener>, StartError> {
-    let failed = |error| StartError::Bind {
-        address: address.to_owned(),
-        keys,
-        error,
-    };
-    let addresses = std::net::ToSocketAddrs::to_socket_addrs(address).map_err(failed)?;
-    let (mut listeners, mut refused) = (Vec::new(), Vec::new());
-    for address in addresses {
-        match listen(address) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => refused.push((address, error)),
-        }
-    }
-    if listeners.is_empty() {
-        let first = refused.into_iter().map(|(_, error)| error).next();
-        let none = || std::io::ErrorKind::AddrNotAvailable.into();
-        return Err(failed(first.unwrap_or_else(none)));
-    }
-    for (address, error) in refused {
-        // As ::1 for "localhost" on a machine without IPv6.
-        tracing::warn!(%address, %error, "{keys}: this address cannot be listened on");
-    }
-    Ok(listeners)
 }
 
 /// An IPv6 address as it stands in a URL.

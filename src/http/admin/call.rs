@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use crate::{
     domain::BizTag,
-    http::{HttpSettings, body},
+    http::{Shared, body},
 };
 use actix_web::{HttpMessage as _, HttpRequest, web};
 use percent_encoding::percent_decode_str;
@@ -66,7 +66,7 @@ pub(super) fn limit(query: &HashMap<&'static str, String>) -> Result<u64, Proble
 pub(super) async fn json<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: web::Payload,
-    settings: &HttpSettings,
+    shared: &Shared,
 ) -> Result<T, Problem> {
     let kind = request.content_type();
     if !["application/json", "application/merge-patch+json"]
@@ -75,7 +75,7 @@ pub(super) async fn json<T: DeserializeOwned>(
     {
         return Err(Problem::MediaType);
     }
-    let body = body::read(payload, settings).await.map_err(Problem::Body)?;
+    let body = body::read(payload, shared).await.map_err(Problem::Body)?;
     // serde would also read an array into a struct.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Problem::Invalid(

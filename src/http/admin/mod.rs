@@ -25,7 +25,7 @@ mod refusals;
 pub(super) mod server;
 pub(super) mod tags;
 
-use super::{HttpSettings, span, tokens::Tokens};
+use super::{Shared, span, tokens::Tokens};
 use crate::{
     actors::Allocation,
     config::tokens::{AdminToken, Scope},
@@ -46,21 +46,41 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// What the admin API works on.
 pub struct Admin {
     /// The tags' rows.
-    pub store: Arc<dyn SegmentStore>,
+    store: Arc<dyn SegmentStore>,
     /// What this server has in memory.
-    pub allocation: Allocation,
+    pub(super) allocation: Allocation,
     /// Who may.
-    pub tokens: Arc<Tokens<AdminToken>>,
+    tokens: Arc<Tokens<AdminToken>>,
     /// How long bodies may be.
-    pub settings: HttpSettings,
+    shared: Arc<Shared>,
     /// Few ask the store at once, so that claims hardly wait behind administrators.
-    pub turns: Semaphore,
+    turns: Semaphore,
 }
+
+/// Calls that ask the store at once.
+const TURNS: usize = 2;
 
 /// How long a call waits for its turn at the store.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Admin {
+    /// For those who have one of the tokens.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn SegmentStore>,
+        allocation: Allocation,
+        tokens: Arc<Tokens<AdminToken>>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            store,
+            allocation,
+            tokens,
+            shared,
+            turns: Semaphore::new(TURNS),
+        }
+    }
+
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
         let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
         turn.ok().and_then(Result::ok).ok_or(Problem::Busy)

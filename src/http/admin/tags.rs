@@ -101,7 +101,7 @@ pub(in crate::http) async fn put(
     admin: web::Data<Admin>,
 ) -> Answer {
     let tag = call::tag(&request)?;
-    let wanted: PutTag = call::json(&request, payload, &admin.settings).await?;
+    let wanted: PutTag = call::json(&request, payload, &admin.shared).await?;
     let _turn = admin.turn().await?;
     let mut audit = Audit::of(&request, "put", tag.as_str());
     let done = put_row(&request, &admin, &tag, wanted, &mut audit).await;
@@ -171,7 +171,7 @@ pub(in crate::http) async fn patch(
     admin: web::Data<Admin>,
 ) -> Answer {
     let tag = call::tag(&request)?;
-    let wanted: PatchTag = call::json(&request, payload, &admin.settings).await?;
+    let wanted: PatchTag = call::json(&request, payload, &admin.shared).await?;
     if wanted.step.is_none() && wanted.description.is_none() {
         return Err(Problem::Invalid(
             "give step, description or both".to_owned(),
@@ -208,7 +208,7 @@ pub(in crate::http) async fn advance(
     admin: web::Data<Admin>,
 ) -> Answer {
     let tag = call::tag(&request)?;
-    let wanted: Advance = call::json(&request, payload, &admin.settings).await?;
+    let wanted: Advance = call::json(&request, payload, &admin.shared).await?;
     let to = match (wanted.by, wanted.to) {
         (Some(by), None) => AdvanceTo::By(by),
         (None, Some(to)) => AdvanceTo::To(to),

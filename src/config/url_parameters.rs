@@ -1,6 +1,6 @@
 //! What stands after the '?' of a database URL: only what the drivers know is accepted and shown.
 
-use super::url::{DatabaseUrlError, refuse};
+use super::database_url::{DatabaseUrlError, refuse};
 
 /// Query parameters that the drivers know. All others are refused (the MySQL driver would ignore them,
 /// even a misspelt `ssl-mode`), and no value of another is ever shown.

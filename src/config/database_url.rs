@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use url::Url;
 
-use super::parameters::{MYSQL, SQLITE, check, shown, value};
+use super::url_parameters::{MYSQL, SQLITE, check, shown, value};
 
 /// A checked `mysql://…` or `sqlite://…` URL. `Debug` and `Display` hide the password.
 #[derive(Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::url::{DatabaseUrl, DatabaseUrlError};
+use crate::config::database_url::{DatabaseUrl, DatabaseUrlError};
 
 /// A DSN understood.
 #[derive(Debug)]
@@ -255,7 +255,7 @@ mod tests {
         #[test]
         fn every_password_comes_out_as_it_went_in(password in "(?s).{0,40}") {
             let dsn = parse(&format!("user:{password}@tcp(db:1)/name")).unwrap();
-            let url = ::url::Url::parse(dsn.url.expose()).unwrap();
+            let url = url::Url::parse(dsn.url.expose()).unwrap();
             let found = percent_decode_str(url.password().unwrap_or_default()).decode_utf8().unwrap();
             proptest::prop_assert_eq!(found, password);
             proptest::prop_assert_eq!(url.host_str(), Some("db"));
@@ -275,7 +275,7 @@ mod tests {
             proptest::prop_assume!(![".", ".."].contains(&&*database));
             let password_part = password.as_ref().map_or(String::new(), |text| format!(":{text}"));
             let dsn = format!("{user}{password_part}@tcp({host}:{port})/{database}?charset=utf8mb4");
-            let url = ::url::Url::parse(parse(&dsn).unwrap().url.expose()).unwrap();
+            let url = url::Url::parse(parse(&dsn).unwrap().url.expose()).unwrap();
             let decoded = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
             proptest::prop_assert_eq!(decoded(url.username()), user);
             let found = url.password().map(decoded).unwrap_or_default();
@@ -288,7 +288,7 @@ mod tests {
         #[test]
         fn the_path_of_a_socket_comes_out(path in "/[^()@]{1,30}") {
             let dsn = format!("u:p@unix({path})/name");
-            let url = ::url::Url::parse(parse(&dsn).unwrap().url.expose()).unwrap();
+            let url = url::Url::parse(parse(&dsn).unwrap().url.expose()).unwrap();
             let found = url.query_pairs().find(|(key, _)| key == "socket").unwrap().1.into_owned();
             proptest::prop_assert_eq!(found, path);
         }

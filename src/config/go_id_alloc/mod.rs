@@ -1,18 +1,19 @@
 //! go-id-alloc's `alloc.json`, so that its successor starts with the file that is there: a JSON file
-//! with a key `DSN`. Keys are matched without case, as Go does.
+//! with a key `DSN`. Keys are matched without case, as Go does. The DSN itself is read in `dsn.rs`.
+
+mod dsn;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use super::{
-    dsn,
     layers::Layers,
     problems::{Origin, Problems},
 };
 
 /// Whether a JSON file is an `alloc.json`.
-pub(super) fn is_legacy(tree: &Map<String, Value>) -> bool {
+pub(super) fn is_alloc_json(tree: &Map<String, Value>) -> bool {
     tree.keys().any(|key| key.eq_ignore_ascii_case("DSN"))
 }
 

@@ -1,0 +1,92 @@
+//! Values that do not go together, files that cannot be used, and what is allowed but likely not meant. What a
+//! single value may be stands beside its key, in `sections.rs`.
+
+use std::{fmt::Display, net::SocketAddr, path::PathBuf};
+
+use super::{
+    Config,
+    layers::Layers,
+    problems::Problems,
+    tokens::{self, AdminToken, AllocToken, Entry},
+};
+
+struct Checks<'a> {
+    layers: &'a Layers,
+    problems: &'a mut Problems,
+}
+
+impl Checks<'_> {
+    fn that(&mut self, ok: bool, key: &str, message: impl Display) {
+        if !ok {
+            self.problems.at(&self.layers.origin(key), key, message);
+        }
+    }
+
+    fn tokens<T: Entry>(&mut self, key: &str, file: Option<&PathBuf>) {
+        if let Some(Err(reason)) = file.map(|file| tokens::read::<T>(file)) {
+            self.that(false, key, reason);
+        }
+    }
+
+    fn warn(&mut self, unlikely: bool, warning: &str) {
+        if unlikely {
+            self.problems.warn(warning.to_owned());
+        }
+    }
+}
+
+/// Names what does not go together, and warns of what is likely not meant.
+pub(super) fn check(config: &Config, layers: &Layers, problems: &mut Problems) {
+    let mut checks = Checks { layers, problems };
+    addresses(config, &mut checks);
+    let tls = &config.server.tls;
+    for (key, other, alone) in [
+        (
+            "server.tls.cert_file",
+            "server.tls.key_file",
+            tls.cert_file.is_some() && tls.key_file.is_none(),
+        ),
+        (
+            "server.tls.key_file",
+            "server.tls.cert_file",
+            tls.key_file.is_some() && tls.cert_file.is_none(),
+        ),
+    ] {
+        let message = format!("is set alone; give {other} too, or neither for plain HTTP");
+        checks.that(!alone, key, message);
+    }
+    checks.tokens::<AdminToken>("admin.tokens_file", config.admin.tokens_file.as_ref());
+    checks.tokens::<AllocToken>("alloc.tokens_file", config.alloc.tokens_file.as_ref());
+    checks.warn(
+        config.admin.bind.is_some() && config.admin.tokens_file.is_none(),
+        "admin.bind does nothing without admin.tokens_file: the admin API is off",
+    );
+    checks.warn(
+        config.database.failover_skip == Some(0),
+        "database.failover_skip is 0: after a failover that lost claims, ids repeat",
+    );
+    checks.warn(
+        config.server.grace_period < config.limits.request_deadline,
+        "server.grace_period is shorter than limits.request_deadline: shutting down cuts waiting requests off",
+    );
+    checks.warn(
+        config.limits.max_waiting_per_tag > config.limits.max_waiting,
+        "limits.max_waiting_per_tag is above limits.max_waiting: one tag can take every place",
+    );
+}
+
+/// No two listeners have one address, unless the system picks their ports.
+fn addresses(config: &Config, checks: &mut Checks<'_>) {
+    let (metrics, admin) = (config.telemetry.metrics_bind, config.admin.bind);
+    let api = |bind: SocketAddr| {
+        config.server.host.parse() == Ok(bind.ip()) && bind.port() == config.server.port
+    };
+    for (key, bind) in [("telemetry.metrics_bind", metrics), ("admin.bind", admin)] {
+        let same = bind.is_some_and(|bind| bind.port() != 0 && api(bind));
+        let message = "is the address that server.host and server.port name; give it another port";
+        checks.that(!same, key, message);
+    }
+    let same = admin.is_some_and(|bind| bind.port() != 0 && metrics == Some(bind));
+    let message = "is the address of telemetry.metrics_bind; give it another port";
+    checks.that(!same, "admin.bind", message);
+}
