@@ -16,7 +16,9 @@ use crate::{
     config::{Config, DatabaseKind, Preload},
     http,
     metrics::Metrics,
-    storage::{SegmentStore, StoreError, StoreReport, Unusable, sql::SqlStore},
+    storage::{
+        SegmentStore, StoreError, StoreReport, TagAdministration as _, Unusable, sql::SqlStore,
+    },
 };
 use actix_web::dev::{Server, ServerHandle};
 use gate::Gate;

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::BizTag,
     http::model::Advanced,
-    storage::{AdvanceTo, SegmentStore, sql::SqlStore},
+    storage::{AdvanceTo, TagAdministration as _, sql::SqlStore},
 };
 use serde_json::json;
 

@@ -11,7 +11,9 @@ use crate::{
     domain::BizTag,
     http::model::{self, TagPage},
     startup,
-    storage::{Change, Listing, NewTag, SegmentStore, TagRow, sql::SqlStore},
+    storage::{
+        Change, Listing, NewTag, SegmentStore as _, TagAdministration as _, TagRow, sql::SqlStore,
+    },
 };
 use std::fmt::Write as _;
 

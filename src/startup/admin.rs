@@ -12,7 +12,7 @@ use crate::{
         tokens::{AllocToken, Entry},
     },
     http::{self, Admin, Options, Tokens},
-    storage::SegmentStore,
+    storage::TagAdministration,
 };
 use actix_web::dev::Server;
 use std::{path::Path, sync::Arc};
@@ -33,7 +33,7 @@ fn tokens<T: Entry>(
 pub(super) fn options(
     config: &Config,
     allocation: &Allocation,
-    store: Arc<dyn SegmentStore>,
+    store: Arc<dyn TagAdministration>,
     shared: &Arc<http::Shared>,
 ) -> Result<(Options, Option<Arc<Admin>>), StartError> {
     let alloc_tokens = tokens(config.alloc.tokens_file.as_deref(), "alloc.tokens_file")?;

@@ -1,9 +1,6 @@
 //! `MemoryStore`: rows in memory, with scripted faults. For tests of what stands above the store.
 
-use super::{
-    AdvanceTo, Advanced, Change, Claim, ClaimRequest, Listing, NewTag, Repairs, Seen, SegmentStore,
-    StoreError, StoreReport, TagRow,
-};
+use super::{Claim, ClaimRequest, Repairs, SegmentStore, StoreError, StoreReport};
 use crate::domain::{BizTag, IdRange};
 use async_trait::async_trait;
 use std::{
@@ -114,19 +111,6 @@ impl MemoryStore {
             step: *step,
         })
     }
-
-    fn row(&self, tag: &BizTag) -> Result<TagRow, StoreError> {
-        let state = self.state();
-        let (max_id, step) = state.rows.get(tag.as_str()).ok_or(StoreError::UnknownTag)?;
-        Ok(TagRow {
-            biz_tag: tag.to_string(),
-            max_id: *max_id,
-            step: *step,
-            description: String::new(),
-            retired: false,
-            guard: None,
-        })
-    }
 }
 
 #[async_trait]
@@ -172,81 +156,8 @@ impl SegmentStore for MemoryStore {
         }
     }
 
-    async fn list(&self, listing: &Listing) -> Result<Vec<TagRow>, StoreError> {
-        let prefix = listing.prefix.as_deref().unwrap_or_default();
-        let mut names: Vec<String> = self.state().rows.keys().cloned().collect();
-        if listing.descending {
-            names.reverse();
-        }
-        let comes_after = |name: &String| match &listing.after {
-            None => true,
-            Some(after) if listing.descending => name < after,
-            Some(after) => name > after,
-        };
-        let names: Vec<BizTag> = names
-            .iter()
-            .filter(|name| name.starts_with(prefix) && comes_after(name))
-            .take(usize::try_from(listing.limit).unwrap_or(usize::MAX))
-            .filter_map(|name| BizTag::parse(name).ok())
-            .collect();
-        names.iter().map(|tag| self.row(tag)).collect()
-    }
-
-    async fn recent(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
-        let rows = self.list(&Listing::page(None, limit)).await?;
-        Ok(rows
-            .iter()
-            .filter_map(|row| BizTag::parse(&row.biz_tag).ok())
-            .collect())
-    }
-
     async fn retired(&self, _limit: u64) -> Result<Vec<BizTag>, StoreError> {
         Ok(Vec::new())
-    }
-
-    async fn show(&self, tag: &BizTag) -> Result<TagRow, StoreError> {
-        self.row(tag)
-    }
-
-    async fn create(&self, new: &NewTag) -> Result<(), StoreError> {
-        if self.row(&new.tag).is_ok() {
-            return Err(StoreError::Exists(format!("`{}` exists", new.tag)));
-        }
-        self.put(new.tag.as_str(), new.start, new.step);
-        Ok(())
-    }
-
-    async fn set(&self, tag: &BizTag, change: &Change) -> Result<TagRow, StoreError> {
-        let row = self.row(tag)?;
-        self.put(tag.as_str(), row.max_id, change.step.unwrap_or(row.step));
-        self.row(tag)
-    }
-
-    /// The row is removed: what is deleted here is made anew by `put` alone.
-    async fn retire(&self, tag: &BizTag, _seen: Option<&Seen>) -> Result<TagRow, StoreError> {
-        let row = self.row(tag)?;
-        self.remove(tag.as_str());
-        Ok(TagRow {
-            step: 0,
-            retired: true,
-            ..row
-        })
-    }
-
-    async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError> {
-        let row = self.row(tag)?;
-        let target = match to {
-            AdvanceTo::By(by) => row.max_id.saturating_add(by),
-            AdvanceTo::To(to) => to,
-        };
-        if target < row.max_id {
-            return Err(StoreError::Rejected("max_id is only raised".to_owned()));
-        }
-        self.put(tag.as_str(), target, row.step);
-        Ok(Advanced {
-            from: row.max_id,
-            to: target,
-        })
     }
 
     fn connections(&self) -> (usize, usize) {

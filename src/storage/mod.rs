@@ -1,11 +1,12 @@
-//! Where segments come from: the trait [`SegmentStore`], its errors, and its implementations.
+//! Where segments come from: the traits [`SegmentStore`] and
+//! [`TagAdministration`], their errors, and their implementations.
 //!
 //! | what you want to see | file |
 //! |---|---|
 //! | the claim: retries, what is decided when no row matched | `sql/claim.rs`, `sql/decide.rs` |
-//! | the SQL of each database | `sql/dialect.rs` |
-//! | pool, connection settings, errors by number | `sql/connect.rs`, `sql/errors.rs` |
-//! | checks of table and server | `sql/inspect.rs` |
+//! | the statements | `sql/statements.rs`, `sql/edit.rs` |
+//! | what is particular to a database: its words, connections, errors, checks | `sql/mysql/`, `sql/sqlite/` |
+//! | connections, and the bound on each statement | `sql/pool.rs` |
 //! | list, create, change, advance, retire | `sql/admin.rs`, `sql/edit.rs`, `sql/together.rs` |
 //! | the store that tests script | `memory.rs` |
 //!
@@ -217,7 +218,7 @@ pub enum AdvanceTo {
     To(i64),
 }
 
-/// The database behind the server. Every method is bounded in time by the implementation.
+/// The database as actors need it. Every method is bounded in time by the implementation.
 #[async_trait]
 pub trait SegmentStore: Send + Sync + 'static {
     /// Claims a segment: committed when it returns `Ok`, and nobody else has or gets its ids.
@@ -231,11 +232,21 @@ pub trait SegmentStore: Send + Sync + 'static {
     /// Checks connection, table and server, and says what they are.
     async fn check(&self) -> Result<StoreReport, StoreError>;
 
-    /// Rows, retired ones too.
-    async fn list(&self, listing: &Listing) -> Result<Vec<TagRow>, StoreError>;
-
     /// The tags retired last, newest first, at most `limit`.
     async fn retired(&self, limit: u64) -> Result<Vec<BizTag>, StoreError>;
+
+    /// Connections: idle, and in use.
+    fn connections(&self) -> (usize, usize);
+
+    /// Closes the connections. Idempotent.
+    async fn close(&self);
+}
+
+/// The tags as people look after them. Every method is bounded in time by the implementation.
+#[async_trait]
+pub trait TagAdministration: Send + Sync + 'static {
+    /// Rows, retired ones too.
+    async fn list(&self, listing: &Listing) -> Result<Vec<TagRow>, StoreError>;
 
     /// The tags whose rows changed last, newest first, at most `limit`; for preloading.
     async fn recent(&self, limit: u64) -> Result<Vec<BizTag>, StoreError>;
@@ -255,10 +266,4 @@ pub trait SegmentStore: Send + Sync + 'static {
 
     /// Raises `max_id`; never lowers it.
     async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError>;
-
-    /// Connections: idle, and in use.
-    fn connections(&self) -> (usize, usize);
-
-    /// Closes the connections. Idempotent.
-    async fn close(&self);
 }

@@ -4,7 +4,7 @@ use crate::{
     helpers::{Db, Take as _, ask, everywhere, new},
     support::mariadb::OwnMariaDb,
 };
-use id_alloc::storage::{SegmentStore as _, StoreError};
+use id_alloc::storage::{StoreError, TagAdministration as _};
 
 #[tokio::test]
 async fn a_step_that_was_guessed_wrong_is_read_and_nothing_is_claimed_with_it() {

@@ -2,7 +2,9 @@
 
 use crate::helpers::{Take as _, ask, everywhere, new, on_servers, tag};
 use id_alloc::storage::sql::{SqlSettings, SqlStore};
-use id_alloc::storage::{ClaimRequest, Repairs, SegmentStore as _, StoreError};
+use id_alloc::storage::{
+    ClaimRequest, Repairs, SegmentStore as _, StoreError, TagAdministration as _,
+};
 
 #[tokio::test]
 async fn a_lowered_max_id_is_raised_past_every_claim() {

@@ -2,7 +2,10 @@
 
 use id_alloc::domain::BizTag;
 use id_alloc::storage::sql::{GuardMode, SqlSettings, SqlStore};
-use id_alloc::storage::{Change, Claim, ClaimRequest, NewTag, Repairs, SegmentStore, StoreError};
+use id_alloc::storage::{
+    Change, Claim, ClaimRequest, NewTag, Repairs, SegmentStore as _, StoreError,
+    TagAdministration as _,
+};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use std::time::Duration;
 
@@ -95,15 +98,15 @@ impl Db {
     }
 
     pub(crate) async fn number(&self, sql: &str) -> i64 {
+        *self.numbers(sql).await.first().expect("a row")
+    }
+
+    pub(crate) async fn numbers(&self, sql: &str) -> Vec<i64> {
         let backend = self.raw.get_database_backend();
         let statement = sea_orm::Statement::from_string(backend, sql);
-        let row = self
-            .raw
-            .query_one_raw(statement)
-            .await
-            .expect(sql)
-            .expect("a row");
-        row.try_get_by_index(0).expect("a number")
+        let rows = self.raw.query_all_raw(statement).await.expect(sql);
+        let number = |row: &sea_orm::QueryResult| row.try_get_by_index(0).expect("a number");
+        rows.iter().map(number).collect()
     }
 
     pub(crate) async fn drop(self) {

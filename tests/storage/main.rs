@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod connections;
 mod first;
 mod guard;
 mod helpers;
@@ -12,7 +13,10 @@ mod tls;
 
 use helpers::{Db, Take as _, ask, change, everywhere, new, on_servers, tag};
 use id_alloc::storage::sql::{GuardMode, SqlSettings, SqlStore};
-use id_alloc::storage::{AdvanceTo, ClaimRequest, Listing, SegmentStore, StoreError, Unusable};
+use id_alloc::storage::{
+    AdvanceTo, ClaimRequest, Listing, SegmentStore as _, StoreError, TagAdministration as _,
+    Unusable,
+};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;

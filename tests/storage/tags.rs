@@ -1,7 +1,10 @@
 //! Tags as administrators see them: deleted, made again, listed, and changed by two at once.
 
 use super::helpers::{Take as _, ask, change, everywhere, new, tag};
-use id_alloc::storage::{AdvanceTo, Change, Listing, Seen, SegmentStore, StoreError, Unusable};
+use id_alloc::storage::{
+    AdvanceTo, Change, Listing, Seen, SegmentStore as _, StoreError, TagAdministration as _,
+    Unusable,
+};
 
 #[tokio::test]
 async fn a_deleted_tag_is_claimed_by_nobody_and_deleted_once() {

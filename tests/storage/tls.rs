@@ -5,7 +5,7 @@ use crate::helpers::{Take as _, ask, new};
 use crate::support::database::connect;
 use crate::support::mariadb::OwnMariaDb;
 use id_alloc::storage::sql::{GuardMode, SqlSettings, SqlStore};
-use id_alloc::storage::{SegmentStore, StoreError, Unusable};
+use id_alloc::storage::{StoreError, TagAdministration as _, Unusable};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use std::path::Path;

@@ -11,7 +11,7 @@ use super::{
     output::{Output, note},
     tags::all_rows,
 };
-use crate::storage::{NewTag, SegmentStore, StoreError, TagRow, sql::SqlStore};
+use crate::storage::{NewTag, StoreError, TagAdministration as _, TagRow, sql::SqlStore};
 use file::Line;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;

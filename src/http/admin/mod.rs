@@ -29,7 +29,7 @@ use super::{Shared, span, tokens::Tokens};
 use crate::{
     actors::Allocation,
     config::tokens::{AdminToken, Scope},
-    storage::SegmentStore,
+    storage::TagAdministration,
 };
 use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError as _,
@@ -46,7 +46,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// What the admin API works on.
 pub struct Admin {
     /// The tags' rows.
-    store: Arc<dyn SegmentStore>,
+    store: Arc<dyn TagAdministration>,
     /// What this server has in memory.
     pub(super) allocation: Allocation,
     /// Who may.
@@ -67,7 +67,7 @@ impl Admin {
     /// For those who have one of the tokens.
     #[must_use]
     pub fn new(
-        store: Arc<dyn SegmentStore>,
+        store: Arc<dyn TagAdministration>,
         allocation: Allocation,
         tokens: Arc<Tokens<AdminToken>>,
         shared: Arc<Shared>,

@@ -2,15 +2,17 @@
 //! `edit.rs`.
 
 use super::SqlStore;
-use super::connect::Generation;
-use super::dialect::value;
-use super::errors::{Kind, SqlError};
+use super::database::Sql;
+use super::errors::SqlError;
+use super::statements::value;
 use super::together::fits;
 use crate::domain::BizTag;
 use crate::storage::{
-    AdvanceTo, Advanced, Change, Listing, NewTag, Seen, StoreError, TagRow, Unusable,
+    AdvanceTo, Advanced, Change, Listing, NewTag, Seen, StoreError, TagAdministration, TagRow,
+    Unusable,
 };
-use sea_orm::{QueryResult, Statement};
+use async_trait::async_trait;
+use sea_orm::QueryResult;
 
 /// Turns of an advance against claims that move the row meanwhile.
 const TURNS: u32 = 16;
@@ -23,89 +25,36 @@ fn rejected<T>(text: String) -> Result<T, StoreError> {
     Err(StoreError::Rejected(text))
 }
 
-impl SqlStore {
-    pub(super) async fn list_rows(&self, listing: &Listing) -> Result<Vec<TagRow>, StoreError> {
-        let on = self.pool.current();
-        let found = self.inspected(&on).await?;
-        let statement = found.dialect.list(listing);
-        let rows = self.pool.rows(&on, Kind::Read, statement).await;
-        let rows = rows.map_err(|error| self.noted(&on, error))?;
-        let guarded = found.dialect.identity.is_some();
+#[async_trait]
+impl TagAdministration for SqlStore {
+    async fn list(&self, listing: &Listing) -> Result<Vec<TagRow>, StoreError> {
+        let found = self.inspected().await?;
+        let statement = found.statements.list(listing);
+        let rows = self.pool.rows(&statement).await;
+        let rows = rows.map_err(|error| self.noted(error))?;
+        let guarded = found.statements.identity.is_some();
         rows.iter()
             .map(|row| self.tag_row(row, guarded).map_err(StoreError::from))
             .collect()
     }
 
-    fn tag_row(&self, row: &QueryResult, guarded: bool) -> Result<TagRow, SqlError> {
-        let place = &self.pool.place;
-        Ok(TagRow {
-            biz_tag: value(row, "biz_tag", place)?,
-            max_id: value(row, "max_id", place)?,
-            step: value(row, "step", place)?,
-            description: value::<Option<String>>(row, "description", place)?.unwrap_or_default(),
-            retired: value::<i64>(row, "retired", place)? != 0,
-            guard: guarded.then(|| self.guard_row(row)).transpose()?,
-        })
+    async fn recent(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
+        let found = self.inspected().await?;
+        self.names(found.statements.recent(limit)).await
     }
 
-    pub(super) async fn recent_tags(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
-        let on = self.pool.current();
-        let found = self.inspected(&on).await?;
-        self.names(&on, found.dialect.recent(limit)).await
+    async fn show(&self, tag: &BizTag) -> Result<TagRow, StoreError> {
+        self.any_row(tag).await
     }
 
-    pub(super) async fn retired_tags(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
-        let on = self.pool.current();
-        let found = self.inspected(&on).await?;
-        self.names(&on, found.dialect.retired(limit)).await
-    }
-
-    async fn names(&self, on: &Generation, asked: Statement) -> Result<Vec<BizTag>, StoreError> {
-        let rows = self.pool.rows(on, Kind::Read, asked).await;
-        let rows = rows.map_err(|error| self.noted(on, error))?;
-        let mut tags = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let name: String = value(row, "biz_tag", &self.pool.place)?;
-            match BizTag::parse(&name) {
-                Ok(tag) => tags.push(tag),
-                Err(error) => tracing::debug!(biz_tag = name, %error, "a row nobody can ask for"),
-            }
-        }
-        Ok(tags)
-    }
-
-    /// The row of a tag, retired or not.
-    async fn any_row(&self, on: &Generation, tag: &BizTag) -> Result<TagRow, StoreError> {
-        let found = self.inspected(on).await?;
-        let rows = self.pool.rows(on, Kind::Read, found.dialect.row(tag)).await;
-        let rows = rows.map_err(|error| self.noted(on, error))?;
-        let row = rows.first().ok_or(StoreError::UnknownTag)?;
-        Ok(self.tag_row(row, found.dialect.identity.is_some())?)
-    }
-
-    pub(super) async fn show_row(&self, tag: &BizTag) -> Result<TagRow, StoreError> {
-        self.any_row(&self.pool.current(), tag).await
-    }
-
-    pub(super) fn check_step(&self, step: i64) -> Result<(), StoreError> {
-        if (1..=self.limits.max_step).contains(&step) {
-            return Ok(());
-        }
-        rejected(format!(
-            "step is {step}, it must be 1 to {}",
-            self.limits.max_step
-        ))
-    }
-
-    pub(super) async fn create_row(&self, new: &NewTag) -> Result<(), StoreError> {
-        let on = self.pool.current();
-        let found = self.inspected(&on).await?;
+    async fn create(&self, new: &NewTag) -> Result<(), StoreError> {
+        let found = self.inspected().await?;
         self.vet(&found, new)?;
-        let statement = found.dialect.insert(std::slice::from_ref(new));
-        match self.pool.execute(&on, Kind::Write, statement).await {
+        let statement = found.statements.insert(std::slice::from_ref(new));
+        match self.pool.execute(&statement).await {
             Ok(_) => Ok(()),
-            Err(error) if error.duplicate => match self.any_row(&on, &new.tag).await {
-                Ok(row) if row.retired => self.revive_row(&on, new, &row).await,
+            Err(error) if error.duplicate => match self.any_row(&new.tag).await {
+                Ok(row) if row.retired => self.revive_row(new, &row).await,
                 Ok(_) => exists(format!("biz_tag {} exists already", new.tag)),
                 Err(StoreError::UnknownTag) => exists(format!(
                     "the column's collation takes biz_tag {} for another that exists already",
@@ -117,110 +66,56 @@ impl SqlStore {
                 "biz_tag {} or its description holds characters the column cannot store",
                 new.tag
             )),
-            Err(error) => Err(self.noted(&on, error)),
+            Err(error) => Err(self.noted(error)),
         }
     }
 
-    /// Takes up the row of a deleted tag, above everything that was ever claimed of it.
-    async fn revive_row(
-        &self,
-        on: &Generation,
-        new: &NewTag,
-        row: &TagRow,
-    ) -> Result<(), StoreError> {
-        let end = row.end();
-        if new.start < end {
-            return exists(format!(
-                "biz_tag {} was deleted with its ids below {end} claimed: it can be made again with \
-                 start {end} or more",
-                new.tag
-            ));
+    async fn set(&self, tag: &BizTag, change: &Change) -> Result<TagRow, StoreError> {
+        if let Some(step) = change.step {
+            self.check_step(step)?;
         }
-        let found = self.inspected(on).await?;
-        let statement = found.dialect.revive(new, row.max_id);
-        let done = self.pool.execute(on, Kind::Write, statement).await;
-        match done.map_err(|error| self.noted(on, error))?.rows_affected() {
-            0 => Err(StoreError::Changed),
-            _ => Ok(()),
+        let found = self.inspected().await?;
+        if let Some(description) = &change.description {
+            fits("description", description, found.lengths.1)?;
         }
+        if change.step.is_none() && change.description.is_none() {
+            return self.any_row(tag).await;
+        }
+        let statement = found.statements.change(tag, change);
+        let done = self.pool.execute(&statement).await;
+        let done = done.map_err(|error| match error.store {
+            StoreError::UnknownTag => StoreError::Rejected(format!(
+                "the description of biz_tag {tag} holds characters the column cannot store"
+            )),
+            _ => self.noted(error),
+        })?;
+        self.after_change(tag, done > 0).await
     }
 
-    pub(super) async fn retire_row(
-        &self,
-        tag: &BizTag,
-        seen: Option<&Seen>,
-    ) -> Result<TagRow, StoreError> {
-        let on = self.pool.current();
-        let found = self.inspected(&on).await?;
-        if !found.dialect.retirable {
+    async fn retire(&self, tag: &BizTag, seen: Option<&Seen>) -> Result<TagRow, StoreError> {
+        let found = self.inspected().await?;
+        if !found.statements.retirable {
             return Err(Unusable::TableMisconfigured(format!(
                 "table `{}` lacks retired_at, so tags cannot be deleted: run `id-alloc migrate up`",
                 self.settings.table
             ))
             .into());
         }
-        let statement = found.dialect.retire(tag, seen);
-        let done = self.pool.execute(&on, Kind::Write, statement).await;
-        let done = done.map_err(|error| self.noted(&on, error))?;
-        self.after_change(&on, tag, done.rows_affected() > 0).await
+        let statement = found.statements.retire(tag, seen);
+        let done = self.pool.execute(&statement).await;
+        let done = done.map_err(|error| self.noted(error))?;
+        self.after_change(tag, done > 0).await
     }
 
-    /// The row after a change; why there was none, where no row matched.
-    async fn after_change(
-        &self,
-        on: &Generation,
-        tag: &BizTag,
-        changed: bool,
-    ) -> Result<TagRow, StoreError> {
-        let row = self.any_row(on, tag).await?;
-        match changed {
-            true => Ok(row),
-            false if row.retired => Err(StoreError::UnknownTag),
-            false => Err(StoreError::Changed),
-        }
-    }
-
-    pub(super) async fn set_row(
-        &self,
-        tag: &BizTag,
-        change: &Change,
-    ) -> Result<TagRow, StoreError> {
-        if let Some(step) = change.step {
-            self.check_step(step)?;
-        }
-        let on = self.pool.current();
-        let found = self.inspected(&on).await?;
-        if let Some(description) = &change.description {
-            fits("description", description, found.lengths.1)?;
-        }
-        if change.step.is_none() && change.description.is_none() {
-            return self.any_row(&on, tag).await;
-        }
-        let statement = found.dialect.change(tag, change);
-        let done = self.pool.execute(&on, Kind::Write, statement).await;
-        let done = done.map_err(|error| match error.store {
-            StoreError::UnknownTag => StoreError::Rejected(format!(
-                "the description of biz_tag {tag} holds characters the column cannot store"
-            )),
-            _ => self.noted(&on, error),
-        })?;
-        self.after_change(&on, tag, done.rows_affected() > 0).await
-    }
-
-    pub(super) async fn advance_row(
-        &self,
-        tag: &BizTag,
-        to: AdvanceTo,
-    ) -> Result<Advanced, StoreError> {
+    async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError> {
         if let AdvanceTo::By(by) = to
             && by < 1
         {
             return rejected(format!("the advance is by {by}, it must be 1 or more"));
         }
-        let on = self.pool.current();
-        let found = self.inspected(&on).await?;
+        let found = self.inspected().await?;
         for _ in 0..TURNS {
-            let row = self.any_row(&on, tag).await?;
+            let row = self.any_row(tag).await?;
             if row.retired {
                 return Err(StoreError::UnknownTag);
             }
@@ -240,18 +135,90 @@ impl SqlStore {
                     "biz_tag {tag}: max_id is {from} already and is never lowered"
                 ));
             }
-            let statement = found.dialect.raise(tag, from, target, false);
-            let done = self.pool.execute(&on, Kind::Write, statement).await;
-            if done
-                .map_err(|error| self.noted(&on, error))?
-                .rows_affected()
-                > 0
-            {
+            let statement = found.statements.raise(tag, from, target, false);
+            let done = self.pool.execute(&statement).await;
+            if done.map_err(|error| self.noted(error))? > 0 {
                 return Ok(Advanced { from, to: target });
             }
         }
         Err(StoreError::Transient(format!(
             "biz_tag {tag}: the row kept changing while it was advanced"
         )))
+    }
+}
+
+impl SqlStore {
+    fn tag_row(&self, row: &QueryResult, guarded: bool) -> Result<TagRow, SqlError> {
+        let place = &self.pool.place;
+        Ok(TagRow {
+            biz_tag: value(row, "biz_tag", place)?,
+            max_id: value(row, "max_id", place)?,
+            step: value(row, "step", place)?,
+            description: value::<Option<String>>(row, "description", place)?.unwrap_or_default(),
+            retired: value::<i64>(row, "retired", place)? != 0,
+            guard: guarded.then(|| self.guard_row(row)).transpose()?,
+        })
+    }
+
+    pub(super) async fn names(&self, asked: Sql) -> Result<Vec<BizTag>, StoreError> {
+        let rows = self.pool.rows(&asked).await;
+        let rows = rows.map_err(|error| self.noted(error))?;
+        let mut tags = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let name: String = value(row, "biz_tag", &self.pool.place)?;
+            match BizTag::parse(&name) {
+                Ok(tag) => tags.push(tag),
+                Err(error) => tracing::debug!(biz_tag = name, %error, "a row nobody can ask for"),
+            }
+        }
+        Ok(tags)
+    }
+
+    /// The row of a tag, retired or not.
+    async fn any_row(&self, tag: &BizTag) -> Result<TagRow, StoreError> {
+        let found = self.inspected().await?;
+        let rows = self.pool.rows(&found.statements.row(tag)).await;
+        let rows = rows.map_err(|error| self.noted(error))?;
+        let row = rows.first().ok_or(StoreError::UnknownTag)?;
+        Ok(self.tag_row(row, found.statements.identity.is_some())?)
+    }
+
+    pub(super) fn check_step(&self, step: i64) -> Result<(), StoreError> {
+        if (1..=self.limits.max_step).contains(&step) {
+            return Ok(());
+        }
+        rejected(format!(
+            "step is {step}, it must be 1 to {}",
+            self.limits.max_step
+        ))
+    }
+
+    /// Takes up the row of a deleted tag, above everything that was ever claimed of it.
+    async fn revive_row(&self, new: &NewTag, row: &TagRow) -> Result<(), StoreError> {
+        let end = row.end();
+        if new.start < end {
+            return exists(format!(
+                "biz_tag {} was deleted with its ids below {end} claimed: it can be made again with \
+                 start {end} or more",
+                new.tag
+            ));
+        }
+        let found = self.inspected().await?;
+        let statement = found.statements.revive(new, row.max_id);
+        let done = self.pool.execute(&statement).await;
+        match done.map_err(|error| self.noted(error))? {
+            0 => Err(StoreError::Changed),
+            _ => Ok(()),
+        }
+    }
+
+    /// The row after a change; why there was none, where no row matched.
+    async fn after_change(&self, tag: &BizTag, changed: bool) -> Result<TagRow, StoreError> {
+        let row = self.any_row(tag).await?;
+        match changed {
+            true => Ok(row),
+            false if row.retired => Err(StoreError::UnknownTag),
+            false => Err(StoreError::Changed),
+        }
     }
 }

@@ -5,12 +5,16 @@
 //! whose outcome is unknown ends the claim: the next one looks at the row anew.
 
 use super::SqlStore;
-use super::connect::Generation;
 use super::decide::{Decision, Row, decide, wanted};
-use super::dialect::{Dialect, value};
-use super::errors::{DEADLOCK, Kind, SqlError, UNKNOWN_COLUMN};
+use super::errors::SqlError;
+use super::mysql::{DEADLOCK, UNKNOWN_COLUMN};
+use super::pool::Lease;
+use super::statements::{Statements, value};
 use crate::domain::{BizTag, IdRange};
-use crate::storage::{Claim, ClaimRequest, GuardRow, Repairs, StoreError};
+use crate::storage::{
+    Claim, ClaimRequest, GuardRow, Repairs, SegmentStore, StoreError, StoreReport,
+};
+use async_trait::async_trait;
 use sea_orm::QueryResult;
 use std::collections::{HashMap, VecDeque};
 use std::sync::PoisonError;
@@ -32,23 +36,24 @@ struct Progress {
     deadlocks: u32,
 }
 
-impl SqlStore {
-    pub(super) async fn claim_segment(
-        &self,
-        request: &ClaimRequest,
-        repairs: &Repairs,
-    ) -> Result<Claim, StoreError> {
+#[async_trait]
+impl SegmentStore for SqlStore {
+    async fn claim(&self, request: &ClaimRequest, repairs: &Repairs) -> Result<Claim, StoreError> {
         let mut progress = Progress::default();
         let mut step = request.step.or_else(|| self.likely_step.guess());
         // Set where exactly so many are to be claimed.
         let mut rest = None;
         for _ in 0..TURNS {
-            let on = self.pool.current();
-            let inspection = self.inspected(&on).await?;
-            let dialect = &inspection.dialect;
+            let inspection = self.inspected().await?;
+            let statements = &inspection.statements;
+            let epoch = self.pool.epoch();
+            let mut on = match self.pool.acquire().await {
+                Ok(on) => on,
+                Err(error) => return Err(self.noted(error)),
+            };
             if let Some(step) = step {
                 let n = rest.take().unwrap_or_else(|| wanted(request, step));
-                match self.try_claim(&on, dialect, request, n, step).await {
+                match self.try_claim(&mut on, statements, request, n, step).await {
                     Ok(Some(max_id)) => {
                         let range = IdRange::claimed(max_id, n)
                             .map_err(|error| StoreError::TagMisconfigured(error.to_string()))?;
@@ -67,13 +72,13 @@ impl SqlStore {
                     }
                     Ok(None) => {}
                     Err(error) if progress.again(&error) => continue,
-                    Err(error) => return Err(self.noted(&on, error)),
+                    Err(error) => return Err(self.noted(error)),
                 }
             }
-            let row = match self.read_row(&on, dialect, &request.tag).await {
+            let row = match self.read_row(&mut on, statements, &request.tag).await {
                 Ok(row) => row,
                 Err(error) if progress.again(&error) => continue,
-                Err(error) => return Err(self.noted(&on, error)),
+                Err(error) => return Err(self.noted(error)),
             };
             let asked = ClaimRequest {
                 step,
@@ -96,7 +101,7 @@ impl SqlStore {
                 (Decision::Retry, _) => {}
                 (Decision::ReadOnly, _) => {
                     // With SUPER no statement fails here; only this tells that it was demoted.
-                    self.pool.leave(&on);
+                    self.pool.leave();
                     return Err(StoreError::ReadOnly(format!(
                         "the database is read-only: {}",
                         self.pool.place.endpoint
@@ -105,15 +110,15 @@ impl SqlStore {
                 (Decision::Regressed { .. }, _) if !progress.reconnected => {
                     // The connection may lead to a replica or to the primary of yesterday.
                     progress.reconnected = true;
-                    self.pool.renew(&on);
+                    self.pool.renew(epoch);
                 }
                 (decision, Some(row)) => {
                     let put_right =
-                        self.put_right(&on, dialect, &request.tag, &row, decision, repairs);
+                        self.put_right(&mut on, statements, &request.tag, &row, decision, repairs);
                     match put_right.await {
                         Ok(()) => {}
                         Err(error) if progress.again(&error) => {}
-                        Err(error) => return Err(self.noted(&on, error)),
+                        Err(error) => return Err(self.noted(error)),
                     }
                 }
             }
@@ -124,46 +129,59 @@ impl SqlStore {
         )))
     }
 
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.reach_table().await.map_err(|error| self.noted(error))
+    }
+
+    async fn check(&self) -> Result<StoreReport, StoreError> {
+        self.report().await
+    }
+
+    async fn retired(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
+        let found = self.inspected().await?;
+        self.names(found.statements.retired(limit)).await
+    }
+
+    fn connections(&self) -> (usize, usize) {
+        self.pool.database.connections()
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+impl SqlStore {
     /// The new `max_id`, or `None` where no row matched.
     async fn try_claim(
         &self,
-        on: &Generation,
-        dialect: &Dialect,
+        on: &mut Lease<'_>,
+        statements: &Statements,
         request: &ClaimRequest,
         n: i64,
         step: i64,
     ) -> Result<Option<i64>, SqlError> {
-        let limit = self.limits.id_limit;
-        let statement = dialect.claim(request, n, step, limit);
-        if dialect.backend == super::dialect::Backend::Sqlite {
-            let rows = self.pool.rows(on, Kind::Write, statement).await?;
-            return rows
-                .first()
-                .map(|row| value(row, "max_id", &self.pool.place))
-                .transpose();
-        }
-        let done = self.pool.execute(on, Kind::Write, statement).await?;
-        if done.rows_affected() == 0 {
-            return Ok(None);
-        }
-        i64::try_from(done.last_insert_id())
-            .map(Some)
+        let statement = statements.claim(request, n, step, self.limits.id_limit);
+        let max_id = on.claim(&statement).await?;
+        max_id
+            .map(i64::try_from)
+            .transpose()
             .map_err(|_| StoreError::TagMisconfigured("max_id has left 63 bits".to_owned()).into())
     }
 
     pub(super) async fn read_row(
         &self,
-        on: &Generation,
-        dialect: &Dialect,
+        on: &mut Lease<'_>,
+        statements: &Statements,
         tag: &BizTag,
     ) -> Result<Option<Row>, SqlError> {
         let place = &self.pool.place;
         // On MySQL the lock makes it a write for a proxy; it changes nothing.
-        let rows = self.pool.rows(on, Kind::Read, dialect.row(tag)).await?;
+        let rows = on.rows(&statements.row(tag)).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let guard = match dialect.identity {
+        let guard = match statements.identity {
             None => None,
             Some(_) => Some(self.guard_row(row)?),
         };
@@ -198,16 +216,16 @@ impl SqlStore {
     /// Raises or moves the row, unless another was first.
     async fn put_right(
         &self,
-        on: &Generation,
-        dialect: &Dialect,
+        on: &mut Lease<'_>,
+        statements: &Statements,
         tag: &BizTag,
         row: &Row,
         decision: Decision,
         repairs: &Repairs,
     ) -> Result<(), SqlError> {
-        let identity = dialect.identity.as_ref();
+        let identity = statements.identity.as_ref();
         let statement = match (&decision, identity) {
-            (Decision::Regressed { target }, _) => dialect.raise(tag, row.max_id, *target, true),
+            (Decision::Regressed { target }, _) => statements.raise(tag, row.max_id, *target, true),
             (
                 Decision::Foreign {
                     claimed_on, target, ..
@@ -215,12 +233,11 @@ impl SqlStore {
                 Some(identity),
             ) => {
                 self.may_move(tag)?;
-                dialect.take_over(tag, identity, claimed_on, row.max_id, *target)
+                statements.take_over(tag, identity, claimed_on, row.max_id, *target)
             }
             _ => return Ok(()),
         };
-        let changed = self.pool.execute(on, Kind::Write, statement).await?;
-        if changed.rows_affected() == 0 {
+        if on.execute(&statement).await? == 0 {
             return Ok(());
         }
         match &decision {
@@ -276,9 +293,9 @@ impl SqlStore {
     }
 
     /// A column that is gone means the table is not what was inspected: look again next time.
-    pub(super) fn noted(&self, on: &Generation, error: SqlError) -> StoreError {
+    pub(super) fn noted(&self, error: SqlError) -> StoreError {
         if error.mysql == Some(UNKNOWN_COLUMN) || matches!(error.store, StoreError::Unusable(_)) {
-            on.inspection.store(None);
+            self.pool.inspected(self.pool.epoch(), None);
         }
         error.store
     }
@@ -286,10 +303,6 @@ impl SqlStore {
 
 impl Progress {
     fn again(&mut self, error: &SqlError) -> bool {
-        if error.superseded {
-            // Another claim renewed the pool; the turns bound this.
-            return true;
-        }
         self.deadlocks += 1;
         error.mysql == Some(DEADLOCK) && self.deadlocks <= DEADLOCKS
     }

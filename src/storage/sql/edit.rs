@@ -1,41 +1,25 @@
 //! The SQL of what administrators do. Each change is one statement on one row, found by its exact name,
 //! and where it rests on what was read before, that is part of its condition.
 
-use super::dialect::{Backend, Dialect, Sql};
+use super::database::Sql;
+use super::statements::Statements;
 use crate::domain::BizTag;
 use crate::storage::{Change, Listing, NewTag, Seen};
-use sea_orm::Statement;
 
-impl Dialect {
-    /// The name as bytes, whose order for UTF-8 is that of the code points.
-    fn key(&self) -> &'static str {
-        match self.backend {
-            Backend::MySql => "CAST(CONVERT(biz_tag USING utf8mb4) AS BINARY)",
-            Backend::Sqlite => "CAST(biz_tag AS BLOB)",
-        }
-    }
-
-    fn bytes(&self, sql: Sql, text: &str) -> Sql {
-        let close = match self.backend {
-            Backend::MySql => " AS BINARY)",
-            Backend::Sqlite => " AS BLOB)",
-        };
-        sql.text("CAST(").bind(text).text(close)
-    }
-
+impl Statements {
     /// Only where step and description are still those that were seen.
     fn as_seen(&self, sql: Sql, seen: Option<&Seen>) -> Sql {
         let Some(seen) = seen else { return sql };
-        let description = match self.backend {
-            Backend::MySql => "CAST(CONVERT(COALESCE(description, '') USING utf8mb4) AS BINARY) = ",
-            Backend::Sqlite => "CAST(COALESCE(description, '') AS BLOB) = ",
-        };
-        let sql = sql.text(" AND step = ").bind(seen.step).text(" AND ");
-        self.bytes(sql.text(description), &seen.description)
+        let description = self.dialect.bytes("COALESCE(description, '')");
+        let sql = sql.text(" AND step = ").bind(seen.step);
+        self.bound_bytes(
+            sql.text(&format!(" AND {description} = ")),
+            &seen.description,
+        )
     }
 
     /// Changes step, description or both.
-    pub(super) fn change(&self, tag: &BizTag, change: &Change) -> Statement {
+    pub(super) fn change(&self, tag: &BizTag, change: &Change) -> Sql {
         let mut sql = Sql::new(format!("UPDATE {} SET biz_tag = biz_tag", self.table));
         if let Some(step) = change.step {
             sql = sql.text(", step = ").bind(step);
@@ -44,42 +28,42 @@ impl Dialect {
             sql = sql.text(", description = ").bind(description.as_str());
         }
         let sql = self.live(self.exact(sql, tag.as_str()));
-        self.done(self.as_seen(sql, change.seen.as_ref()))
+        self.as_seen(sql, change.seen.as_ref())
     }
 
     /// Deletes a tag. Its step becomes 0, which go-id-alloc refuses too.
-    pub(super) fn retire(&self, tag: &BizTag, seen: Option<&Seen>) -> Statement {
+    pub(super) fn retire(&self, tag: &BizTag, seen: Option<&Seen>) -> Sql {
         let sql = Sql::new(format!(
             "UPDATE {} SET retired_at = CURRENT_TIMESTAMP, step = 0",
             self.table
         ));
-        let sql = self.exact(self.touched(sql), tag.as_str());
-        self.done(self.as_seen(sql.text(" AND retired_at IS NULL"), seen))
+        let sql = self.exact(sql.text(self.dialect.touched()), tag.as_str());
+        self.as_seen(sql.text(" AND retired_at IS NULL"), seen)
     }
 
     /// Takes a retired row up again at `new.start`, if its `max_id` still is what was read and nothing
     /// was claimed beyond the start. The primary it names stays: where that is another one, the next
     /// claim moves the row.
-    pub(super) fn revive(&self, new: &NewTag, read: i64) -> Statement {
+    pub(super) fn revive(&self, new: &NewTag, read: i64) -> Sql {
         let sql = Sql::new(format!(
             "UPDATE {} SET retired_at = NULL, step = ",
             self.table
         ));
         let sql = sql.bind(new.step).text(", description = ");
         let sql = sql.bind(new.description.as_str()).text(", max_id = ");
-        let sql = self.touched(sql.bind(new.start));
+        let sql = sql.bind(new.start).text(self.dialect.touched());
         let sql = self.exact(sql, new.tag.as_str());
         let sql = sql.text(" AND retired_at IS NOT NULL AND max_id = ");
         let mut sql = sql.bind(read).text(" AND max_id <= ").bind(new.start);
         if self.identity.is_some() {
             sql = sql.text(" AND claimed_to <= ").bind(new.start);
         }
-        self.done(sql)
+        sql
     }
 
     /// Rows in the order of their names' bytes.
-    pub(super) fn list(&self, listing: &Listing) -> Statement {
-        let key = self.key();
+    pub(super) fn list(&self, listing: &Listing) -> Sql {
+        let key = self.dialect.bytes("biz_tag");
         let mut sql = Sql::new("SELECT biz_tag, max_id, step, description, ");
         sql = sql.text(if self.retirable {
             "(retired_at IS NOT NULL) AS retired"
@@ -93,43 +77,40 @@ impl Dialect {
             .as_deref()
             .filter(|prefix| !prefix.is_empty())
         {
-            let left = match self.backend {
-                Backend::MySql => format!(" AND LEFT({key}, "),
-                Backend::Sqlite => format!(" AND SUBSTR({key}, 1, "),
-            };
+            let left = format!(" AND {}", self.dialect.first_bytes(&key));
             let length = i64::try_from(prefix.len()).unwrap_or(i64::MAX);
-            sql = self.bytes(sql.text(&left).bind(length).text(") = "), prefix);
+            sql = self.bound_bytes(sql.text(&left).bind(length).text(") = "), prefix);
         }
         let (after, order) = match listing.descending {
             false => (" > ", "ASC"),
             true => (" < ", "DESC"),
         };
         if let Some(name) = &listing.after {
-            sql = self.bytes(sql.text(" AND ").text(key).text(after), name);
+            sql = self.bound_bytes(sql.text(" AND ").text(&key).text(after), name);
         }
         sql = sql.text(&format!(" ORDER BY {key} {order} LIMIT "));
-        self.done(sql.bind(i64::try_from(listing.limit).unwrap_or(i64::MAX)))
+        sql.bind(i64::try_from(listing.limit).unwrap_or(i64::MAX))
     }
 
     /// Names of the rows that were retired last.
-    pub(super) fn retired(&self, limit: u64) -> Statement {
+    pub(super) fn retired(&self, limit: u64) -> Sql {
         let sql = Sql::new(format!("SELECT biz_tag FROM {} WHERE ", self.table));
         let sql = match self.retirable {
             true => sql.text("retired_at IS NOT NULL ORDER BY retired_at DESC LIMIT "),
             false => sql.text("1 = 0 LIMIT "),
         };
-        self.done(sql.bind(i64::try_from(limit).unwrap_or(i64::MAX)))
+        sql.bind(i64::try_from(limit).unwrap_or(i64::MAX))
     }
 
     /// Names of the rows that changed last.
-    pub(super) fn recent(&self, limit: u64) -> Statement {
+    pub(super) fn recent(&self, limit: u64) -> Sql {
         let sql = Sql::new(format!("SELECT biz_tag FROM {} WHERE 1 = 1", self.table));
         let sql = self.live(sql).text(" ORDER BY update_time DESC LIMIT ");
-        self.done(sql.bind(i64::try_from(limit).unwrap_or(i64::MAX)))
+        sql.bind(i64::try_from(limit).unwrap_or(i64::MAX))
     }
 
     /// New rows, at least one; the guard's columns have their defaults.
-    pub(super) fn insert(&self, new: &[NewTag]) -> Statement {
+    pub(super) fn insert(&self, new: &[NewTag]) -> Sql {
         let more = match self.identity {
             Some(_) => ", claimed_on",
             None => "",
@@ -138,14 +119,13 @@ impl Dialect {
             "INSERT INTO {} (biz_tag, max_id, step, description{more}) VALUES ",
             self.table
         ));
-        let rows = new.iter().enumerate().fold(sql, |sql, (index, new)| {
+        new.iter().enumerate().fold(sql, |sql, (index, new)| {
             let sql = sql.text(if index == 0 { "(" } else { ", (" });
             let sql = sql.bind(new.tag.as_str()).text(", ").bind(new.start);
             let sql = sql.text(", ").bind(new.step).text(", ");
             let sql = self.with_identity(sql.bind(new.description.as_str()));
             sql.text(")")
-        });
-        self.done(rows)
+        })
     }
 
     /// A replica that got this row but not its first claims is then seen as another server.

@@ -6,26 +6,23 @@
 
 mod admin;
 mod claim;
-mod connect;
+mod database;
 mod decide;
-mod dialect;
 mod edit;
 mod errors;
 mod inspect;
 mod likely;
 mod migrate;
-mod options;
+mod mysql;
+mod pool;
+mod sqlite;
+mod statements;
 mod table;
 mod together;
 
-use super::{
-    AdvanceTo, Advanced, Change, Claim, ClaimRequest, Listing, NewTag, Repairs, Seen, SegmentStore,
-    StoreError, StoreReport, TagRow, Unusable,
-};
-use crate::domain::BizTag;
-use async_trait::async_trait;
-use connect::Pool;
+use super::{StoreError, Unusable};
 use decide::Limits;
+use pool::Pool;
 use std::fmt;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -138,65 +135,12 @@ impl fmt::Debug for SqlStore {
     }
 }
 
-#[async_trait]
-impl SegmentStore for SqlStore {
-    async fn claim(&self, request: &ClaimRequest, repairs: &Repairs) -> Result<Claim, StoreError> {
-        self.claim_segment(request, repairs).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.reach_table().await
-    }
-
-    async fn check(&self) -> Result<StoreReport, StoreError> {
-        self.check_store().await
-    }
-
-    async fn list(&self, listing: &Listing) -> Result<Vec<TagRow>, StoreError> {
-        self.list_rows(listing).await
-    }
-
-    async fn retired(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
-        self.retired_tags(limit).await
-    }
-
-    async fn recent(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
-        self.recent_tags(limit).await
-    }
-
-    async fn show(&self, tag: &BizTag) -> Result<TagRow, StoreError> {
-        self.show_row(tag).await
-    }
-
-    async fn create(&self, new: &NewTag) -> Result<(), StoreError> {
-        self.create_row(new).await
-    }
-
-    async fn set(&self, tag: &BizTag, change: &Change) -> Result<TagRow, StoreError> {
-        self.set_row(tag, change).await
-    }
-
-    async fn retire(&self, tag: &BizTag, seen: Option<&Seen>) -> Result<TagRow, StoreError> {
-        self.retire_row(tag, seen).await
-    }
-
-    async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError> {
-        self.advance_row(tag, to).await
-    }
-
-    fn connections(&self) -> (usize, usize) {
-        self.pool.connections()
-    }
-
-    async fn close(&self) {
-        self.pool.close().await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sea_orm::ConnectionTrait;
+    use crate::domain::BizTag;
+    use crate::storage::{ClaimRequest, Repairs, SegmentStore as _};
+    use database::Sql;
 
     fn settings(url: String) -> SqlSettings {
         SqlSettings {
@@ -242,8 +186,7 @@ mod tests {
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("t.db").display());
         let store = SqlStore::new(settings(url)).unwrap();
         store.prepare_embedded().await.unwrap();
-        let on = store.pool.current();
-        let sql = async |sql: &str| on.db.execute_unprepared(sql).await.map(drop).unwrap();
+        let sql = async |sql: &str| store.pool.execute(&Sql::new(sql)).await.map(drop).unwrap();
         // Each claim fills a page or two, so that it needs more than its row's.
         sql("CREATE TABLE ballast (b BLOB)").await;
         sql("CREATE TRIGGER t AFTER UPDATE ON segments BEGIN INSERT INTO ballast VALUES (zeroblob(5000)); END").await;

@@ -1,7 +1,6 @@
 //! Making many tags at once: looked at before anything is written, then in one statement.
 
 use super::SqlStore;
-use super::errors::Kind;
 use super::inspect::Inspection;
 use crate::storage::{NewTag, StoreError};
 
@@ -13,7 +12,7 @@ impl SqlStore {
     /// # Errors
     /// Where the table cannot be looked at.
     pub async fn vet_all(&self, new: &[NewTag]) -> Result<Vec<Option<StoreError>>, StoreError> {
-        let found = self.inspected(&self.pool.current()).await?;
+        let found = self.inspected().await?;
         Ok(new.iter().map(|new| self.vet(&found, new).err()).collect())
     }
 
@@ -21,18 +20,17 @@ impl SqlStore {
     ///
     /// # Errors
     /// [`StoreError::Exists`] where the name of one is there already, deleted or not: then
-    /// [`create`](crate::storage::SegmentStore::create) tells which. [`StoreError::Rejected`] likewise.
+    /// [`create`](crate::storage::TagAdministration::create) tells which. [`StoreError::Rejected`] likewise.
     pub async fn create_together(&self, new: &[NewTag]) -> Result<(), StoreError> {
         if new.is_empty() {
             return Ok(());
         }
-        let on = self.pool.current();
-        let found = self.inspected(&on).await?;
+        let found = self.inspected().await?;
         for new in new {
             self.vet(&found, new)?;
         }
-        let statement = found.dialect.insert(new);
-        match self.pool.execute(&on, Kind::Write, statement).await {
+        let statement = found.statements.insert(new);
+        match self.pool.execute(&statement).await {
             Ok(_) => Ok(()),
             Err(error) if error.duplicate => Err(StoreError::Exists(
                 "one of these tags exists already".to_owned(),
@@ -41,7 +39,7 @@ impl SqlStore {
                 "one of these tags or descriptions holds characters the column cannot store"
                     .to_owned(),
             )),
-            Err(error) => Err(self.noted(&on, error)),
+            Err(error) => Err(self.noted(error)),
         }
     }
 

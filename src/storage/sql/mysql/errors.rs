@@ -1,0 +1,125 @@
+//! What the error numbers of MySQL and MariaDB mean.
+
+use crate::storage::sql::errors::{Kind, Place, SqlError, lost, table_missing};
+use crate::storage::{StoreError, Unusable};
+use sea_orm::SqlxMySqlError;
+use sea_orm::sqlx::error::DatabaseError;
+
+/// Deadlock: nothing was changed, and trying at once helps.
+pub(in crate::storage::sql) const DEADLOCK: u16 = 1213;
+/// A column that is not there.
+pub(in crate::storage::sql) const UNKNOWN_COLUMN: u16 = 1054;
+/// A row of that key exists.
+const DUPLICATE: u16 = 1062;
+
+pub(super) fn meaning(error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError {
+    match error.try_downcast_ref::<SqlxMySqlError>() {
+        Some(error) => by_number(error.number(), error.message(), kind, place),
+        None => lost(Some(kind), place, error.message()),
+    }
+}
+
+fn by_number(number: u16, message: &str, kind: Kind, place: &Place) -> SqlError {
+    let table = &place.table;
+    let text = || format!("{}: {message} ({number})", place.endpoint);
+    let store = match number {
+        // The server went away while the statement ran: a commit may have happened before.
+        1053 | 1158..=1161 | 1927 | 2006 | 2013 | 1180 if kind == Kind::Write => {
+            StoreError::UnknownOutcome(text())
+        }
+        1290 | 1792 | 1836 => {
+            StoreError::ReadOnly(format!("the database is read-only: {}", text()))
+        }
+        1146 => table_missing(place),
+        1044 | 1045 | 1142 | 1143 | 1227 | 1698 | 1251 | 2059 | 3159 => {
+            Unusable::AccessDenied(text()).into()
+        }
+        1046 | 1049 => Unusable::WrongDatabase(text()).into(),
+        UNKNOWN_COLUMN => Unusable::TableMisconfigured(format!(
+            "table `{table}` lacks a column: {message}; run `id-alloc migrate up`"
+        ))
+        .into(),
+        1690 => StoreError::TagExhausted(format!("the row's numbers leave 64 bits: {message}")),
+        1264 => StoreError::TagMisconfigured(format!(
+            "the row's numbers do not fit their columns: {message}; correct max_id and step"
+        )),
+        // Characters the column cannot hold: no such row can exist.
+        1267 | 1366 | 3854 | 3988 => StoreError::UnknownTag,
+        // Deadlock, lock wait, too many connections, shutdown, kill, Galera without quorum …; and
+        // whatever else: the server answered that it did nothing.
+        _ => StoreError::Transient(text()),
+    };
+    SqlError {
+        broken: matches!(store, StoreError::UnknownOutcome(_))
+            || matches!(number, 1053 | 1927 | 2006 | 2013 | 1047),
+        store,
+        duplicate: number == DUPLICATE,
+        mysql: Some(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mysql(number: u16, kind: Kind) -> StoreError {
+        let place = Place {
+            endpoint: "mysql://u@h:3306/db".into(),
+            table: "segments".into(),
+        };
+        by_number(number, "m", kind, &place).store
+    }
+
+    #[test]
+    fn numbers_that_may_help_to_try_again_are_transient() {
+        for number in [1205, 1213, 1047, 1040, 1203, 1226, 1317, 3024, 4711] {
+            let error = mysql(number, Kind::Write);
+            assert!(matches!(error, StoreError::Transient(_)), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_goes_away_leaves_a_write_unknown_and_a_read_transient() {
+        for number in [1053, 1158, 1161, 1927, 2006, 2013, 1180] {
+            assert!(matches!(
+                mysql(number, Kind::Write),
+                StoreError::UnknownOutcome(_)
+            ));
+            assert!(matches!(
+                mysql(number, Kind::Read),
+                StoreError::Transient(_)
+            ));
+        }
+    }
+
+    #[test]
+    fn permanent_numbers_have_their_kind() {
+        use Unusable::{AccessDenied, TableMisconfigured, TableMissing, WrongDatabase};
+        assert!(matches!(mysql(1290, Kind::Write), StoreError::ReadOnly(_)));
+        assert!(matches!(
+            mysql(1146, Kind::Read),
+            StoreError::Unusable(TableMissing(_))
+        ));
+        assert!(matches!(
+            mysql(1045, Kind::Read),
+            StoreError::Unusable(AccessDenied(_))
+        ));
+        assert!(matches!(
+            mysql(1049, Kind::Read),
+            StoreError::Unusable(WrongDatabase(_))
+        ));
+        assert!(matches!(
+            mysql(1054, Kind::Read),
+            StoreError::Unusable(TableMisconfigured(_))
+        ));
+        assert!(matches!(
+            mysql(1690, Kind::Write),
+            StoreError::TagExhausted(_)
+        ));
+        assert!(matches!(
+            mysql(1264, Kind::Write),
+            StoreError::TagMisconfigured(_)
+        ));
+        assert_eq!(mysql(1267, Kind::Write), StoreError::UnknownTag);
+    }
+}

@@ -1,0 +1,194 @@
+//! What kind of server answers, and whether its table keeps ids unique.
+//!
+//! The kind comes from the server's own answers, not from the handshake, which may be a proxy's.
+
+use crate::storage::sql::SqlStore;
+use crate::storage::sql::database::Sql;
+use crate::storage::sql::errors::SqlError;
+use crate::storage::sql::inspect::Inspection;
+use crate::storage::sql::statements::Identity;
+use crate::storage::sql::table::{Columns, column};
+use crate::storage::{StoreError, Unusable};
+use std::collections::HashMap;
+
+pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
+    let table = &store.settings.table;
+    // First the table itself: the catalogue hides what the user may not see.
+    store.reach_table().await?;
+    let version = first(
+        store
+            .texts(Sql::new("SELECT CONVERT(VERSION() USING utf8mb4)"))
+            .await?,
+    );
+    let variables = variables(store).await?;
+    let engine = store.texts(named(
+        table,
+        "SELECT CONVERT(COALESCE(ENGINE, TABLE_TYPE) USING utf8mb4) FROM information_schema.TABLES \
+         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
+        "",
+    ));
+    let engine = first(engine.await?);
+    let columns = store.texts(named(
+        table,
+        "SELECT CONVERT(COLUMN_NAME USING utf8mb4), CONVERT(COLUMN_TYPE USING utf8mb4), \
+         CONVERT(CHARACTER_MAXIMUM_LENGTH USING utf8mb4) FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
+        "",
+    ));
+    let columns: Columns = columns.await?.into_iter().filter_map(column).collect();
+    let unique = store.texts(named(
+        table,
+        "SELECT CONVERT(INDEX_NAME USING utf8mb4) FROM information_schema.STATISTICS \
+         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
+        " AND NON_UNIQUE = 0 \
+         GROUP BY INDEX_NAME HAVING COUNT(*) = 1 AND MAX(LOWER(COLUMN_NAME) = 'biz_tag') = 1",
+    ));
+    let is_unique = !unique.await?.is_empty();
+    check_table(store, &engine, &columns, is_unique)?;
+
+    let mut warnings = Vec::new();
+    let set = |name: &str| variables.get(name).map_or("", String::as_str);
+    let on_off = |name: &str| matches!(set(name), "ON" | "1");
+    if set("innodb_flush_log_at_trx_commit") != "1" {
+        warnings.push(format!(
+            "innodb_flush_log_at_trx_commit is {}: a power cut may undo claims and repeat ids; set it to 1",
+            set("innodb_flush_log_at_trx_commit")
+        ));
+    }
+    if on_off("log_bin") && set("sync_binlog") != "1" {
+        warnings.push(format!(
+            "sync_binlog is {}: a power cut may lose claims on the replicas; set it to 1",
+            set("sync_binlog")
+        ));
+    }
+    let statement = on_off("log_bin") && set("binlog_format").eq_ignore_ascii_case("STATEMENT");
+    let refusal = statement.then_some(
+        "binlog_format is STATEMENT, under which a guarded claim applies nothing on the replica: \
+         set binlog_format = ROW",
+    );
+    let identity = match &store.settings.server_identity {
+        Some(identity) => Identity::Configured(identity.clone()),
+        None => Identity::Expression(mysql_identity(&variables)),
+    };
+    let identity = store.guarded(identity, refusal, &columns, &mut warnings)?;
+    let number = version.split('-').next().unwrap_or_default();
+    let product = if version.contains("MariaDB") {
+        "MariaDB"
+    } else {
+        "MySQL"
+    };
+    Ok(Inspection {
+        product: format!("{product} {number}"),
+        ..store.inspection(identity, &columns, warnings)
+    })
+}
+
+/// A question to the catalogue about the table.
+fn named(table: &str, before: &str, after: &str) -> Sql {
+    Sql::new(before).bind(table).text(after)
+}
+
+/// The server's settings that matter, by name in lower case.
+async fn variables(store: &SqlStore) -> Result<HashMap<String, String>, SqlError> {
+    let asked = "SHOW VARIABLES WHERE Variable_name IN ('server_uuid', 'server_uid', 'wsrep_on', \
+                 'wsrep_provider', 'group_replication_group_name', 'log_bin', 'binlog_format', \
+                 'sync_binlog', 'innodb_flush_log_at_trx_commit')";
+    let rows = store.texts(Sql::new(asked)).await?;
+    let pairs = rows.into_iter().filter_map(|row| {
+        let mut row = row.into_iter();
+        Some((row.next()?.to_ascii_lowercase(), row.next()?))
+    });
+    Ok(pairs.collect())
+}
+
+/// Whether the table keeps ids unique; else the ALTER to run.
+fn check_table(
+    store: &SqlStore,
+    engine: &str,
+    columns: &Columns,
+    is_unique: bool,
+) -> Result<(), StoreError> {
+    store.has_columns(columns)?;
+    if !engine.eq_ignore_ascii_case("InnoDB") {
+        let what = format!("its engine is {engine}, which keeps no claim through a crash");
+        return Err(misconfigured(store, &what, "ENGINE = InnoDB"));
+    }
+    for name in ["max_id", "step"] {
+        let kind = columns.get(name).map_or("", |column| &column.kind);
+        if !kind.starts_with("bigint") || kind.contains("unsigned") {
+            let what = format!("{name} is {kind}, which repeats ids at its end instead of BIGINT");
+            let alter = format!("MODIFY {name} BIGINT NOT NULL");
+            return Err(misconfigured(store, &what, &alter));
+        }
+    }
+    if !is_unique {
+        let what = "biz_tag is not unique, so a claim could move two rows";
+        return Err(misconfigured(store, what, "ADD UNIQUE KEY (biz_tag)"));
+    }
+    Ok(())
+}
+
+fn misconfigured(store: &SqlStore, what: &str, alter: &str) -> StoreError {
+    let table = &store.settings.table;
+    Unusable::TableMisconfigured(format!(
+        "table `{table}`: {what}; run: ALTER TABLE `{table}` {alter};"
+    ))
+    .into()
+}
+
+/// Which expression names the server. Where any node may take the write, the cluster's name.
+fn mysql_identity(variables: &HashMap<String, String>) -> &'static str {
+    let set = |name: &str| variables.get(name).map_or("", String::as_str);
+    let galera =
+        matches!(set("wsrep_on"), "ON" | "1") && !matches!(set("wsrep_provider"), "" | "none");
+    if galera {
+        "CONCAT('galera:', @@wsrep_cluster_name)"
+    } else if !set("group_replication_group_name").is_empty() {
+        "CONCAT('group:', @@group_replication_group_name)"
+    } else if variables.contains_key("server_uuid") {
+        "@@server_uuid"
+    } else if variables.contains_key("server_uid") {
+        // A hash of MAC address and port: alike for containers, so the replication id stands beside it.
+        "CONCAT(@@server_uid, ':', @@server_id)"
+    } else {
+        "CONCAT(@@hostname, ':', @@port, ':', @@server_id)"
+    }
+}
+
+fn first(rows: Vec<Vec<String>>) -> String {
+    rows.into_iter().flatten().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(variables: &[(&str, &str)]) -> &'static str {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        mysql_identity(&variables.iter().map(own).collect())
+    }
+
+    #[test]
+    fn each_flavour_has_its_identity() {
+        assert_eq!(identity(&[("server_uuid", "u")]), "@@server_uuid");
+        let maria = [
+            ("server_uid", "u"),
+            ("wsrep_on", "OFF"),
+            ("wsrep_provider", "none"),
+        ];
+        assert_eq!(identity(&maria), "CONCAT(@@server_uid, ':', @@server_id)");
+        assert!(identity(&[]).contains("@@server_id"));
+        let galera = [
+            ("server_uid", "u"),
+            ("wsrep_on", "ON"),
+            ("wsrep_provider", "/lib/g.so"),
+        ];
+        assert!(identity(&galera).contains("galera:"));
+        let group = [("server_uuid", "u"), ("group_replication_group_name", "g")];
+        assert!(identity(&group).contains("group:"));
+        assert_eq!(
+            identity(&[("server_uuid", "u"), ("group_replication_group_name", "")]),
+            "@@server_uuid"
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! Whether the table of a file keeps ids unique.
+
+use crate::storage::sql::SqlStore;
+use crate::storage::sql::database::Sql;
+use crate::storage::sql::errors::SqlError;
+use crate::storage::sql::inspect::Inspection;
+use crate::storage::sql::statements::Identity;
+use crate::storage::sql::table::{Columns, column};
+use crate::storage::{StoreError, Unusable};
+
+pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
+    let table = &store.settings.table;
+    store.reach_table().await?;
+    let columns = Sql::new("SELECT name, lower(type), CAST(NULL AS TEXT) FROM pragma_table_info(");
+    let columns = store.texts(columns.bind(table.as_str()).text(")")).await?;
+    let columns: Columns = columns.into_iter().filter_map(column).collect();
+    let unique = Sql::new("SELECT l.name FROM pragma_index_list(").bind(table.as_str());
+    let unique = unique.text(
+        ") AS l, pragma_index_info(l.name) AS i WHERE l.\"unique\" = 1 AND l.partial = 0 \
+         GROUP BY l.name HAVING COUNT(*) = 1 AND MAX(i.name = 'biz_tag') = 1",
+    );
+    let unique = store.texts(unique).await?;
+    store.has_columns(&columns)?;
+    for name in ["max_id", "step"] {
+        if columns
+            .get(name)
+            .is_none_or(|column| !column.kind.contains("int"))
+        {
+            return Err(StoreError::from(Unusable::TableMisconfigured(format!(
+                "table `{table}`: {name} is no integer: make the table anew with `id-alloc migrate up`"
+            )))
+            .into());
+        }
+    }
+    if unique.is_empty() {
+        return Err(StoreError::from(Unusable::TableMisconfigured(format!(
+            "table `{table}`: biz_tag is not unique; run: CREATE UNIQUE INDEX \"{table}_biz_tag\" ON \"{table}\" (biz_tag);"
+        )))
+        .into());
+    }
+    let identity = match &store.settings.server_identity {
+        Some(identity) => Identity::Configured(identity.clone()),
+        None => Identity::Expression("'sqlite'"),
+    };
+    let mut warnings = Vec::new();
+    let identity = store.guarded(identity, None, &columns, &mut warnings)?;
+    Ok(store.inspection(identity, &columns, warnings))
+}

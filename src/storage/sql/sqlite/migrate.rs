@@ -1,0 +1,33 @@
+//! Migrations one at a time: one `BEGIN IMMEDIATE` transaction round the whole.
+
+use crate::storage::StoreError;
+use crate::storage::sql::SqlStore;
+use crate::storage::sql::migrate::apply;
+use sea_orm::{DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use std::time::Duration;
+
+pub(super) async fn up(
+    store: &SqlStore,
+    db: &DatabaseConnection,
+) -> Result<Vec<String>, StoreError> {
+    let failed = |error| store.failed(&error);
+    let immediate = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let mut turns = 0;
+    let transaction = loop {
+        // Turning a new file to WAL does not wait for another who does the same.
+        match db.begin_with_options(immediate).await.map_err(failed) {
+            Ok(transaction) => break transaction,
+            Err(StoreError::Transient(_)) if turns < 50 => turns += 1,
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let applied = apply(&store.migrator(), &transaction, &transaction)
+        .await
+        .map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(applied)
+}

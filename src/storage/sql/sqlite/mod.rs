@@ -1,0 +1,220 @@
+//! SQLite: an embedded file.
+
+mod errors;
+mod inspect;
+mod migrate;
+
+use super::SqlSettings;
+use super::SqlStore;
+use super::database::{Connection, Database, Dialect, Sql, Value, wrong_url};
+use super::errors::{Kind, Place, SqlError};
+use super::inspect::Inspection;
+use super::pool::{Renewal, pool_options};
+use crate::storage::StoreError;
+use async_trait::async_trait;
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::sqlx::pool::PoolConnection;
+use sea_orm::sqlx::query::Query;
+use sea_orm::sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous,
+};
+use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Row as _, Sqlite as Driver};
+use sea_orm::{DatabaseConnection, QueryResult, SqlxSqliteConnector};
+use std::path::Path;
+use std::time::Duration;
+
+/// A file.
+struct Sqlite {
+    options: SqliteConnectOptions,
+    acquire_timeout: Duration,
+    pool: SqlitePool,
+    renewal: Renewal,
+}
+
+/// The file that the URL names, and the URL for people.
+pub(super) fn open(settings: &SqlSettings) -> Result<(Box<dyn Database>, String), StoreError> {
+    let url = settings.url.as_str();
+    let options: SqliteConnectOptions = url
+        .parse()
+        .map_err(|error| wrong_url(format!("{url}: {error}")))?;
+    let file = options.get_filename().to_path_buf();
+    if url.contains(":memory:") || url.contains("mode=memory") || file.as_os_str().is_empty() {
+        return Err(wrong_url(
+            "database.url: an in-memory SQLite database forgets what was claimed; name a file",
+        ));
+    }
+    let file = std::path::absolute(&file).unwrap_or(file);
+    let endpoint = format!("sqlite://{}", file.display());
+    let options = options
+        .filename(file)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        // Less than the statement's bound, so that a held lock is told from a lost answer.
+        .busy_timeout(settings.statement_timeout / 2)
+        .disable_statement_logging();
+    let renewal = Renewal::default();
+    let sqlite = Sqlite {
+        pool: pool(&options, settings.acquire_timeout, &renewal),
+        options,
+        acquire_timeout: settings.acquire_timeout,
+        renewal,
+    };
+    Ok((Box::new(sqlite), endpoint))
+}
+
+/// SQLite has one writer at a time: a second connection would only poll for the lock.
+fn pool(
+    options: &SqliteConnectOptions,
+    acquire_timeout: Duration,
+    renewal: &Renewal,
+) -> SqlitePool {
+    pool_options(1, acquire_timeout, renewal).connect_lazy_with(options.clone())
+}
+
+#[async_trait]
+impl Database for Sqlite {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &Words
+    }
+
+    async fn acquire(&self) -> Result<Box<dyn Connection>, sqlx::Error> {
+        Ok(Box::new(self.pool.acquire().await?))
+    }
+
+    fn renewal(&self) -> &Renewal {
+        &self.renewal
+    }
+
+    fn connections(&self) -> (usize, usize) {
+        let idle = self.pool.num_idle();
+        (idle, (self.pool.size() as usize).saturating_sub(idle))
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    fn single(&self, wait: Duration) -> DatabaseConnection {
+        let options = self.options.clone().busy_timeout(wait);
+        let pool = pool(&options, self.acquire_timeout, &Renewal::default());
+        SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+    }
+
+    fn meaning(&self, error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError {
+        errors::meaning(error, kind, place)
+    }
+
+    fn file(&self) -> Option<&Path> {
+        Some(self.options.get_filename())
+    }
+
+    async fn inspect(&self, store: &SqlStore) -> Result<Inspection, SqlError> {
+        inspect::inspect(store).await
+    }
+
+    async fn migrate(
+        &self,
+        store: &SqlStore,
+        db: &DatabaseConnection,
+    ) -> Result<Vec<String>, StoreError> {
+        migrate::up(store, db).await
+    }
+}
+
+fn query(sql: &Sql) -> Query<'_, Driver, SqliteArguments> {
+    let query = sqlx::query(AssertSqlSafe(sql.text.clone()));
+    sql.values.iter().fold(query, |query, value| match value {
+        Value::Integer(number) => query.bind(number),
+        Value::Text(text) => query.bind(text.as_str()),
+    })
+}
+
+#[async_trait]
+impl Connection for PoolConnection<Driver> {
+    async fn execute(&mut self, sql: &Sql) -> Result<u64, sqlx::Error> {
+        let done = query(sql).execute(&mut **self).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn rows(&mut self, sql: &Sql) -> Result<Vec<QueryResult>, sqlx::Error> {
+        let rows = query(sql).fetch_all(&mut **self).await?;
+        Ok(rows.into_iter().map(QueryResult::from).collect())
+    }
+
+    /// To the end of the statement, as for all rows: on a full disk its first row comes before its failure.
+    async fn claim(&mut self, sql: &Sql) -> Result<Option<u64>, sqlx::Error> {
+        let rows = query(sql).fetch_all(&mut **self).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let max_id: i64 = row.try_get(0)?;
+        // A negative one leaves 63 bits, and is refused as such.
+        Ok(Some(u64::try_from(max_id).unwrap_or(u64::MAX)))
+    }
+
+    fn close(&mut self) {
+        self.close_on_drop();
+    }
+}
+
+/// The dialect of SQLite.
+#[derive(Debug)]
+struct Words;
+
+impl Dialect for Words {
+    fn quoted(&self, name: &str) -> String {
+        format!("\"{name}\"")
+    }
+
+    fn bytes(&self, expression: &str) -> String {
+        format!("CAST({expression} AS BLOB)")
+    }
+
+    fn binary(&self) -> &'static str {
+        "BLOB"
+    }
+
+    fn identity(&self, expression: &str) -> String {
+        expression.to_owned()
+    }
+
+    fn bound_text(&self) -> [&'static str; 2] {
+        ["", ""]
+    }
+
+    fn integer(&self, column: &str) -> String {
+        column.to_owned()
+    }
+
+    fn first_bytes(&self, key: &str) -> String {
+        format!("SUBSTR({key}, 1, ")
+    }
+
+    fn greatest(&self) -> &'static str {
+        "MAX"
+    }
+
+    fn div(&self) -> &'static str {
+        "/"
+    }
+
+    fn writable(&self) -> &'static str {
+        "1 = 1"
+    }
+
+    fn touched(&self) -> &'static str {
+        ", update_time = CURRENT_TIMESTAMP"
+    }
+
+    fn locking(&self) -> &'static str {
+        ""
+    }
+
+    fn move_max_id(&self) -> (&'static str, &'static str) {
+        ("max_id = max_id + ", "")
+    }
+
+    fn returning(&self) -> &'static str {
+        " RETURNING max_id"
+    }
+}

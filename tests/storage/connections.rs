@@ -1,0 +1,84 @@
+//! What a statement that fails does to its connection, and to the others.
+
+use crate::helpers::{Db, Take as _, ask, new, on_servers};
+use id_alloc::storage::sql::{SqlSettings, SqlStore};
+use id_alloc::storage::{ClaimRequest, StoreError, TagAdministration as _};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The connections of everybody but the test to this database.
+async fn connections(db: &Db) -> BTreeSet<i64> {
+    let list = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist \
+                WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+    db.numbers(list).await.into_iter().collect()
+}
+
+#[tokio::test]
+async fn a_statement_that_times_out_closes_its_own_connection_alone() {
+    on_servers(async |db| {
+        db.ready().await.create(&new("other", 0, 10)).await.unwrap();
+        let store = SqlStore::new(SqlSettings {
+            statement_timeout: Duration::from_millis(300),
+            max_connections: 2,
+            ..db.settings()
+        })
+        .unwrap();
+        store.take(&ask("other")).await.unwrap();
+        db.sql("BEGIN").await;
+        db.sql("UPDATE segments SET step = step WHERE biz_tag = 'test'")
+            .await;
+        let held = ClaimRequest {
+            step: Some(100),
+            ..ask("test")
+        };
+        let other = ask("other");
+        let both = async {
+            let (held, other) = tokio::join!(store.take(&held), store.take(&other));
+            assert!(
+                matches!(held, Err(StoreError::UnknownOutcome(_))),
+                "{held:?}"
+            );
+            other.unwrap();
+        };
+        both.await;
+        let before = connections(db).await;
+        db.sql("COMMIT").await;
+        // The server notices that the connection is gone once its statement has ended.
+        let mut left = connections(db).await;
+        while left.intersection(&before).count() > 1 {
+            tokio::task::yield_now().await;
+            left = connections(db).await;
+        }
+        store.take(&other).await.unwrap();
+        let kept: BTreeSet<_> = connections(db).await;
+        assert_eq!(kept.intersection(&before).count(), 1, "{kept:?} {before:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_statement_that_was_given_up_does_not_wait_on_in_the_server_for_a_locked_table() {
+    on_servers(async |db| {
+        db.ready().await;
+        let store = SqlStore::new(SqlSettings {
+            statement_timeout: Duration::from_millis(300),
+            ..db.settings()
+        })
+        .unwrap();
+        store.take(&ask("test")).await.unwrap();
+        db.sql("LOCK TABLES segments WRITE").await;
+        for _ in 0..3 {
+            let error = store.take(&ask("test")).await.unwrap_err();
+            assert!(error.is_transient(), "{error:?}");
+        }
+        let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
+                       WHERE db = DATABASE() AND info LIKE 'UPDATE%'";
+        // The table is still locked: only the server's own bound can end them.
+        while db.number(waiting).await > 0 {
+            tokio::task::yield_now().await;
+        }
+        db.sql("UNLOCK TABLES").await;
+        store.take(&ask("test")).await.unwrap();
+    })
+    .await;
+}
