@@ -9,7 +9,7 @@
 //! | `serve`; `config check` | this one |
 //! | `migrate`, `guard status` | `table.rs` |
 //! | `tag …` | `tags.rs`, `advance.rs`, `import/` |
-//! | `alloc`, `server …`: calls of a running server | `alloc.rs`, `server.rs`, `remote.rs` |
+//! | `alloc`, `health`, `server …`: calls of a running server | `alloc.rs`, `health.rs`, `server.rs`, `remote.rs` |
 //! | `token new` | `token.rs` |
 //! | `completions`, `man` | `shell.rs` |
 //! | text and JSON | `output.rs` |
@@ -20,6 +20,7 @@ mod advance;
 mod alloc;
 mod arguments;
 mod exit;
+mod health;
 mod import;
 mod logging;
 mod output;
@@ -93,6 +94,7 @@ fn alone(command: Alone, file: Option<&Path>, output: Output) -> Result<(), Exit
     let config = || Ok(load(file)?.config);
     match command {
         Alone::Alloc(call) => alloc::run(&call, config, output),
+        Alone::Health(call) => health::run(&call, config, output),
         Alone::Server(command) => server::run(&command, config, output),
         Alone::Token(Token::New(call)) => token::new(&call, output),
         Alone::Completions { shell } => shell::completions(shell, output),

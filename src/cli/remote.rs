@@ -45,18 +45,35 @@ impl Remote {
         config: impl FnOnce() -> Result<Config, Exit>,
         admin: bool,
     ) -> Result<Self, Exit> {
-        let base = match &reach.server {
-            Some(url) => given(url)?,
-            None => listening(&config()?, admin)?,
-        };
+        let base = address(reach, config, admin)?;
         let mut tls = TlsConfig::builder();
         if base.starts_with("https:") {
             tls = tls.root_certs(RootCerts::Specific(Arc::new(roots(
                 reach.ca_file.as_deref(),
             )?)));
         }
+        let token = token(reach.token_file.as_deref())?;
+        Ok(Self::calling(base, tls.build(), token, admin))
+    }
+
+    /// For `/health`, which asks for no token. The server that the configuration describes is asked at
+    /// an address that its certificate need not name (a container asks itself), so that certificate is not
+    /// checked, unless the call names its authority.
+    pub(super) fn probe(
+        reach: &Reach,
+        config: impl FnOnce() -> Result<Config, Exit>,
+    ) -> Result<Self, Exit> {
+        if reach.server.is_some() || reach.ca_file.is_some() {
+            return Self::new(reach, config, false);
+        }
+        let base = address(reach, config, false)?;
+        let tls = TlsConfig::builder().disable_verification(true).build();
+        Ok(Self::calling(base, tls, None, false))
+    }
+
+    fn calling(base: String, tls: TlsConfig, token: Option<String>, admin: bool) -> Self {
         let agent = Agent::config_builder()
-            .tls_config(tls.build())
+            .tls_config(tls)
             .http_status_as_error(false)
             // A token goes to the server that was named, and nowhere else.
             .max_redirects(0)
@@ -66,12 +83,12 @@ impl Remote {
             .timeout_global(Some(PATIENCE))
             .user_agent(concat!("id-alloc/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Self {
+        Self {
             agent: agent.into(),
             base,
-            token: token(reach.token_file.as_deref())?,
+            token,
             admin,
-        })
+        }
     }
 
     /// `GET`: the body of a success.
@@ -148,6 +165,18 @@ fn hint(text: &str) -> &'static str {
         " (does it speak plain HTTP?)"
     } else {
         ""
+    }
+}
+
+/// Where the server is, as the call or else the configuration says.
+fn address(
+    reach: &Reach,
+    config: impl FnOnce() -> Result<Config, Exit>,
+    admin: bool,
+) -> Result<String, Exit> {
+    match &reach.server {
+        Some(url) => given(url),
+        None => listening(&config()?, admin),
     }
 }
 

@@ -4,13 +4,14 @@ use crate::support::server::{Output, command, run};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "serve",
     "migrate",
     "tag",
     "guard",
     "config",
     "alloc",
+    "health",
     "server",
     "token",
     "completions",

@@ -18,6 +18,7 @@ mod balancer;
 mod balancer_nginx;
 mod cli;
 mod cli_failures;
+mod cli_health;
 mod cli_import;
 mod cli_json;
 mod cli_remote;

@@ -9,7 +9,7 @@
 mod remote;
 mod tags;
 
-pub(super) use remote::{Alloc, Reach, Server};
+pub(super) use remote::{Alloc, Health, Reach, Server};
 pub(super) use tags::{Advance, Import, List, Order, Tag};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -85,6 +85,15 @@ Examples:
   id-alloc alloc order
   id-alloc alloc order --count 10 --server https://ids.internal:8880 --token-file token")]
     Alloc(Alloc),
+    /// Ask a running server whether it can serve, as load balancers do; exit code 0 if it can.
+    #[command(after_help = "\
+The server's own address is taken from the configuration, and its certificate is then not checked: a
+container asks itself, at an address that no certificate names. With --server or --ca-file it is checked.
+
+Examples:
+  id-alloc health
+  id-alloc health order --server https://ids.internal:8880")]
+    Health(Health),
     /// Look at a running server, over its admin API.
     #[command(subcommand)]
     Server(Server),

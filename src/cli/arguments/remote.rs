@@ -30,6 +30,14 @@ pub(in crate::cli) struct Alloc {
     pub(in crate::cli) reach: Reach,
 }
 
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Health {
+    /// Ask about this tag; without it about the server as a whole.
+    pub(in crate::cli) tag: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) reach: Reach,
+}
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Server {
     /// Show the server and its database.
