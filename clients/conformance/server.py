@@ -117,6 +117,8 @@ class Server:
         # As a server that has a segment in memory from before: ids from here on instead of the shared counter's.
         self.first_id = script.get("first_id")
         self.mode = None
+        # Held for an honest answer and for going down: an answer is whole, or its ids were never claimed.
+        self.answering = threading.RLock()
         self.last_answer = {}
         self.connections, self.accepted = set(), 0
         self.reserve = bound(0)
@@ -135,11 +137,13 @@ class Server:
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
     def down(self):
-        if self.listener is not None:
-            hang_up(self.listener)
-            self.listener = None
-        for connection in list(self.connections):
-            hang_up(connection)
+        with self.answering:
+            if self.listener is not None:
+                hang_up(self.listener)
+                self.listener = None
+            for connection in list(self.connections):
+                self.connections.discard(connection)
+                hang_up(connection)
 
     def next_action(self, tag, count):
         """What to do with this request. Called once for each, in order of arrival, under the fleet's lock."""
@@ -231,10 +235,13 @@ class Answer:
         return getattr(self, "do_" + name)(argument)
 
     def do_serve(self, _, headers=None, usable=True):
-        first, count = self.fleet.claim(self.request.tag, self.request.count, self.server), self.request.count
-        if usable:
-            self.fleet.grant(self.server.number, self.request.tag, first, count)
-        return self.send(200, self.success(first, count), headers)
+        with self.server.answering:
+            if self.connection not in self.server.connections:
+                return False
+            first, count = self.fleet.claim(self.request.tag, self.request.count, self.server), self.request.count
+            if usable:
+                self.fleet.grant(self.server.number, self.request.tag, first, count)
+            return self.send(200, self.success(first, count), headers)
 
     def do_serve_and_close(self, _):
         """A whole answer that promises to keep the connection, which is then closed."""

@@ -1,0 +1,3 @@
+module github.com/id-alloc/id-alloc/clients/go
+
+go 1.22
