@@ -26,7 +26,7 @@ const fn endings() -> [[u8; 3]; 100] {
 /// How many bytes `push_list` may need room for.
 pub(super) fn room(ids: &Ids) -> usize {
     let count: u64 = ids.iter().map(IdRange::len).sum();
-    let longest = ids.last().map_or(0, |range| length(range.end()));
+    let longest = ids.iter().map(|range| range.end()).max().map_or(0, length);
     usize::try_from(count).unwrap_or(0) * (longest + 1) + WIDTH
 }
 
@@ -112,6 +112,13 @@ mod tests {
             .into_iter()
             .collect();
         assert_eq!(list(&last), plain(&last));
+    }
+
+    #[test]
+    fn a_shorter_range_may_come_last() {
+        let ranges = [IdRange::claimed(142, 142), IdRange::claimed(1, 1)];
+        let ids: Ids = ranges.into_iter().map(Result::unwrap).collect();
+        assert_eq!(list(&ids), plain(&ids));
     }
 
     proptest! {
