@@ -4,6 +4,7 @@
 
 work=""         # temporary directory of the database
 database_pid="" # its mariadbd
+# shellcheck disable=SC2034 # the scripts read it
 database_url="" # where it listens
 stage_group=""  # process group of the running stage
 
@@ -111,18 +112,6 @@ has_mariadb() {
     done
 }
 
-# A port that nobody listens on, below the range from which outgoing connections take theirs.
-free_port() {
-    local port
-    while :; do
-        port=$((10000 + RANDOM % 10000))
-        if ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-            echo "$port"
-            return
-        fi
-    done
-}
-
 # A private MariaDB in a temporary directory, `$database_url`; arguments are options for mariadbd.
 start_database() {
     local user=() port ready
@@ -134,9 +123,10 @@ start_database() {
     mariadb-install-db --no-defaults "${user[@]}" --datadir="$work/data" --tmpdir="$work/t" \
         --auth-root-authentication-method=normal --skip-test-db >"$work/install.log" 2>&1 \
         || { cat "$work/install.log" >&2 && die "mariadb-install-db failed"; }
-    # Another program can take the port between the look and the start: try again with another.
+    # Whether a port is free only the attempt to listen on it tells. Below the range from which outgoing connections take
+    # theirs.
     for _ in {1..5}; do
-        port=$(free_port)
+        port=$((10000 + RANDOM % 10000))
         mariadbd --no-defaults "${user[@]}" --datadir="$work/data" --socket="$work/s" \
             --tmpdir="$work/t" --pid-file="$work/pid" --port="$port" --bind-address=127.0.0.1 --skip-name-resolve \
             "$@" >"$work/mariadbd.log" 2>&1 &
@@ -157,14 +147,15 @@ start_database() {
     done
     [[ -n $database_pid ]] || { cat "$work/mariadbd.log" >&2 && die "MariaDB did not start"; }
 
+    # shellcheck disable=SC2034
     database_url="mysql://root@127.0.0.1:$port"
     echo "MariaDB listens on 127.0.0.1:$port"
 }
 
-# Runs a command in a process group of its own and fails when it, or what it started, goes wrong.
-stage() {
+# Runs a command in a process group of its own; gives its status, 1 where it left a process behind.
+run_stage() {
     say "$*"
-    local status=0 left
+    local status=0 left pid
     setsid "$@" &
     stage_group=$!
     wait "$stage_group" || status=$?
@@ -177,5 +168,12 @@ stage() {
         [[ $status -eq 0 ]] && status=1
     fi
     stage_group=""
+    return "$status"
+}
+
+# The same for a command without which the script cannot go on.
+stage() {
+    local status=0
+    run_stage "$@" || status=$?
     if [[ $status -ne 0 ]]; then die "failed ($status): $*"; fi
 }

@@ -1,17 +1,24 @@
 //! Bytes that are hardly HTTP, and HTTP that is hardly a request: each gets an answer or a closed
 //! connection, none costs anyone else anything.
 
+use crate::support::PATIENCE;
 use crate::support::database::TestDatabase;
-use crate::support::raw::{exchange, status, unharmed};
-use crate::support::server::{Server, prepare};
+use crate::support::local::Local;
+use crate::support::raw::{exchange, status};
+use crate::support::server::prepare;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-/// Connections are given up soon, so that each exchange ends.
+/// What is kept open is closed soon, so that each exchange ends; what is sent is waited for, however slow the machine.
+const PATIENT: [(&str, &str); 2] = [
+    ("server.header_timeout", "60s"),
+    ("server.keep_alive", "1s"),
+];
+/// What is not sent to its end is given up soon. A slow machine may get 408 for what was.
 const IMPATIENT: [(&str, &str); 2] = [("server.header_timeout", "2s"), ("server.keep_alive", "1s")];
 
 /// Sends each of `all` on a connection of its own, some at a time; gives what was said to each.
-async fn exchange_all(server: &Server, all: &[Vec<u8>], ends: bool) -> Vec<String> {
+async fn exchange_all(server: &Local, all: &[Vec<u8>], ends: bool) -> Vec<String> {
     stream::iter(all)
         .map(|bytes| exchange(server, bytes, ends))
         .buffered(64)
@@ -26,7 +33,7 @@ fn request(lines: &[&str], body: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn whatever_bytes_come_there_is_an_answer_or_a_closed_connection() {
-    let server = Server::start(&IMPATIENT).await;
+    let server = Local::start(&PATIENT).await;
     let mut random = fastrand::Rng::with_seed(7);
     let noise = |random: &mut fastrand::Rng| -> Vec<u8> {
         let length = random.usize(..2000);
@@ -81,15 +88,17 @@ async fn whatever_bytes_come_there_is_an_answer_or_a_closed_connection() {
         .map(|(bytes, said)| (String::from_utf8_lossy(bytes), said))
         .collect();
     assert!(strange.is_empty(), "{strange:#?}");
+    server.unharmed().await;
     // Without the end of the stream, the timeouts have to end it.
+    let server = Local::start(&IMPATIENT).await;
     let noise: Vec<_> = (0..64).map(|_| noise(&mut random)).collect();
     exchange_all(&server, &noise, false).await;
-    unharmed(&server).await;
+    server.unharmed().await;
 }
 
 #[tokio::test]
 async fn what_is_not_http_gets_400_and_a_closed_connection() {
-    let server = Server::start(&IMPATIENT).await;
+    let server = Local::start(&PATIENT).await;
     let post = ["POST /alloc?biz_tag=test HTTP/1.1", "Host: a"];
     let with = |more: &[&str], body: &str| request(&[&post[..], more].concat(), body);
     let chunked = "Transfer-Encoding: chunked";
@@ -125,12 +134,13 @@ async fn what_is_not_http_gets_400_and_a_closed_connection() {
         [1],
         "none of them cost an id"
     );
-    unharmed(&server).await;
+    server.unharmed().await;
 }
 
 #[tokio::test]
 async fn a_megabyte_of_head_is_refused_and_a_body_of_the_wrong_length_costs_no_id() {
-    let server = Server::start(&IMPATIENT).await;
+    let server = Local::start(&PATIENT).await;
+    let impatient = Local::start(&IMPATIENT).await;
     let long = "a".repeat(1_000_000);
     let many: Vec<String> = (0..2000).map(|number| format!("X{number}: a")).collect();
     let many = format!("GET /livez HTTP/1.1\r\nHost: a\r\n{}", many.join("\r\n"));
@@ -153,7 +163,8 @@ async fn a_megabyte_of_head_is_refused_and_a_body_of_the_wrong_length_costs_no_i
         (body("Content-Length: 1000000"), 408),
     ];
     for (bytes, expected) in all {
-        let said = exchange(&server, &bytes, false).await;
+        let asked = if expected == 408 { &impatient } else { &server };
+        let said = exchange(asked, &bytes, false).await;
         // The server may reset a connection on which more comes than it reads.
         let big = bytes.len() > 100_000;
         let start = String::from_utf8_lossy(&bytes[..60]);
@@ -161,18 +172,22 @@ async fn a_megabyte_of_head_is_refused_and_a_body_of_the_wrong_length_costs_no_i
         assert!(right, "{start}: {expected} expected: {said}");
     }
     // What lies past the stated length is the next request, and none.
-    let said = exchange(&server, &body("Content-Length: 7"), false).await;
+    let said = exchange(&server, &body("Content-Length: 7"), true).await;
     assert!(said.contains("missing_biz_tag"), "{said}");
     assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
-    unharmed(&server).await;
+    server.unharmed().await;
+    let ids = impatient.until("/alloc?biz_tag=test", 200, PATIENCE).await;
+    assert_eq!(ids.ids(), [1], "a body that did not come costs no id");
+    impatient.unharmed().await;
 }
 
 #[tokio::test]
 async fn old_and_chunked_http_is_served_and_strange_methods_cost_no_id() {
-    let server = Server::start(&IMPATIENT).await;
+    let server = Local::start(&PATIENT).await;
     for method in ["get", "FOO", "TRACE", "CONNECT", "PROPFIND"] {
         let line = format!("{method} /alloc?biz_tag=test HTTP/1.1");
-        let said = exchange(&server, &request(&[&line, "Host: a"], ""), false).await;
+        let bytes = request(&[&line, "Host: a", "Connection: close"], "");
+        let said = exchange(&server, &bytes, false).await;
         // CONNECT names an authority, no path.
         let expected = if method == "CONNECT" { 400 } else { 405 };
         assert!([expected, 405].contains(&status(&said)), "{method}: {said}");
@@ -185,6 +200,7 @@ async fn old_and_chunked_http_is_served_and_strange_methods_cost_no_id() {
             "Host: a",
             "Content-Type: application/x-www-form-urlencoded",
             "Transfer-Encoding: chunked",
+            "Connection: close",
         ],
         "7\r\nbiz_tag\r\n5\r\n=test\r\n0\r\n\r\n",
     );
@@ -193,16 +209,17 @@ async fn old_and_chunked_http_is_served_and_strange_methods_cost_no_id() {
             .await
             .contains("\"id\":2}")
     );
-    unharmed(&server).await;
+    server.unharmed().await;
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn each_encoding_and_number_means_one_thing() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("test", 0, 1000), ("a b", 0, 1000)]).await;
     let url = database.url();
-    let settings = [&[("database.url", &*url)], &IMPATIENT[..]].concat();
-    let server = Server::start(&settings).await;
+    let settings = [&[("database.url", &*url)], &PATIENT[..]].concat();
+    let server = Local::start(&settings).await;
     let refused = [
         ("biz_tag=%zz", 404, "unknown_tag"),
         ("biz_tag=%", 404, "unknown_tag"),
@@ -256,5 +273,5 @@ async fn each_encoding_and_number_means_one_thing() {
         assert_eq!(answer.ids(), [id], "{query}");
     }
     assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
-    unharmed(&server).await;
+    server.unharmed().await;
 }

@@ -1,8 +1,10 @@
 //! Who may: tokens and their scopes, the files they stand in, listeners, and the audit log.
 
 use crate::support::admin::{Client, TokenFile, new_token, write};
+use crate::support::local::Local;
+use crate::support::ports::reserved_port;
 use crate::support::server::Server;
-use crate::support::{PATIENCE, eventually, free_port};
+use crate::support::{PATIENCE, eventually};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -10,7 +12,7 @@ const TAGS: &str = "/admin/v1/tags";
 
 #[tokio::test]
 async fn without_a_file_of_tokens_there_is_no_admin_api() {
-    let server = Server::start(&[]).await;
+    let server = Local::start(&[]).await;
     let answer = server.get(TAGS).await;
     assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"));
     assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
@@ -19,7 +21,7 @@ async fn without_a_file_of_tokens_there_is_no_admin_api() {
 #[tokio::test]
 async fn each_token_may_what_its_scopes_say_and_nobody_else_learns_anything() {
     let tokens = TokenFile::new().await;
-    let server = Server::start(&[("admin.tokens_file", &tokens.text())]).await;
+    let server = Local::start(&[("admin.tokens_file", &tokens.text())]).await;
     let unknown = format!("ida_{}", "0".repeat(64));
     for token in ["", "x", unknown.as_str()] {
         let client = Client::new(&server.base, token);
@@ -194,9 +196,9 @@ async fn each_change_is_one_line_of_the_audit_log_and_no_token_ever_stands_there
 #[tokio::test]
 async fn the_admin_api_has_a_listener_of_its_own_where_that_is_wanted() {
     let tokens = TokenFile::new().await;
-    let bind = format!("127.0.0.1:{}", free_port());
+    let bind = format!("127.0.0.1:{}", reserved_port());
     let file = tokens.text();
-    let server = Server::start(&[("admin.tokens_file", &file), ("admin.bind", &bind)]).await;
+    let server = Local::start(&[("admin.tokens_file", &file), ("admin.bind", &bind)]).await;
     let base = format!("http://{bind}");
     let admin = Client::new(&base, &tokens.both);
     admin.done(200, "GET", TAGS, None).await;
@@ -219,9 +221,9 @@ async fn the_admin_api_has_a_listener_of_its_own_where_that_is_wanted() {
 #[tokio::test]
 async fn a_dead_database_is_said_and_the_server_still_tells_of_itself() {
     let tokens = TokenFile::new().await;
-    let url = format!("mysql://root@127.0.0.1:{}/ids", free_port());
+    let url = format!("mysql://root@127.0.0.1:{}/ids", reserved_port());
     let file = tokens.text();
-    let server = Server::start(&[("admin.tokens_file", &file), ("database.url", &url)]).await;
+    let server = Local::start(&[("admin.tokens_file", &file), ("database.url", &url)]).await;
     let admin = Client::new(&server.base, &tokens.both);
     for answer in [
         admin.get(TAGS).await,
@@ -244,7 +246,7 @@ async fn ids_can_be_kept_for_those_with_a_token_for_the_tag() {
     let path = directory.path().join("alloc.toml");
     write(&path, &format!("{entry}\n{second}"));
     let file = path.display().to_string();
-    let server = Server::start(&[("alloc.tokens_file", &file)]).await;
+    let server = Local::start(&[("alloc.tokens_file", &file)]).await;
     let refused = server.get("/alloc?biz_tag=test").await;
     assert_eq!(
         (refused.status, refused.code().as_str()),

@@ -1,6 +1,7 @@
 //! `/alloc`: bodies byte for byte, parameters, refusals, on SQLite and on MariaDB.
 
 use crate::support::database::{SEED_SCHEMA, TestDatabase};
+use crate::support::local::Local;
 use crate::support::server::{Server, prepare};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -8,16 +9,16 @@ use tokio::net::TcpStream;
 /// A server on each kind of database, with the tag `test` at 0.
 struct Everywhere {
     // Dropped in this order: no server outlives its database.
-    servers: Vec<Server>,
+    servers: Vec<Local>,
     _databases: Vec<TestDatabase>,
 }
 
 async fn everywhere() -> Everywhere {
-    let databases = TestDatabase::on_all().await;
-    let mut servers = vec![Server::start(&[]).await];
+    let databases = TestDatabase::at_hand().await;
+    let mut servers = vec![Local::start(&[]).await];
     for database in &databases {
         prepare(&database.url(), &[("test", 0, 1000)]).await;
-        servers.push(Server::on(&database.url()).await);
+        servers.push(Local::on(&database.url()).await);
     }
     Everywhere {
         servers,
@@ -47,7 +48,7 @@ async fn the_first_ids_are_1_and_2_in_the_bodies_of_go_id_alloc() {
 
 #[tokio::test]
 async fn other_methods_are_405_with_allow_and_cost_no_id() {
-    let server = Server::start(&[]).await;
+    let server = Local::start(&[]).await;
     for method in ["HEAD", "PUT", "DELETE", "PATCH"] {
         let path = "/alloc?biz_tag=test";
         let answer = server.try_send(method, path, None).await.unwrap();
@@ -64,7 +65,7 @@ async fn other_methods_are_405_with_allow_and_cost_no_id() {
 
 #[tokio::test]
 async fn a_form_body_wins_over_the_query_and_the_first_of_repeated_parameters() {
-    let server = Server::start(&[]).await;
+    let server = Local::start(&[]).await;
     let answer = server.post("/alloc?biz_tag=nobody", "biz_tag=test").await;
     assert_eq!(answer.ids(), [1]);
     let answer = server.post("/alloc?biz_tag=test", "").await;
@@ -79,7 +80,7 @@ async fn a_form_body_wins_over_the_query_and_the_first_of_repeated_parameters() 
 
 #[tokio::test]
 async fn a_count_that_cannot_be_served_is_invalid_and_costs_no_id() {
-    let server = Server::start(&[]).await;
+    let server = Local::start(&[]).await;
     for count in ["0", "-1", "abc", "10001", "", "1.5", "99999999999999999999"] {
         let answer = server
             .get(&format!("/alloc?biz_tag=test&count={count}"))
@@ -129,7 +130,7 @@ async fn a_tag_that_is_missing_invalid_or_unknown_is_refused_with_its_code() {
 
 #[tokio::test]
 async fn a_failure_has_the_shape_errno_msg_id_code() {
-    let server = Server::start(&[]).await;
+    let server = Local::start(&[]).await;
     let answer = server.get("/alloc?biz_tag=nobody").await;
     let body = answer.json();
     let msg = body["msg"].as_str().unwrap();
@@ -140,7 +141,7 @@ async fn a_failure_has_the_shape_errno_msg_id_code() {
 
 #[tokio::test]
 async fn an_unknown_path_is_404_in_json_and_a_large_body_413() {
-    let server = Server::start(&[]).await;
+    let server = Local::start(&[]).await;
     let answer = server.get("/nothing/here").await;
     assert_eq!((answer.status, answer.code()), (404, "not_found".into()));
     assert_eq!(answer.header("content-type"), "application/json");
@@ -153,16 +154,17 @@ async fn an_unknown_path_is_404_in_json_and_a_large_body_413() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_table_of_go_id_alloc_is_used_as_it_is_and_migrated_under_way() {
     for database in TestDatabase::on_all().await {
         database.execute(SEED_SCHEMA).await;
-        let server = Server::on(&database.url()).await;
+        let server = Local::on(&database.url()).await;
         assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
         assert_eq!(server.metric("id_alloc_guard_active ").await, Some(0.0));
 
         crate::support::server::cli(&database.url(), &["migrate", "up"]).await;
         let mut ids = server.ids("test", 500).await;
-        let second = Server::on(&database.url()).await;
+        let second = Local::on(&database.url()).await;
         ids.extend(second.ids("test", 500).await);
         ids.extend(server.ids("test", 500).await);
         assert_eq!(second.metric("id_alloc_guard_active ").await, Some(1.0));
@@ -171,6 +173,7 @@ async fn a_table_of_go_id_alloc_is_used_as_it_is_and_migrated_under_way() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_broken_row_costs_no_other_tag_anything() {
     let database = TestDatabase::on_mariadb().await;
     let tags = [("good", 0, 10), ("bad", 0, 10), ("full", 0, 10)];
@@ -181,7 +184,7 @@ async fn a_broken_row_costs_no_other_tag_anything() {
             "UPDATE segments SET max_id = 9223372036854775807 WHERE biz_tag = 'full'",
         ])
         .await;
-    let server = Server::on(&database.url()).await;
+    let server = Local::on(&database.url()).await;
     let answer = server.get("/alloc?biz_tag=bad").await;
     assert_eq!(
         (answer.status, answer.code()),
@@ -198,7 +201,7 @@ async fn a_broken_row_costs_no_other_tag_anything() {
 
 #[tokio::test]
 async fn a_body_that_never_comes_is_answered_and_costs_no_id() {
-    let server = Server::start(&[("server.header_timeout", "2s")]).await;
+    let server = Local::start(&[("server.header_timeout", "2s")]).await;
     let address = server.base.trim_start_matches("http://").to_owned();
     let mut connection = TcpStream::connect(&address).await.unwrap();
     let head = "POST /alloc?biz_tag=test HTTP/1.1\r\nHost: a\r\n\
@@ -212,6 +215,7 @@ async fn a_body_that_never_comes_is_answered_and_costs_no_id() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_flood_of_failures_is_not_a_flood_of_log_lines() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("broken", 0, 10)]).await;

@@ -5,9 +5,10 @@ use crate::support::callers::Callers;
 use crate::support::database::TestDatabase;
 use crate::support::http::send;
 use crate::support::nginx::Nginx;
+use crate::support::ports::reserved_port;
 use crate::support::proxy::{Link, Proxy};
 use crate::support::server::{Server, prepare};
-use crate::support::{PATIENCE, eventually, free_port};
+use crate::support::{PATIENCE, eventually};
 
 const TAGS: &[&str] = &["order", "invoice"];
 const CALLERS: usize = 8;
@@ -22,7 +23,7 @@ struct Fleet {
 
 impl Fleet {
     async fn on(url: &str) -> Self {
-        let ports = [(); 3].map(|()| free_port().to_string());
+        let ports = [(); 3].map(|()| reserved_port().to_string());
         let servers = [
             start(url, &ports[0]).await,
             start(url, &ports[1]).await,
@@ -61,6 +62,7 @@ fn as_shipped(site: String) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs nginx"]
 async fn restarts_and_crashes_behind_nginx_cost_no_request() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("order", 0, 100), ("invoice", 0, 100)]).await;
@@ -81,6 +83,7 @@ async fn restarts_and_crashes_behind_nginx_cost_no_request() {
 }
 
 #[tokio::test]
+#[ignore = "needs nginx"]
 async fn a_server_without_ids_and_database_behind_nginx_costs_no_request() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("order", 0, 100)]).await;
@@ -107,6 +110,7 @@ async fn a_server_without_ids_and_database_behind_nginx_costs_no_request() {
 
 /// Why `max_fails=0`: see deploy/nginx.conf.
 #[tokio::test]
+#[ignore = "needs nginx"]
 async fn one_tag_that_is_used_up_takes_no_server_out_of_nginx() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("order", 0, 100), ("last", 0, 100)]).await;
@@ -140,8 +144,9 @@ async fn one_tag_that_is_used_up_takes_no_server_out_of_nginx() {
 }
 
 #[tokio::test]
+#[ignore = "needs nginx"]
 async fn without_any_server_callers_of_nginx_get_a_refusal_that_they_can_read() {
-    let nobody = [(); 3].map(|()| format!("127.0.0.1:{}", free_port()));
+    let nobody = [(); 3].map(|()| format!("127.0.0.1:{}", reserved_port()));
     let nginx = Nginx::before(nobody.each_ref().map(String::as_str), as_shipped).await;
     let client = reqwest::Client::new();
     for (path, status, code) in [

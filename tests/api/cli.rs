@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn migrate_up_is_idempotent_and_status_tells_before_and_after() {
     for database in TestDatabase::on_all().await {
         let url = database.url();
@@ -23,6 +24,7 @@ async fn migrate_up_is_idempotent_and_status_tells_before_and_after() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn the_table_and_its_companions_carry_the_configured_name() {
     let database = TestDatabase::on_mariadb().await;
     let url = database.url();
@@ -40,6 +42,7 @@ async fn the_table_and_its_companions_carry_the_configured_name() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_tag_is_created_shown_listed_and_set() {
     for database in TestDatabase::on_all().await {
         let url = database.url();
@@ -68,6 +71,7 @@ async fn a_tag_is_created_shown_listed_and_set() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_tag_is_created_once_and_with_a_name_and_numbers_that_can_serve() {
     let database = TestDatabase::on_mariadb().await;
     let url = database.url();
@@ -90,6 +94,7 @@ async fn a_tag_is_created_once_and_with_a_name_and_numbers_that_can_serve() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn advance_only_raises_and_names_the_first_id_to_be_claimed() {
     for database in TestDatabase::on_all().await {
         let url = database.url();
@@ -124,6 +129,7 @@ async fn config_check_prints_what_counts_without_the_password() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn four_migrations_at_once_on_an_empty_database_all_end_well() {
     for database in TestDatabase::on_all().await {
         for _ in 0..3 {
@@ -148,6 +154,7 @@ async fn four_migrations_at_once_on_an_empty_database_all_end_well() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn guard_status_tells_of_each_tag_where_and_how_far_it_was_claimed_and_its_moves() {
     let database = TestDatabase::on_mariadb().await;
     let url = database.url();

@@ -1,7 +1,7 @@
 //! Each way to fail has its exit code and one clear line on standard error.
 
 use crate::support::database::{TestDatabase, mysql_urls};
-use crate::support::free_port;
+use crate::support::ports::reserved_port;
 use crate::support::server::{Output, Server, prepare, run};
 use tempfile::TempDir;
 
@@ -47,6 +47,7 @@ async fn a_used_port_is_71_and_named() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_wrong_password_or_database_is_77_and_no_password_is_shown() {
     for database in TestDatabase::on_all().await {
         let url = as_user(&database, "nobody_at_all:s3cr3tw0rd");
@@ -71,6 +72,7 @@ async fn a_wrong_password_or_database_is_77_and_no_password_is_shown() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn the_password_may_stand_in_a_file_of_its_own() {
     for database in TestDatabase::on_all().await {
         prepare(&database.url(), &[("test", 0, 10)]).await;
@@ -121,7 +123,7 @@ async fn the_password_may_stand_in_a_file_of_its_own() {
 
 #[tokio::test]
 async fn an_unreachable_database_is_69_for_all_commands_but_serve() {
-    let url = format!("mysql://root:s3cr3tw0rd@127.0.0.1:{}/ids", free_port());
+    let url = format!("mysql://root:s3cr3tw0rd@127.0.0.1:{}/ids", reserved_port());
     for call in [
         &["tag", "list"][..],
         &["tag", "create", "test"],
@@ -137,6 +139,7 @@ async fn an_unreachable_database_is_69_for_all_commands_but_serve() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_table_that_would_repeat_ids_is_65_with_the_alter_to_run() {
     let column = "CREATE TABLE segments (biz_tag varchar(32) PRIMARY KEY, max_id bigint NOT NULL, \
          step bigint NOT NULL, description varchar(1024) DEFAULT '' NOT NULL, \
@@ -184,6 +187,7 @@ async fn every_mistake_in_the_configuration_is_named_with_file_and_key() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn an_alloc_json_of_go_id_alloc_is_accepted_as_the_file() {
     for database in TestDatabase::on_all().await {
         prepare(&database.url(), &[("test", 0, 10)]).await;
@@ -209,6 +213,7 @@ async fn an_alloc_json_of_go_id_alloc_is_accepted_as_the_file() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_table_that_vanished_is_not_made_anew_without_a_word() {
     for database in TestDatabase::on_all().await {
         let url = database.url();

@@ -24,6 +24,7 @@ fn many(count: usize) -> String {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn ten_thousand_tags_are_made_in_one_go_and_an_import_can_be_repeated() {
     for database in TestDatabase::on_all().await {
         let url = database.url();
@@ -68,6 +69,7 @@ async fn ten_thousand_tags_are_made_in_one_go_and_an_import_can_be_repeated() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn with_a_wrong_line_nothing_is_written_and_every_one_is_named() {
     for database in TestDatabase::on_all().await {
         let url = database.url();
@@ -121,6 +123,7 @@ async fn with_a_wrong_line_nothing_is_written_and_every_one_is_named() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn tags_that_differ_are_reported_and_left_and_the_others_are_made() {
     for database in TestDatabase::on_all().await {
         let url = database.url();
@@ -169,6 +172,7 @@ async fn tags_that_differ_are_reported_and_left_and_the_others_are_made() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn an_import_that_was_killed_is_finished_by_the_next_one() {
     let database = TestDatabase::on_mariadb().await;
     let url = database.url();

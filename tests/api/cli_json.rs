@@ -13,6 +13,7 @@ async fn said(url: &str, arguments: &[&str]) -> Value {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn tags_are_printed_as_the_admin_api_answers_them() {
     let tokens = TokenFile::new().await;
     for database in TestDatabase::on_all().await {
@@ -71,6 +72,7 @@ async fn tags_are_printed_as_the_admin_api_answers_them() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn lists_have_a_prefix_an_order_and_pages_as_the_admin_api_has_them() {
     let tokens = TokenFile::new().await;
     for database in TestDatabase::on_all().await {

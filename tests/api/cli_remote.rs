@@ -1,7 +1,7 @@
 //! Commands that call a running server: ids, its state, and each way to be refused.
 
 use crate::support::admin::{Client, TokenFile, new_token};
-use crate::support::free_port;
+use crate::support::ports::reserved_port;
 use crate::support::server::{Output, Server, command, run};
 use crate::support::tls::Certificates;
 use std::io::{Read as _, Write as _};
@@ -116,11 +116,11 @@ async fn each_refusal_has_its_exit_code_and_says_what_to_do() {
         failed(&output, 64, "--server takes a URL");
         assert!(!output.stderr.contains("s3cret"), "{}", output.stderr);
     }
-    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let nobody = format!("http://127.0.0.1:{}", reserved_port());
     let output = plainly(&[], &["alloc", "test", "--server", &nobody]).await;
     failed(&output, 69, &format!("cannot ask {nobody}: "));
     // One without a database has no ids yet.
-    let dead = format!("mysql://u@127.0.0.1:{}/ids", free_port());
+    let dead = format!("mysql://u@127.0.0.1:{}/ids", reserved_port());
     let starved = Server::start(&[("database.url", &dead)]).await;
     let output = plainly(&[], &["alloc", "test", "--server", &starved.base]).await;
     failed(&output, 69, &starved.base);
@@ -214,7 +214,7 @@ async fn a_token_comes_from_a_file_or_the_environment_and_is_never_shown() {
 #[tokio::test]
 async fn the_state_of_a_server_is_what_its_admin_api_says() {
     let tokens = TokenFile::new().await;
-    let bind = format!("127.0.0.1:{}", free_port());
+    let bind = format!("127.0.0.1:{}", reserved_port());
     let settings = [
         ("admin.tokens_file", tokens.text()),
         ("admin.bind", bind.clone()),
@@ -305,7 +305,7 @@ async fn over_tls_the_server_is_known_by_the_authority_that_is_named() {
 #[tokio::test]
 async fn the_walk_create_allocate_raise_the_step_and_see_it_used() {
     let tokens = TokenFile::new().await;
-    let port = free_port().to_string();
+    let port = reserved_port().to_string();
     let text = tokens.text();
     let settings = [("server.port", &*port), ("admin.tokens_file", &text)];
     let server = Server::start(&settings).await;

@@ -69,6 +69,7 @@ async fn ask_each(base: &str, tags: usize, times: usize, clients: usize) -> Vec<
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs MariaDB"]
 async fn a_cold_start_of_thousands_of_tags_fails_no_request_and_keeps_to_max_connections() {
     let (_database, look, url) = own().await;
     let tags = if crate::support::full() {
@@ -100,6 +101,7 @@ async fn a_cold_start_of_thousands_of_tags_fails_no_request_and_keeps_to_max_con
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_flood_of_unknown_names_costs_the_database_little() {
     let (_database, look, url) = own().await;
     let server = Server::start(&[
@@ -141,6 +143,7 @@ async fn a_flood_of_unknown_names_costs_the_database_little() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs MariaDB"]
 async fn a_flood_on_a_hot_tag_leaves_cold_tags_their_turn() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("hot", 0, 1)]).await;

@@ -1,11 +1,13 @@
 //! Connections that are slow, idle, never read or come by the thousand: each is bounded, and when they
 //! are gone the server is as it was.
 
+use crate::support::local::Local;
+use crate::support::ports::reserved_port;
 use crate::support::raw::{
     closed, connect, descriptors, exchange, memory, open_files, response, status, unharmed,
 };
 use crate::support::server::Server;
-use crate::support::{PATIENCE, eventually, free_port};
+use crate::support::{PATIENCE, eventually};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
@@ -46,7 +48,7 @@ async fn slow_headers_and_idle_connections_are_closed() {
     let said = exchange(&server, LIVEZ, false).await;
     assert_eq!(status(&said), 200, "{said}");
 
-    let metrics = format!("127.0.0.1:{}", free_port());
+    let metrics = format!("127.0.0.1:{}", reserved_port());
     let settings = [
         ("server.keep_alive", "0s"),
         ("telemetry.metrics_bind", metrics.as_str()),
@@ -61,7 +63,7 @@ async fn slow_headers_and_idle_connections_are_closed() {
 
 #[tokio::test]
 async fn a_client_that_goes_quiet_within_a_later_request_or_a_body_is_disconnected() {
-    let server = Server::start(&[
+    let server = Local::start(&[
         ("server.header_timeout", "2s"),
         ("server.keep_alive", "500ms"),
         ("limits.request_deadline", "2s"),
@@ -86,13 +88,13 @@ async fn a_client_that_goes_quiet_within_a_later_request_or_a_body_is_disconnect
         let said = exchange(&server, head.as_bytes(), false).await;
         assert_eq!(status(&said), answer, "{head:?}: {said}");
     }
-    unharmed(&server).await;
+    server.unharmed().await;
 }
 
 #[tokio::test]
 async fn past_max_connections_a_client_waits_until_another_leaves() {
     let settings = [("server.max_connections", "2"), ("server.workers", "1")];
-    let server = Server::start(&settings).await;
+    let server = Local::start(&settings).await;
     let mut inside = [connect(&server).await, connect(&server).await];
     for stream in &mut inside {
         stream.write_all(LIVEZ).await.unwrap();
@@ -115,7 +117,7 @@ async fn past_max_connections_a_client_waits_until_another_leaves() {
 
 #[tokio::test]
 async fn ten_thousand_pipelined_requests_are_answered_in_order() {
-    let server = Server::start(&[]).await;
+    let server = Local::start(&[]).await;
     let (mut read, mut write) = connect(&server).await.into_split();
     let sending = tokio::spawn(async move {
         for _ in 0..100 {
@@ -142,7 +144,7 @@ async fn ten_thousand_pipelined_requests_are_answered_in_order() {
         .collect();
     assert_eq!(ids, (1..=10_000).collect::<Vec<_>>());
     drop(sending.await.unwrap());
-    unharmed(&server).await;
+    server.unharmed().await;
 }
 
 #[cfg(target_os = "linux")]
@@ -160,7 +162,7 @@ async fn a_client_that_never_reads_is_disconnected() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_client_that_reads_slowly_is_not_disconnected() {
-    let server = Server::start(&[("server.write_timeout", "1s")]).await;
+    let server = Local::start(&[("server.write_timeout", "1s")]).await;
     let mut stream = connect(&server).await;
     let count = 60;
     stream.write_all(&MANY.repeat(count)).await.unwrap();

@@ -12,6 +12,7 @@ use thirtyfour::prelude::Key;
 const ODD: &str = "/admin/v1/tags/%3Cimg%20src=x%20onerror=alert%3E";
 
 #[tokio::test]
+#[ignore = "needs Chromium"]
 async fn an_operator_creates_a_tag_takes_ids_raises_the_step_and_sees_it_used() {
     let tokens = TokenFile::new().await;
     let server = server(&tokens, None, &[]).await;
@@ -69,6 +70,7 @@ async fn an_operator_creates_a_tag_takes_ids_raises_the_step_and_sees_it_used() 
 }
 
 #[tokio::test]
+#[ignore = "needs Chromium"]
 async fn what_another_changed_is_not_overwritten_and_ids_keep_all_their_digits() {
     let tokens = TokenFile::new().await;
     let server = server(&tokens, None, &[]).await;
@@ -141,6 +143,7 @@ async fn what_another_changed_is_not_overwritten_and_ids_keep_all_their_digits()
 }
 
 #[tokio::test]
+#[ignore = "needs Chromium"]
 async fn ten_thousand_tags_are_paged_and_searched() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[]).await;
@@ -204,6 +207,7 @@ async fn ten_thousand_tags_are_paged_and_searched() {
 }
 
 #[tokio::test]
+#[ignore = "needs Chromium"]
 async fn a_tag_is_created_with_the_keyboard_alone() {
     let tokens = TokenFile::new().await;
     let server = server(&tokens, None, &[]).await;
@@ -238,6 +242,7 @@ async fn a_tag_is_created_with_the_keyboard_alone() {
 }
 
 #[tokio::test]
+#[ignore = "needs Chromium"]
 async fn nobody_is_shut_out_in_light_and_dark_on_a_wide_and_a_narrow_screen() {
     let tokens = TokenFile::new().await;
     let server = server(&tokens, None, &[]).await;

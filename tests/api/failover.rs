@@ -164,16 +164,19 @@ async fn a_killed_primary_and_a_replica_behind_it(binlog_format: &str) {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn with_row_a_failover_that_loses_claims_gives_no_id_twice() {
     a_killed_primary_and_a_replica_behind_it("ROW").await;
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn with_mixed_a_failover_that_loses_claims_gives_no_id_twice() {
     a_killed_primary_and_a_replica_behind_it("MIXED").await;
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_server_that_knows_nothing_and_claims_first_takes_nothing_that_others_hold() {
     let mut scene = Scene::set("ROW").await;
     scene.databases.primary.kill9();
@@ -194,6 +197,7 @@ async fn a_server_that_knows_nothing_and_claims_first_takes_nothing_that_others_
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_pool_that_sits_on_a_demoted_primary_leaves_it_and_gives_no_id_twice() {
     let scene = Scene::set("ROW").await;
     let old = &scene.databases.primary;
@@ -211,6 +215,7 @@ async fn a_pool_that_sits_on_a_demoted_primary_leaves_it_and_gives_no_id_twice()
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn with_statement_the_server_says_that_the_guard_is_off() {
     let arguments = ["--log-bin=binlog", "--binlog-format=STATEMENT"];
     let database = OwnMariaDb::start(&arguments).await;
@@ -224,6 +229,7 @@ async fn with_statement_the_server_says_that_the_guard_is_off() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn with_statement_a_replica_follows_the_claims() {
     let databases = Replicated::start("STATEMENT").await;
     let url = databases.primary.holding(&[("busy", 0, STEP)]).await;

@@ -39,6 +39,7 @@ async fn beyond_memory(server: &Server, ids: &mut Vec<i64>) {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn ids_in_memory_survive_a_dead_database_and_go_on_after_its_restart() {
     let (mut database, server, mut ids) = serving(&[], 20_000).await;
     database.kill9();
@@ -48,6 +49,7 @@ async fn ids_in_memory_survive_a_dead_database_and_go_on_after_its_restart() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn ids_in_memory_survive_a_hung_database_and_go_on_when_it_wakes() {
     let (database, server, mut ids) = serving(&[], 20_000).await;
     database.stop().await;
@@ -57,6 +59,7 @@ async fn ids_in_memory_survive_a_hung_database_and_go_on_when_it_wakes() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn when_memory_is_used_up_callers_wait_for_their_deadline_and_get_503() {
     let (mut database, server, mut ids) = serving(&[], 10).await;
     database.kill9();
@@ -79,6 +82,7 @@ async fn when_memory_is_used_up_callers_wait_for_their_deadline_and_get_503() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_link_that_is_cut_slowed_or_hung_costs_no_id_twice() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("test", 0, 10)]).await;
@@ -108,6 +112,7 @@ async fn a_link_that_is_cut_slowed_or_hung_costs_no_id_twice() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_database_with_autocommit_off_gives_no_id_twice() {
     let (database, first, mut ids) = serving(&["--autocommit=0"], 10).await;
     let second = Server::on(&format!("{}/ids", database.url())).await;
@@ -119,6 +124,7 @@ async fn a_database_with_autocommit_off_gives_no_id_twice() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_max_id_lowered_by_hand_is_noticed_and_gives_no_id_twice() {
     for database in TestDatabase::on_all().await {
         prepare(&database.url(), &[("test", 0, 10)]).await;
@@ -146,6 +152,7 @@ async fn a_max_id_lowered_by_hand_is_noticed_and_gives_no_id_twice() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn with_step_10_and_256_connections_nothing_fails() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("test", 0, 10)]).await;

@@ -17,6 +17,7 @@ const PLAN: Plan = Plan {
 const VICTIM: usize = 1;
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs MariaDB"]
 async fn a_million_ids_of_three_servers_are_distinct_and_ordered_though_one_crashes() {
     let database = TestDatabase::on_mariadb().await;
     let tags = [("single", 0, 1), ("ten", 0, 10), ("thousand", 0, 1000)];

@@ -1,16 +1,19 @@
 //! `/health`, `/livez`, `/readyz` and `/metrics`, as load balancers and Prometheus see them.
 
 use crate::support::database::TestDatabase;
+use crate::support::local::Local;
+use crate::support::ports::reserved_port;
 use crate::support::raw;
-use crate::support::server::{Server, prepare};
+use crate::support::server::prepare;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_fresh_server_enters_a_load_balancer_that_polls_a_tag() {
     for database in TestDatabase::on_all().await {
         prepare(&database.url(), &[("test", 0, 100)]).await;
-        let server = Server::on(&database.url()).await;
+        let server = Local::on(&database.url()).await;
         // Nobody asked for an id: the poll alone loads the tag.
         let answer = server.get("/health?biz_tag=test").await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -25,7 +28,7 @@ async fn a_fresh_server_enters_a_load_balancer_that_polls_a_tag() {
 
 #[tokio::test]
 async fn health_counts_what_is_left_and_refuses_as_alloc_does() {
-    let server = Server::start(&[]).await;
+    let server = Local::start(&[]).await;
     let answer = server.get("/health").await;
     assert_eq!(
         answer.body, r#"{"errno":0,"msg":"success","left":0}"#,
@@ -56,7 +59,7 @@ async fn health_counts_what_is_left_and_refuses_as_alloc_does() {
 
 #[tokio::test]
 async fn livez_and_readyz_are_200_on_a_server_that_serves_and_take_head() {
-    let server = Server::start(&[]).await;
+    let server = Local::start(&[]).await;
     server.until("/readyz", 200, Duration::from_secs(5)).await;
     for path in ["/livez", "/readyz", "/health", "/metrics"] {
         assert_eq!(server.get(path).await.status, 200, "{path}");
@@ -72,7 +75,7 @@ async fn livez_and_readyz_are_200_on_a_server_that_serves_and_take_head() {
 
 #[tokio::test]
 async fn metrics_count_the_ids_of_each_tag() {
-    let server = Server::start(&[]).await;
+    let server = Local::start(&[]).await;
     server.ids("test", 7).await;
     let answer = server.get("/metrics").await;
     assert!(answer.header("content-type").starts_with("text/plain"));
@@ -84,9 +87,10 @@ async fn metrics_count_the_ids_of_each_tag() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_missing_table_is_said_and_served_within_5_seconds_of_being_made() {
     for database in TestDatabase::on_all().await {
-        let server = Server::on(&database.url()).await;
+        let server = Local::on(&database.url()).await;
         let answer = server.get("/alloc?biz_tag=test").await;
         assert_eq!(
             (answer.status, answer.code()),
@@ -107,11 +111,12 @@ async fn a_missing_table_is_said_and_served_within_5_seconds_of_being_made() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn preloaded_tags_are_in_memory_once_readyz_is_green_and_metrics_have_their_own_port() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("a", 0, 10), ("b", 0, 10)]).await;
-    let metrics = format!("127.0.0.1:{}", crate::support::free_port());
-    let server = Server::start(&[
+    let metrics = format!("127.0.0.1:{}", reserved_port());
+    let server = Local::start(&[
         ("database.url", &database.url()),
         ("allocation.preload", "a,b"),
         ("telemetry.metrics_bind", &metrics),
@@ -134,8 +139,8 @@ async fn preloaded_tags_are_in_memory_once_readyz_is_green_and_metrics_have_thei
 
 #[tokio::test]
 async fn metrics_on_their_own_port_answer_while_the_api_has_no_connection_left() {
-    let metrics = format!("127.0.0.1:{}", crate::support::free_port());
-    let server = Server::start(&[
+    let metrics = format!("127.0.0.1:{}", reserved_port());
+    let server = Local::start(&[
         ("server.workers", "1"),
         ("server.max_connections", "1"),
         ("telemetry.metrics_bind", &metrics),

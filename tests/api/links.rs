@@ -80,6 +80,7 @@ fn gaps(answers: &[Answer]) -> Vec<i64> {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_claim_whose_answer_is_lost_was_committed_and_its_ids_are_never_given() {
     let answers = interrupted(Link::SwallowAnswer(TAG.as_bytes()), ROUNDS).await;
     let gaps = gaps(&answers);
@@ -90,6 +91,7 @@ async fn a_claim_whose_answer_is_lost_was_committed_and_its_ids_are_never_given(
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_claim_cut_off_in_the_middle_counts_as_unknown_and_leaves_no_gap() {
     let answers = interrupted(Link::BreakRequest(TAG.as_bytes()), 0).await;
     assert_eq!(gaps(&answers), [0; 0]);
@@ -135,6 +137,7 @@ async fn claims(database: &TestDatabase, number: usize) {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn fifty_milliseconds_of_delay_fail_no_request() {
     let (database, proxy, _server, load) = behind_a_link(&PATIENT).await;
     proxy.set(Link::Slow(Duration::from_millis(25)));
@@ -147,6 +150,7 @@ async fn fifty_milliseconds_of_delay_fail_no_request() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn two_seconds_of_delay_fail_no_request_that_may_wait_for_them() {
     let (database, proxy, _server, load) = behind_a_link(&PATIENT).await;
     proxy.set(Link::Slow(Duration::from_secs(1)));
@@ -159,6 +163,7 @@ async fn two_seconds_of_delay_fail_no_request_that_may_wait_for_them() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_delay_beyond_the_statement_timeout_fails_no_request_for_ids_in_memory() {
     let settings = [("database.statement_timeout", "1s")];
     let (_database, proxy, server, load) = behind_a_link(&settings).await;

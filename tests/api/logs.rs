@@ -9,6 +9,7 @@ fn count(log: &str, text: &str) -> usize {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn an_outage_is_told_when_it_begins_and_when_it_ends_however_many_claims_fail() {
     let mut database = OwnMariaDb::start(&[]).await;
     let url = database.holding(&[("test", 0, 10), ("other", 0, 10)]).await;
@@ -52,6 +53,7 @@ async fn an_outage_is_told_when_it_begins_and_when_it_ends_however_many_claims_f
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_broken_row_is_told_once_and_so_is_its_repair() {
     let database = crate::support::database::TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("test", 0, 10)]).await;

@@ -11,6 +11,7 @@ const OTHER: usize = 1;
 const TAGS: &[&str] = &["test", "other"];
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_step_out_of_bounds_is_refused_when_memory_is_used_up_and_costs_no_other_tag_anything() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("test", 0, STEP), ("other", 0, STEP)]).await;
@@ -47,6 +48,7 @@ async fn a_step_out_of_bounds_is_refused_when_memory_is_used_up_and_costs_no_oth
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn the_last_ids_below_the_limit_are_served_exactly_and_then_the_tag_alone_is_exhausted() {
     // No id is 2^63-1, the largest limit: max_id is the end of a range and must fit.
     for (start, limit) in [(i64::MAX - 730, i64::MAX), (0, 1000)] {
@@ -87,6 +89,7 @@ async fn the_last_ids_below_the_limit_are_served_exactly_and_then_the_tag_alone_
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_negative_max_id_is_refused_until_it_is_put_right_and_costs_no_other_tag_anything() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("test", 0, STEP), ("other", 0, STEP)]).await;
@@ -119,6 +122,7 @@ async fn a_negative_max_id_is_refused_until_it_is_put_right_and_costs_no_other_t
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_demand_for_more_than_the_last_ids_leaves_them_to_smaller_ones() {
     let database = TestDatabase::on_mariadb().await;
     prepare(&database.url(), &[("test", 0, STEP)]).await;

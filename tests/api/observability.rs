@@ -63,6 +63,7 @@ fn authority(server: &Server) -> &str {
 }
 
 #[tokio::test]
+#[ignore = "needs Prometheus"]
 async fn promtool_accepts_our_metrics() {
     let server = Server::start(&[]).await;
     server.ids("test", 10).await;
@@ -91,6 +92,7 @@ async fn series_with_known_labels_start_at_0() {
 }
 
 #[test]
+#[ignore = "needs Prometheus"]
 fn promtool_accepts_the_rules_and_their_tests_pass() {
     promtool(&["check", "config", "prometheus.yml"], "");
     promtool(&["check", "rules", "recording.yml", "alerts.yml"], "");
@@ -180,6 +182,7 @@ async fn light_load(base: String) {
 }
 
 #[tokio::test]
+#[ignore = "needs Prometheus"]
 async fn each_panel_shows_data_of_healthy_servers_and_what_happens_to_them() {
     let mut scene = Scene::set().await;
     let prometheus = &scene.prometheus;

@@ -76,6 +76,7 @@ async fn claims_go_on(url: &str, server: &Server) -> Vec<Answer> {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_database_killed_twice_under_load_fails_no_request_for_ids_in_memory() {
     let (mut database, url) = own_database().await;
     let (server, load) = loaded(&url).await;
@@ -94,6 +95,7 @@ async fn a_database_killed_twice_under_load_fails_no_request_for_ids_in_memory()
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_database_that_hangs_for_seconds_under_load_fails_no_request_for_ids_in_memory() {
     let (database, url) = own_database().await;
     let (server, load) = loaded(&url).await;
@@ -114,6 +116,7 @@ async fn a_database_that_hangs_for_seconds_under_load_fails_no_request_for_ids_i
 const SIX: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_restart_while_every_connection_is_checked_out_leaves_no_tag_behind() {
     let (mut database, url) = own_database().await;
     prepare(&url, &SIX.map(|tag| (tag, 0, 10))).await;
@@ -173,6 +176,7 @@ async fn statements_that_hang(watcher: &DatabaseConnection) -> i64 {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_read_only_database_is_no_failover_and_fails_no_request_for_ids_in_memory() {
     let (database, url) = own_database().await;
     prepare(&url, &STEPS).await;
@@ -228,6 +232,7 @@ async fn a_read_only_database_is_no_failover_and_fails_no_request_for_ids_in_mem
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_table_renamed_away_or_dropped_is_told_and_serves_again_when_it_is_back() {
     let (_database, url) = own_database().await;
     let root = connect(&url).await;
@@ -278,6 +283,7 @@ async fn a_table_renamed_away_or_dropped_is_told_and_serves_again_when_it_is_bac
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_locked_row_holds_up_its_own_tag_alone() {
     let (_database, url) = own_database().await;
     prepare(&url, &[("held", 0, 50), ("free", 0, 50)]).await;

@@ -26,6 +26,7 @@ const DELETE: &str = "DELETE FROM segments";
 const MAKE_AGAIN: &str = "REPLACE INTO segments (biz_tag, max_id, step) VALUES ('test', 0, 100)";
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_row_deleted_and_made_again_from_0_gives_no_id_of_a_living_server_twice() {
     let database = with_tag_test().await;
     let mut run = Run::of(&["test"]);
@@ -53,6 +54,7 @@ async fn a_row_deleted_and_made_again_from_0_gives_no_id_of_a_living_server_twic
 
 /// The two servers' marks lie within eight claims of each other, which is as far as the skip reaches.
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_mark_survives_eviction_so_that_a_row_made_again_repeats_nothing() {
     for first in [0, 1] {
         let database = with_tag_test().await;
@@ -75,6 +77,7 @@ async fn a_mark_survives_eviction_so_that_a_row_made_again_repeats_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_lowered_max_id_is_raised_past_all_servers_however_far_behind_one_is() {
     let database = with_tag_test().await;
     let mut run = Run::of(&["test"]);
@@ -104,6 +107,7 @@ async fn a_lowered_max_id_is_raised_past_all_servers_however_far_behind_one_is()
 /// The whole row is as it was some claims ago, its guard too. Only the marks of those who live know
 /// more, each of its own claims. Each has made one since, and none more than a few, which the skip covers.
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_row_restored_with_its_guard_repeats_no_id_of_servers_within_the_skip() {
     for first in [0, 1, 2] {
         let database = with_tag_test().await;
@@ -129,6 +133,7 @@ async fn a_row_restored_with_its_guard_repeats_no_id_of_servers_within_the_skip(
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_tag_retired_by_hand_is_unknown_once_memory_is_used_up_and_comes_back_above_everything() {
     let database = with_tag_test().await;
     let mut run = Run::of(&["test"]);
@@ -165,6 +170,7 @@ async fn a_tag_retired_by_hand_is_unknown_once_memory_is_used_up_and_comes_back_
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_name_that_only_the_collation_makes_equal_is_another_tag() {
     const NAMES: &[&str] = &["test", "TEST", "test ", "tést", "Test"];
     for (charset, migrated) in [("latin1", true), ("utf8mb3", true), ("utf8mb4", false)] {

@@ -24,6 +24,7 @@ async fn the_embedded_default_serves_a_stranger_and_names_its_file() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn the_start_line_names_the_database_without_password_and_counts_tags() {
     for database in TestDatabase::on_all().await {
         let tags = [("a", 0, 10), ("b", 0, 10), ("c", 0, 10)];
@@ -54,6 +55,7 @@ async fn ids_go_on_after_a_crash_of_the_embedded_server() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn four_servers_at_once_on_an_empty_database_all_serve_once_it_is_migrated() {
     let database = TestDatabase::on_mariadb().await;
     let url = database.url();
@@ -83,6 +85,7 @@ async fn four_servers_at_once_in_one_empty_directory_share_the_embedded_database
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_server_started_before_its_database_serves_when_that_comes_up() {
     let mut database = OwnMariaDb::prepare(&[]).await;
     let url = format!("{}/ids", database.url());

@@ -1,11 +1,12 @@
 //! The listeners under TLS: who is served, and that whoever is slow, idle, deaf or no TLS client is got rid
 //! of as without it.
 
+use crate::support::PATIENCE;
 use crate::support::admin::{Client, TokenFile};
+use crate::support::ports::reserved_port;
 use crate::support::raw::{closed, descriptors, exchange, open_files, response, status};
 use crate::support::server::{Server, run};
 use crate::support::tls::{Certificates, address, id, open};
-use crate::support::{PATIENCE, free_port};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -48,8 +49,8 @@ async fn ids_are_served_over_tls_to_whom_trusts_the_authority_by_http_1_1_alone(
 #[tokio::test]
 async fn every_listener_speaks_tls_where_one_does() {
     let (certificates, tokens) = (Certificates::new(), TokenFile::new().await);
-    let admin = format!("127.0.0.1:{}", free_port());
-    let metrics = format!("127.0.0.1:{}", free_port());
+    let admin = format!("127.0.0.1:{}", reserved_port());
+    let metrics = format!("127.0.0.1:{}", reserved_port());
     let server = certificates
         .server(&[
             ("admin.tokens_file", &tokens.text()),

@@ -4,16 +4,17 @@
 use crate::support::checks::assert_distinct;
 use crate::support::database::TestDatabase;
 use crate::support::http::{Response, send};
+use crate::support::local::Local;
 use crate::support::proxy::{Link, Proxy};
 use crate::support::raw::connect;
-use crate::support::server::{Server, prepare};
+use crate::support::server::prepare;
 use crate::support::{PATIENCE, eventually};
 use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 
 /// A server whose way to the database can be held up. Dropped in this order.
 struct Scene {
-    server: Server,
+    server: Local,
     proxy: Proxy,
     _database: TestDatabase,
 }
@@ -29,7 +30,7 @@ impl Scene {
         url.set_ip_host(address.ip()).unwrap();
         url.set_port(Some(address.port())).unwrap();
         let url = [("database.url", url.as_str())];
-        let server = Server::start(&[&url, settings].concat()).await;
+        let server = Local::start(&[&url, settings].concat()).await;
         Self {
             server,
             proxy,
@@ -77,6 +78,7 @@ fn ids(answers: Vec<Response>) -> Vec<i64> {
 const PATIENT: (&str, &str) = ("limits.request_deadline", "25s");
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn past_max_waiting_per_tag_callers_are_refused_at_once_and_other_tags_wait_on() {
     let settings = [
         PATIENT,
@@ -102,6 +104,7 @@ async fn past_max_waiting_per_tag_callers_are_refused_at_once_and_other_tags_wai
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn past_max_waiting_callers_of_any_tag_are_refused_at_once() {
     let settings = [PATIENT, ("limits.max_waiting", "5")];
     let tags = [("a", 0, 10), ("b", 0, 10), ("c", 0, 10), ("held", 0, 100)];
@@ -120,6 +123,7 @@ async fn past_max_waiting_callers_of_any_tag_are_refused_at_once() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn in_a_flood_on_a_hung_database_the_gauge_never_passes_the_limit() {
     let settings = [
         PATIENT,
@@ -148,6 +152,7 @@ async fn in_a_flood_on_a_hung_database_the_gauge_never_passes_the_limit() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn callers_past_their_deadline_are_refused_and_no_id_comes_twice() {
     // Claims do not grow, so that memory is used up.
     let settings = [
@@ -179,7 +184,7 @@ async fn callers_past_their_deadline_are_refused_and_no_id_comes_twice() {
 
 #[tokio::test]
 async fn ids_of_callers_who_left_are_a_gap_and_go_to_nobody() {
-    let server = Server::start(&[]).await;
+    let server = Local::start(&[]).await;
     let (gone, each) = (50, 10);
     let request = format!("GET /alloc?biz_tag=test&count={each} HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut found = server.ids("test", 5).await;
@@ -204,6 +209,7 @@ async fn ids_of_callers_who_left_are_a_gap_and_go_to_nobody() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn callers_who_leave_while_they_wait_are_counted_on_and_cost_no_id_twice() {
     let settings = [
         PATIENT,

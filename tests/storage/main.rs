@@ -21,6 +21,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use support::mariadb::OwnMariaDb;
+use support::ports::reserved_port;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_claims_at_once_are_distinct() {
@@ -165,6 +166,7 @@ async fn a_step_of_one_at_zero_does_not_claim_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_table_of_go_id_alloc_serves_and_migrates() {
     on_servers(async |db| {
         db.sql(
@@ -198,6 +200,7 @@ async fn a_table_of_go_id_alloc_serves_and_migrates() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_table_that_would_repeat_ids_is_refused_with_the_alter_to_run() {
     on_servers(async |db| {
         let store = db.ready().await;
@@ -245,6 +248,7 @@ async fn a_missing_table_says_what_to_run() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_refused_password_and_database_are_permanent_and_never_shown() {
     on_servers(async |db| {
         let at = db.url.rsplit_once('@').unwrap().1;
@@ -275,9 +279,7 @@ async fn a_refused_password_and_database_are_permanent_and_never_shown() {
 
 #[tokio::test]
 async fn an_unreachable_server_is_transient_and_bounded() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let port = reserved_port();
     let db = Db::sqlite().await;
     let store = SqlStore::new(SqlSettings {
         url: format!("mysql://u:geheim@127.0.0.1:{port}/db"),
@@ -314,6 +316,7 @@ async fn four_migrate_at_once() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn claims_are_committed_where_the_server_says_autocommit_off() {
     on_servers(async |db| {
         db.ready().await;
@@ -327,6 +330,7 @@ async fn claims_are_committed_where_the_server_says_autocommit_off() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_timed_out_claim_is_unknown_and_the_next_one_is_on_a_new_connection() {
     on_servers(async |db| {
         db.ready().await;
@@ -353,6 +357,7 @@ async fn a_timed_out_claim_is_unknown_and_the_next_one_is_on_a_new_connection() 
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_claim_that_is_dropped_leaves_no_connection_with_an_answer_to_come() {
     on_servers(async |db| {
         db.ready().await;
@@ -381,6 +386,7 @@ async fn a_claim_that_is_dropped_leaves_no_connection_with_an_answer_to_come() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_demoted_primary_claims_nothing_for_a_user_who_may_write_there() {
     let server = OwnMariaDb::start(&[]).await;
     let db = Db::mysql(&server.url()).await;
@@ -407,6 +413,7 @@ async fn a_demoted_primary_claims_nothing_for_a_user_who_may_write_there() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_row_with_null_is_the_fault_of_that_tag_alone() {
     on_servers(async |db| {
         let store = db.ready().await;

@@ -72,6 +72,7 @@ async fn cipher(connection: &DatabaseConnection) -> String {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_checked_and_encrypted_connection_claims_and_an_unchecked_one_is_refused_at_once() {
     let folder = TempDir::new().unwrap();
     let server = encrypted_server(folder.path()).await;

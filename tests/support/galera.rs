@@ -6,8 +6,9 @@
 
 use super::database::connect;
 use super::mariadb::{is_root, program, value};
+use super::ports::reserved_port;
 use super::processes::end_all_of;
-use super::{eventually, free_port, freeze, signal};
+use super::{eventually, freeze, signal};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -61,7 +62,7 @@ impl Galera {
         let directory = TempDir::new().expect("a directory");
         let mut ports = HashSet::new();
         while ports.len() < 4 * count {
-            ports.insert(free_port());
+            ports.insert(reserved_port());
         }
         let ports: Vec<u16> = ports.into_iter().collect();
         let nodes = ports.chunks(4).enumerate().map(|(number, ports)| Node {

@@ -1,7 +1,8 @@
 //! HAProxy with the configuration that is shipped, `deploy/haproxy.cfg`, byte for byte: its settings are
 //! given by the environment, as operators give them.
 
-use super::{PATIENCE, eventually, free_port};
+use super::ports::reserved_port;
+use super::{PATIENCE, eventually};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -27,7 +28,7 @@ impl HaProxy {
     /// it has found all of them well.
     pub(crate) async fn before(servers: [&str; 3], settings: &[(&str, &str)]) -> Self {
         let directory = TempDir::new().expect("a directory");
-        let (callers, statistics) = (free_port(), free_port());
+        let (callers, statistics) = (reserved_port(), reserved_port());
         let log = std::fs::File::create(directory.path().join("log")).expect("a log file");
         let mut command = Command::new(program());
         for (name, _) in std::env::vars() {

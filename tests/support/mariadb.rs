@@ -1,8 +1,9 @@
 //! A MariaDB that belongs to one test, which may kill it, stop it and start it again.
 
 use super::database::connect;
+use super::ports::reserved_port;
 use super::server::prepare;
-use super::{eventually, free_port, freeze, signal};
+use super::{eventually, freeze, signal};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TryGetable};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -54,7 +55,7 @@ impl OwnMariaDb {
         Self {
             directory,
             arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
-            port: free_port(),
+            port: reserved_port(),
             process: None,
         }
     }
@@ -290,6 +291,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[ignore = "needs MariaDB"]
     async fn a_database_can_be_stopped_killed_and_started_with_its_data() {
         let mut database = OwnMariaDb::start(&["--autocommit=0"]).await;
         let root = connect(&database.url()).await;

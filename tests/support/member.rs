@@ -1,9 +1,10 @@
 //! One of several servers on one database, which can be cut off from it, end, and come back.
 
 use super::database::TestDatabase;
+use super::ports::reserved_port;
 use super::proxy::{Link, Proxy};
 use super::server::Server;
-use super::{PATIENCE, eventually, free_port};
+use super::{PATIENCE, eventually};
 
 /// A server, its link to the database, and the port to which it comes back.
 pub(crate) struct Member {
@@ -18,7 +19,7 @@ impl Member {
     /// Starts one on a port of its own, through a link of its own.
     pub(crate) async fn start(database: &TestDatabase, settings: &[(&str, &str)]) -> Self {
         let (link, url) = Proxy::before(&database.url()).await;
-        let port = free_port().to_string();
+        let port = reserved_port().to_string();
         let server = start(&url, &port, settings).await;
         Self {
             port,

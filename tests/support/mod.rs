@@ -6,6 +6,8 @@
 //! | a Chromium that looks at pages | `browser.rs` |
 //! | a database per test on every server of the run | `database.rs` |
 //! | `id-alloc` as a process | `server.rs` |
+//! | `id-alloc` within the test's own process | `local.rs` |
+//! | one who calls either of them | `caller.rs` |
 //! | a response, its ids, its code | `http.rs` |
 //! | a MariaDB of the test's own, to be killed and stopped | `mariadb.rs` |
 //! | a Galera cluster of the test's own | `galera.rs` |
@@ -18,6 +20,7 @@
 //! | unique ids, and P2 over all pairs | `checks.rs` |
 //! | clients that take ids through everything | `load.rs` |
 //! | a server with a link of its own, which ends and comes back | `member.rs` |
+//! | ports for programs that cannot choose their own | `ports.rs` |
 //! | HAProxy and nginx as they are shipped; callers behind them | `haproxy.rs`, `nginx.rs`, `callers.rs` |
 //!
 //! Every process started here is killed when its value is dropped. Nothing sleeps to let something
@@ -32,6 +35,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod browser;
+pub(crate) mod caller;
 pub(crate) mod callers;
 pub(crate) mod checks;
 pub(crate) mod database;
@@ -39,9 +43,11 @@ pub(crate) mod galera;
 pub(crate) mod haproxy;
 pub(crate) mod http;
 pub(crate) mod load;
+pub(crate) mod local;
 pub(crate) mod mariadb;
 pub(crate) mod member;
 pub(crate) mod nginx;
+pub(crate) mod ports;
 mod processes;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
@@ -100,15 +106,4 @@ pub(crate) async fn freeze(pid: u32) {
         stats.all(is_still).then_some(())
     })
     .await;
-}
-
-/// A port that nobody listens on, below the range from which outgoing connections take theirs, so
-/// that it is still free when a server comes back to it.
-pub(crate) fn free_port() -> u16 {
-    loop {
-        let port = fastrand::u16(20_000..32_000);
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! nginx with the configuration that is shipped, `deploy/nginx.conf`: only its addresses are replaced.
 
-use super::{PATIENCE, eventually, free_port};
+use super::ports::reserved_port;
+use super::{PATIENCE, eventually};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ impl Nginx {
     /// and waits until it listens. `changed` is the shipped file with what a test wants otherwise.
     pub(crate) async fn before(servers: [&str; 3], changed: impl Fn(String) -> String) -> Self {
         let directory = TempDir::new().expect("a directory");
-        let port = free_port();
+        let port = reserved_port();
         let mut site = changed(std::fs::read_to_string(shipped()).expect("deploy/nginx.conf"));
         let listen = format!("listen 127.0.0.1:{port};");
         let mut replace = |from: &str, to: &str| {

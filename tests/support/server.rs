@@ -1,12 +1,12 @@
 //! `id-alloc` as a process: started on a free port, spoken to over HTTP, killed when dropped.
 
-use super::http::{Response, send};
+use super::caller::Caller;
 use super::{PATIENCE, eventually, freeze, signal};
 use std::io::{BufRead, BufReader};
+use std::ops::Deref;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// What a command printed, and how it ended.
@@ -84,11 +84,17 @@ pub(crate) async fn prepare(url: &str, tags: &[(&str, i64, i64)]) {
 pub(crate) struct Server {
     child: Child,
     directory: Arc<TempDir>,
-    client: reqwest::Client,
-    /// The line it printed when it stood.
+    caller: Caller,
+    /// The line it printed when it was ready.
     pub(crate) start_line: String,
-    /// `http://127.0.0.1:PORT`, `https://…` where it speaks TLS (then not through [`Server::get`]).
-    pub(crate) base: String,
+}
+
+impl Deref for Server {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
 }
 
 impl Server {
@@ -137,9 +143,8 @@ impl Server {
         let mut server = Self {
             child,
             directory,
-            client: reqwest::Client::new(),
+            caller: Caller::new(""),
             start_line: String::new(),
-            base: String::new(),
         };
         let found = eventually("the start line", PATIENCE, async || {
             match printed.try_recv() {
@@ -154,7 +159,7 @@ impl Server {
         };
         let (_, rest) = line.split_once("listening on ").expect("an address");
         let end = rest.find([',', ' ']).unwrap_or(rest.len());
-        server.base = rest[..end].trim_end_matches('/').to_owned();
+        server.caller = Caller::new(rest[..end].trim_end_matches('/'));
         server.start_line = line;
         server
     }
@@ -167,51 +172,6 @@ impl Server {
     /// The directory it runs in, for another start in it.
     pub(crate) fn directory(&self) -> Arc<TempDir> {
         Arc::clone(&self.directory)
-    }
-
-    /// Sends a request; `body` is sent as a form. Fails only where no response came.
-    pub(crate) async fn try_send(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<String>,
-    ) -> reqwest::Result<Response> {
-        send(&self.client, &self.base, method, path, body).await
-    }
-
-    /// `GET`, which must be answered.
-    pub(crate) async fn get(&self, path: &str) -> Response {
-        let answer = self.try_send("GET", path, None).await;
-        answer.unwrap_or_else(|error| panic!("{path}: {error:?}; {}", self.stderr()))
-    }
-
-    /// `POST` of a form, which must be answered.
-    pub(crate) async fn post(&self, path: &str, form: &str) -> Response {
-        let answer = self.try_send("POST", path, Some(form.to_owned())).await;
-        answer.unwrap_or_else(|error| panic!("{path}: {error:?}; {}", self.stderr()))
-    }
-
-    /// `count` ids of `tag`, which must be answered with 200.
-    pub(crate) async fn ids(&self, tag: &str, count: usize) -> Vec<i64> {
-        self.get(&format!("/alloc?biz_tag={tag}&count={count}"))
-            .await
-            .ids()
-    }
-
-    /// Waits until `path` answers with `status`.
-    pub(crate) async fn until(&self, path: &str, status: u16, limit: Duration) -> Response {
-        eventually(&format!("{status} from {path}"), limit, async || {
-            let answer = self.try_send("GET", path, None).await.ok()?;
-            (answer.status == status).then_some(answer)
-        })
-        .await
-    }
-
-    /// The value of a line of `/metrics`, named with its labels.
-    pub(crate) async fn metric(&self, series: &str) -> Option<f64> {
-        let text = self.get("/metrics").await.body;
-        let line = text.lines().find_map(|line| line.strip_prefix(series))?;
-        line.trim().parse().ok()
     }
 
     /// Its process id.

@@ -2,6 +2,7 @@
 
 use super::PATIENCE;
 use super::admin::write;
+use super::caller::Caller;
 use super::raw::response;
 use super::server::Server;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
@@ -100,12 +101,12 @@ impl Certificates {
     }
 
     /// A connection whose certificate was checked.
-    pub(crate) async fn connect(&self, server: &Server) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn connect(&self, server: &Caller) -> std::io::Result<TlsStream<TcpStream>> {
         open(&self.connector(&[b"http/1.1"]), address(server)).await
     }
 
     /// `GET` on a connection of its own: the whole response.
-    pub(crate) async fn get(&self, server: &Server, path: &str) -> String {
+    pub(crate) async fn get(&self, server: &Caller, path: &str) -> String {
         self.get_at(address(server), path).await
     }
 
@@ -139,7 +140,7 @@ pub(crate) fn id(response: &str) -> i64 {
 }
 
 /// `127.0.0.1:PORT`.
-pub(crate) fn address(server: &Server) -> &str {
+pub(crate) fn address(server: &Caller) -> &str {
     let (_, address) = server.base.split_once("://").expect("a URL");
     address
 }
