@@ -1,6 +1,6 @@
 //! `id-alloc health`: what the health check of a container runs.
 
-use crate::support::free_port;
+use crate::support::ports::reserved_port;
 use crate::support::server::{Output, Server, run};
 use crate::support::tls::Certificates;
 use tempfile::TempDir;
@@ -45,10 +45,10 @@ async fn the_exit_code_says_whether_the_server_can_serve() {
     let own = [("server.host", "0.0.0.0"), ("server.port", port)];
     says(&health(&own, &[]).await, 0, "healthy");
 
-    let gone = free_port().to_string();
+    let gone = reserved_port().to_string();
     let none = [("server.port", gone.as_str())];
     says(&health(&none, &[]).await, 69, "cannot ask http://127.0.0.1");
-    let dead = format!("mysql://u@127.0.0.1:{}/ids", free_port());
+    let dead = format!("mysql://u@127.0.0.1:{}/ids", reserved_port());
     let starved = Server::start(&[("database.url", &dead)]).await;
     says(
         &health(&[], &["--server", &starved.base]).await,

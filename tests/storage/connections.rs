@@ -14,6 +14,7 @@ async fn connections(db: &Db) -> BTreeSet<i64> {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_statement_that_times_out_closes_its_own_connection_alone() {
     on_servers(async |db| {
         db.ready().await.create(&new("other", 0, 10)).await.unwrap();
@@ -57,6 +58,7 @@ async fn a_statement_that_times_out_closes_its_own_connection_alone() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn a_statement_that_was_given_up_does_not_wait_on_in_the_server_for_a_locked_table() {
     on_servers(async |db| {
         db.ready().await;
