@@ -15,7 +15,7 @@ use utoipa::{
     Modify, OpenApi, ToSchema,
     openapi::{
         OpenApi as Document,
-        security::{Http, HttpAuthScheme, SecurityScheme},
+        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
 
@@ -32,6 +32,7 @@ pub(super) async fn document() -> HttpResponse {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "id-alloc", description = "Unique, increasing 64-bit ids, claimed in segments from a database."),
+    servers((url = "/", description = "The server that this document was asked of.")),
     tags(
         (name = "ids", description = "Ids of a biz_tag."),
         (name = "operations", description = "For load balancers, orchestrators and Prometheus."),
@@ -65,6 +66,20 @@ impl Modify for Tokens {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("admin", scheme("admin"));
         components.add_security_scheme("alloc", scheme("alloc"));
+        // Where nothing is said about tokens none is needed; validators want that said.
+        for path in document.paths.paths.values_mut() {
+            let by_method = [
+                &mut path.get,
+                &mut path.put,
+                &mut path.post,
+                &mut path.patch,
+                &mut path.delete,
+            ];
+            for operation in by_method.into_iter().flatten() {
+                let open = || vec![SecurityRequirement::default()];
+                operation.security.get_or_insert_with(open);
+            }
+        }
     }
 }
 

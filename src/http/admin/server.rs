@@ -11,7 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 type Answer = Result<HttpResponse, Problem>;
 
 /// Show this server and its database.
-#[utoipa::path(get, path = "/admin/v1/server", tag = "admin", security(("admin" = ["read"])),
+#[utoipa::path(get, path = "/admin/v1/server", operation_id = "show_server", tag = "admin", security(("admin" = ["read"])),
     responses((status = 200, body = Server, description = "This server."), Refusals))]
 pub(in crate::http) async fn show(admin: web::Data<Admin>) -> Answer {
     let state = admin.allocation.server_state();
@@ -19,7 +19,7 @@ pub(in crate::http) async fn show(admin: web::Data<Admin>) -> Answer {
 }
 
 /// List the tags that this server has in memory, with their buffers.
-#[utoipa::path(get, path = "/admin/v1/server/tags", tag = "admin", security(("admin" = ["read"])),
+#[utoipa::path(get, path = "/admin/v1/server/tags", operation_id = "list_loaded_tags", tag = "admin", security(("admin" = ["read"])),
     params(
         ("prefix" = Option<String>, Query, description = "Only names that begin so."),
         ("after" = Option<String>, Query, description = "Only names after this one: `next` of the page before."),
@@ -43,7 +43,7 @@ pub(in crate::http) async fn tags(request: HttpRequest, admin: web::Data<Admin>)
 }
 
 /// Show what this server has of a tag in memory.
-#[utoipa::path(get, path = "/admin/v1/server/tags/{tag}", tag = "admin", security(("admin" = ["read"])),
+#[utoipa::path(get, path = "/admin/v1/server/tags/{tag}", operation_id = "show_loaded_tag", tag = "admin", security(("admin" = ["read"])),
     params(("tag" = String, Path, description = "The biz_tag, percent-encoded once.")),
     responses((status = 200, body = LoadedTag, description = "The tag's buffer."), Refusals))]
 pub(in crate::http) async fn tag(request: HttpRequest, admin: web::Data<Admin>) -> Answer {

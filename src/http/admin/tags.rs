@@ -34,7 +34,7 @@ fn shown(mut response: HttpResponseBuilder, row: &TagRow) -> HttpResponse {
 }
 
 /// List tags by name, deleted ones too.
-#[utoipa::path(get, path = "/admin/v1/tags", tag = "admin", security(("admin" = ["read"])),
+#[utoipa::path(get, path = "/admin/v1/tags", operation_id = "list_tags", tag = "admin", security(("admin" = ["read"])),
     params(
         ("prefix" = Option<String>, Query, description = "Only names that begin so."),
         ("after" = Option<String>, Query, description = "Only names after this one: `next` of the page before."),
@@ -71,7 +71,7 @@ pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>)
 }
 
 /// Show a tag, deleted or not.
-#[utoipa::path(get, path = "/admin/v1/tags/{tag}", tag = "admin", security(("admin" = ["read"])),
+#[utoipa::path(get, path = "/admin/v1/tags/{tag}", operation_id = "show_tag", tag = "admin", security(("admin" = ["read"])),
     params(("tag" = String, Path, description = "The biz_tag, percent-encoded once.")),
     responses((status = 200, body = model::Tag, description = "The tag.",
         headers(("ETag" = String, description = "Over step, description and deletion; for `If-Match`."))), Refusals))]
@@ -84,7 +84,7 @@ pub(in crate::http) async fn show(request: HttpRequest, admin: web::Data<Admin>)
 
 /// Create a tag, or change one that exists to be just so. With `If-None-Match: *` it only creates. The
 /// name of a deleted tag can be created again with a `start` not below what was ever claimed of it.
-#[utoipa::path(put, path = "/admin/v1/tags/{tag}", tag = "admin", security(("admin" = ["write"])),
+#[utoipa::path(put, path = "/admin/v1/tags/{tag}", operation_id = "put_tag", tag = "admin", security(("admin" = ["write"])),
     params(
         ("tag" = String, Path, description = "The biz_tag, percent-encoded once."),
         ("If-Match" = Option<String>, Header, description = "Only where the tag still has this ETag."),
@@ -158,7 +158,7 @@ async fn put_row(
 }
 
 /// Change step or description of a tag; servers take a step up at their next claim.
-#[utoipa::path(patch, path = "/admin/v1/tags/{tag}", tag = "admin", security(("admin" = ["write"])),
+#[utoipa::path(patch, path = "/admin/v1/tags/{tag}", operation_id = "patch_tag", tag = "admin", security(("admin" = ["write"])),
     params(
         ("tag" = String, Path, description = "The biz_tag, percent-encoded once."),
         ("If-Match" = Option<String>, Header, description = "Only where the tag still has this ETag."),
@@ -195,7 +195,7 @@ pub(in crate::http) async fn patch(
 
 /// Raise `max_id`, so that later claims take higher ids. Ids in the memory of servers are still handed
 /// out.
-#[utoipa::path(post, path = "/admin/v1/tags/{tag}/advance", tag = "admin", security(("admin" = ["write"])),
+#[utoipa::path(post, path = "/admin/v1/tags/{tag}/advance", operation_id = "advance_tag", tag = "admin", security(("admin" = ["write"])),
     params(
         ("tag" = String, Path, description = "The biz_tag, percent-encoded once."),
         ("If-Match" = Option<String>, Header, description = "Only where the tag has this ETag just before."),
@@ -231,7 +231,7 @@ pub(in crate::http) async fn advance(
 
 /// Delete a tag: nobody claims it any more, here at once, elsewhere within `allocation.refresh`. Its row
 /// stays, so that its ids are never handed out again.
-#[utoipa::path(delete, path = "/admin/v1/tags/{tag}", tag = "admin", security(("admin" = ["write"])),
+#[utoipa::path(delete, path = "/admin/v1/tags/{tag}", operation_id = "delete_tag", tag = "admin", security(("admin" = ["write"])),
     params(
         ("tag" = String, Path, description = "The biz_tag, percent-encoded once."),
         ("confirm" = String, Query, description = "The biz_tag once more."),
