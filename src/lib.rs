@@ -11,12 +11,14 @@
 //! | [`metrics`] | what Prometheus scrapes |
 //! | [`storage`] | the trait [`storage::SegmentStore`] and its databases |
 //! | [`config`] | the configuration, a type per section, and every mistake it can hold |
+//! | [`auth`] | tokens, what they allow, and secrets in files that are read again |
 //! | [`domain`] | the rules of allocation, pure |
 //!
 //! Where each promise is kept is said in `docs/ARCHITECTURE.md`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod actors;
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod domain;

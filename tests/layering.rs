@@ -18,14 +18,18 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("metrics", &["domain"]),
-    ("config", &["domain"]),
+    ("auth", &[]),
+    ("config", &["domain", "auth"]),
     ("storage", &["domain", "config"]),
     ("actors", &["domain", "config", "storage", "metrics"]),
     (
         "http",
-        &["domain", "actors", "metrics", "config", "storage"],
+        &["domain", "auth", "actors", "metrics", "config", "storage"],
     ),
-    ("cli", &["startup", "config", "storage", "domain", "http"]),
+    (
+        "cli",
+        &["startup", "auth", "config", "storage", "domain", "http"],
+    ),
 ];
 
 /// Crates that belong to some layers only.
@@ -36,6 +40,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("actix", &["actors", "main", "startup"]),
     ("actix_tls", &["http"]),
     ("rustls", &["startup"]),
+    ("webpki", &["startup"]),
+    ("subtle", &["auth"]),
     ("actix_web", &["http", "main", "startup", "cli"]),
     ("tracing_actix_web", &["http", "startup"]),
     ("clap", &["cli", "main"]),

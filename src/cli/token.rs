@@ -5,12 +5,12 @@ use super::{
     arguments::{NewToken, Scope},
     output::Output,
 };
-use crate::config::tokens::{self, AdminToken, AllocToken, TokenHash};
+use crate::auth::{self, AdminToken, AllocToken, TokenHash};
 use serde_json::json;
 
 /// Prints both. The token itself is kept nowhere.
 pub(super) fn new(call: &NewToken, output: Output) -> Result<(), Exit> {
-    let token = tokens::generate().map_err(Exit::internal)?;
+    let token = auth::generate().map_err(Exit::internal)?;
     let hash = TokenHash::of(&token);
     let (key, what) = match call.tags.is_empty() {
         true => (
@@ -25,8 +25,8 @@ pub(super) fn new(call: &NewToken, output: Output) -> Result<(), Exit> {
     );
     // What a server would refuse is not handed out.
     let checked = match call.tags.is_empty() {
-        true => tokens::parse::<AdminToken>(&entry).map(drop),
-        false => tokens::parse::<AllocToken>(&entry).map(drop),
+        true => auth::parse::<AdminToken>(&entry).map(drop),
+        false => auth::parse::<AllocToken>(&entry).map(drop),
     };
     checked.map_err(Exit::usage)?;
     let file = match call.tags.is_empty() {

@@ -10,7 +10,6 @@
 //! | the kinds of values | `values.rs`, `texts.rs`, `preload.rs`, `database_url.rs`, `url_parameters.rs` |
 //! | which layer a value comes from; unknown keys | `layers.rs` |
 //! | values that do not go together | `together.rs` |
-//! | files of access tokens | `tokens.rs` |
 //! | go-id-alloc's `alloc.json` and Go's DSN | `go_id_alloc/` |
 
 mod database_url;
@@ -22,7 +21,6 @@ mod problems;
 mod sections;
 mod texts;
 mod together;
-pub mod tokens;
 mod url_parameters;
 mod values;
 

@@ -3,12 +3,8 @@
 
 use std::{fmt::Display, net::SocketAddr, path::PathBuf};
 
-use super::{
-    Config,
-    layers::Layers,
-    problems::Problems,
-    tokens::{self, AdminToken, AllocToken, Entry},
-};
+use super::{Config, layers::Layers, problems::Problems};
+use crate::auth::{self, AdminToken, AllocToken, Entry};
 
 struct Checks<'a> {
     layers: &'a Layers,
@@ -23,7 +19,7 @@ impl Checks<'_> {
     }
 
     fn tokens<T: Entry>(&mut self, key: &str, file: Option<&PathBuf>) {
-        if let Some(Err(reason)) = file.map(|file| tokens::read::<T>(file)) {
+        if let Some(Err(reason)) = file.map(|file| auth::read::<T>(file)) {
             self.that(false, key, reason);
         }
     }

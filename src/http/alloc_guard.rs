@@ -1,12 +1,12 @@
 //! Who may take ids: stands before `/alloc` where `alloc.tokens_file` is set, and nowhere else.
 
 use super::{
-    Shared, body,
+    Shared, body, challenge,
     failure::{Failure, Refused},
     parameters::biz_tag,
-    tokens::Tokens,
+    sent_token,
 };
-use crate::config::tokens::AllocToken;
+use crate::auth::{AllocToken, Tokens};
 use actix_web::{
     FromRequest as _, HttpMessage as _, HttpResponse,
     dev::{Payload, ServiceRequest},
@@ -21,8 +21,8 @@ pub(super) type AllocTokens = Arc<Tokens<AllocToken>>;
 /// The answer to one who may not.
 pub(super) fn refuse(refused: &Refused) -> HttpResponse {
     let mut response = Failure::new(refused).respond();
-    if matches!(refused, Refused::Unauthorized) {
-        let challenge = header::HeaderValue::from_static("Bearer");
+    if let Refused::Denied(denied) = refused {
+        let challenge = header::HeaderValue::from_static(challenge(*denied));
         response
             .headers_mut()
             .insert(header::WWW_AUTHENTICATE, challenge);
@@ -35,14 +35,12 @@ pub(super) async fn check(
     request: &mut ServiceRequest,
     tokens: &Tokens<AllocToken>,
 ) -> Result<(), Refused> {
-    let token = tokens
-        .holder(request.headers())
-        .ok_or(Refused::Unauthorized)?;
+    let token = tokens.holder(sent_token(request.headers()))?;
     let form = form(request).await?;
     // What cannot be read is refused by the route, with its reason.
     match biz_tag(request.query_string().as_bytes(), &form) {
         Ok(Some(tag)) if !token.allows(tag.as_str()) => Err(Refused::Forbidden(
-            "this token is not good for this biz_tag",
+            "not allowed with this token: it is for other biz_tags",
         )),
         _ => Ok(()),
     }

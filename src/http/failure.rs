@@ -1,6 +1,6 @@
 //! The one table error → status → code → body.
 
-use crate::{actors::AllocError, domain::BizTagError};
+use crate::{actors::AllocError, auth::Denied, domain::BizTagError};
 use actix_web::{
     HttpResponse,
     http::{StatusCode, header},
@@ -32,8 +32,8 @@ pub(super) enum Refused {
     MethodNotAllowed(&'static str),
     #[error("{0}")]
     NotReady(&'static str),
-    #[error("send a token that is good for this biz_tag: `Authorization: Bearer TOKEN`")]
-    Unauthorized,
+    #[error("{0}")]
+    Denied(#[from] Denied),
     #[error("{0}")]
     Forbidden(&'static str),
     #[error("an internal error; the server's log says which")]
@@ -88,7 +88,7 @@ impl Refused {
             Self::BodyTooSlow => (S::REQUEST_TIMEOUT, "bad_request"),
             Self::NotFound => (S::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized"),
+            Self::Denied(_) => (S::UNAUTHORIZED, "unauthorized"),
             Self::Forbidden(_) => (S::FORBIDDEN, "forbidden"),
             Self::NotReady(_) => (S::SERVICE_UNAVAILABLE, "no_available_id"),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal"),

@@ -8,7 +8,7 @@
 //! | query and form; bodies | `parameters.rs`, `body.rs` |
 //! | `/admin/v1` | `admin/` |
 //! | `/console` | `console/` |
-//! | access tokens, and who may use `/alloc` | `tokens.rs`, `alloc_guard.rs` |
+//! | who may use `/alloc` | `alloc_guard.rs` |
 //! | `/openapi.json` | `openapi.rs` |
 //! | error → status, code, body | `failure.rs` |
 //! | connections that go quiet | `connection.rs` |
@@ -28,17 +28,16 @@ mod operations;
 pub mod parameters;
 mod span;
 mod throttle;
-mod tokens;
 
 pub use admin::{Admin, model};
 pub use connection::Connections;
 pub use failure::CODES;
 pub use span::RequestSpan;
-pub use tokens::Tokens;
 
 use crate::{
     actors::Allocator,
-    config::{Config, Limits, Server, Telemetry, tokens::AllocToken},
+    auth::{self, AllocToken, Denied, Tokens},
+    config::{Config, Limits, Server, Telemetry},
     metrics::Metrics,
 };
 use actix_web::{
@@ -222,6 +221,19 @@ where
                 .finish()
         }))
         .default_service(web::to(|| async { not_allowed("GET, HEAD, OPTIONS") }))
+}
+
+/// The token that was sent with a request.
+fn sent_token(headers: &header::HeaderMap) -> Option<&str> {
+    auth::bearer(headers.get(header::AUTHORIZATION)?.to_str().ok()?)
+}
+
+/// `WWW-Authenticate`, after RFC 6750.
+fn challenge(denied: Denied) -> &'static str {
+    match denied {
+        Denied::Missing => "Bearer",
+        Denied::Unknown => "Bearer error=\"invalid_token\"",
+    }
 }
 
 fn not_allowed(methods: &'static str) -> HttpResponse {

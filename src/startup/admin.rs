@@ -7,11 +7,9 @@ use super::{
 };
 use crate::{
     actors::Allocation,
-    config::{
-        Config,
-        tokens::{AllocToken, Entry},
-    },
-    http::{self, Admin, Options, Tokens},
+    auth::{AllocToken, Entry, Tokens},
+    config::Config,
+    http::{self, Admin, Options},
     storage::TagAdministration,
 };
 use actix_web::dev::Server;
@@ -24,8 +22,8 @@ fn tokens<T: Entry>(
 ) -> Result<Option<Arc<Tokens<T>>>, StartError> {
     let Some(file) = file else { return Ok(None) };
     let wrong = |reason| StartError::Config(format!("{key}: {reason}"));
-    let tokens = Tokens::read(file.to_owned(), key).map_err(wrong)?;
-    actix_web::rt::spawn(tokens.clone().watch());
+    let tokens = Tokens::read(key, vec![file.to_owned()]).map_err(wrong)?;
+    actix_web::rt::spawn(tokens.clone().watch(|_| ()));
     Ok(Some(tokens))
 }
 

@@ -33,7 +33,15 @@ async fn each_token_may_what_its_scopes_say_and_nobody_else_learns_anything() {
         ] {
             let refused = client.get(path).await;
             assert_eq!(refused.problem(401), "unauthorized", "{path}");
-            assert_eq!(refused.header("www-authenticate"), "Bearer");
+            let (challenge, text) = match token {
+                "" => ("Bearer", "send a token"),
+                _ => (
+                    "Bearer error=\"invalid_token\"",
+                    "the token is not known here",
+                ),
+            };
+            assert_eq!(refused.header("www-authenticate"), challenge, "{path}");
+            assert!(refused.body.contains(text), "{}", refused.body);
         }
         assert_eq!(
             client
@@ -101,8 +109,15 @@ async fn a_changed_file_of_tokens_counts_soon_and_a_broken_one_changes_nothing()
     eventually("a line about the broken file", PATIENCE, async || {
         server
             .stderr()
-            .contains("the tokens stay as they were")
+            .contains("the file cannot be used")
             .then_some(())
+    })
+    .await;
+    assert_eq!(old.get(TAGS).await.status, 200);
+    // As an editor or a full disk leaves it, in the place of the old one.
+    std::fs::write(tokens.path(), "").expect("written");
+    eventually("a line about the empty file", PATIENCE, async || {
+        server.stderr().contains("the file is empty").then_some(())
     })
     .await;
     assert_eq!(old.get(TAGS).await.status, 200);
@@ -254,6 +269,17 @@ async fn ids_can_be_kept_for_those_with_a_token_for_the_tag() {
     );
     assert_eq!(refused.header("www-authenticate"), "Bearer");
     assert_eq!(server.get("/health?biz_tag=test").await.status, 200);
+    let unknown = Client::new(&server.base, &format!("ida_{}", "0".repeat(64)));
+    let refused = unknown.get("/alloc?biz_tag=test").await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (401, "unauthorized")
+    );
+    assert_eq!(
+        refused.header("www-authenticate"),
+        "Bearer error=\"invalid_token\""
+    );
+    assert!(refused.body.contains("not known"), "{}", refused.body);
     let (shop, other) = (
         Client::new(&server.base, &shop),
         Client::new(&server.base, &other),

@@ -196,7 +196,7 @@ async fn a_token_comes_from_a_file_or_the_environment_and_is_never_shown() {
     failed(
         &call(&token, &["other"]).await,
         77,
-        "not good for this biz_tag",
+        "not allowed with this token",
     );
     failed(
         &call("", &["test", "--token-file", "/no/token"]).await,
@@ -261,7 +261,7 @@ async fn the_state_of_a_server_is_what_its_admin_api_says() {
         "not loaded on this server",
     );
     let output = with_token(&tokens.write, &settings, &["server", "status"]).await;
-    failed(&output, 77, "has not the scope");
+    failed(&output, 77, "it has no scope `read`");
 }
 
 #[tokio::test]

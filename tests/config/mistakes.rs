@@ -111,7 +111,7 @@ fn a_file_that_cannot_be_read_is_named_with_the_line_and_without_its_content() {
 fn a_file_of_tokens_is_read_whole_before_anything_starts_and_never_quoted() {
     let good = format!(
         "[[token]]\nname = \"ops\"\nscopes = [\"read\"]\nhash = \"{}\"\n",
-        id_alloc::config::tokens::TokenHash::of("x")
+        id_alloc::auth::TokenHash::of("x")
     );
     let bad = "[[token]]\nname = \"a\"\nhash = \"hunter2\"\n";
     let (good_file, bad_file) = (file("t.toml", &good), file("t.toml", bad));

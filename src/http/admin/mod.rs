@@ -25,10 +25,10 @@ mod refusals;
 pub(super) mod server;
 pub(super) mod tags;
 
-use super::{Shared, span, tokens::Tokens};
+use super::{Shared, sent_token, span};
 use crate::{
     actors::Allocation,
-    config::tokens::{AdminToken, Scope},
+    auth::{AdminToken, Denied, Scope, Tokens},
     storage::TagAdministration,
 };
 use actix_web::{
@@ -171,9 +171,8 @@ async fn admit<B: MessageBody + 'static>(
 
 fn caller(request: &ServiceRequest) -> Result<Caller, Problem> {
     let admin = request.app_data::<web::Data<Admin>>();
-    let admin = admin.ok_or(Problem::Unauthorized)?;
-    let token = admin.tokens.holder(request.headers());
-    let token = token.ok_or(Problem::Unauthorized)?;
+    let admin = admin.ok_or(Denied::Unknown)?;
+    let token = admin.tokens.holder(sent_token(request.headers()))?;
     let (scope, name) = match *request.method() {
         Method::GET | Method::HEAD | Method::OPTIONS => (Scope::Read, "read"),
         _ => (Scope::Write, "write"),

@@ -1,8 +1,12 @@
 //! How the admin API refuses: RFC 9457 problem details, one table error → status → code.
 
 use crate::{
+    auth::Denied,
     domain::BizTagError,
-    http::failure::{Code, Refused},
+    http::{
+        challenge,
+        failure::{Code, Refused},
+    },
     storage::{StoreError, Unusable},
 };
 use actix_web::{
@@ -15,9 +19,9 @@ use utoipa::ToSchema;
 /// Every way in which a call of the admin API is refused.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(in crate::http) enum Problem {
-    #[error("send a token of admin.tokens_file: `Authorization: Bearer TOKEN`")]
-    Unauthorized,
-    #[error("this token has not the scope `{0}`")]
+    #[error("{0}")]
+    Denied(#[from] Denied),
+    #[error("not allowed with this token: it has no scope `{0}`")]
     Forbidden(&'static str),
     #[error("{0}")]
     BizTag(#[from] BizTagError),
@@ -51,7 +55,7 @@ impl Problem {
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         use StatusCode as S;
         match self {
-            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized"),
+            Self::Denied(_) => (S::UNAUTHORIZED, "unauthorized"),
             Self::Forbidden(_) => (S::FORBIDDEN, "forbidden"),
             Self::BizTag(_) => (S::BAD_REQUEST, "invalid_biz_tag"),
             Self::Invalid(_) => (S::BAD_REQUEST, "invalid_request"),
@@ -121,8 +125,8 @@ impl ResponseError for Problem {
         let mut response = HttpResponse::build(status);
         response.insert_header((header::CACHE_CONTROL, "no-store"));
         match self {
-            Self::Unauthorized => {
-                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            Self::Denied(denied) => {
+                response.insert_header((header::WWW_AUTHENTICATE, challenge(*denied)));
             }
             Self::MethodNotAllowed(methods) => {
                 response.insert_header((header::ALLOW, *methods));

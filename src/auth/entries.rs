@@ -1,5 +1,4 @@
-//! Files of access tokens (`admin.tokens_file`, `alloc.tokens_file`): who holds one, what it allows, and
-//! the hash by which it is known.
+//! The entries of a file of tokens (`admin.tokens_file`, `alloc.tokens_file`): who holds one, and what it allows.
 //!
 //! ```toml
 //! [[token]]
@@ -9,22 +8,11 @@
 //! hash = "sha256:…"
 //! ```
 //!
-//! A token is 256 random bits. SHA-256 of it is all that is kept: a slow, salted hash is for what people
-//! think up, whose guesses can be counted; 2^256 cannot be, however fast each guess is. No message here
-//! quotes a value of the file, which may be a token that somebody pasted by mistake.
+//! No message here quotes a value of the file, which may be a token that somebody pasted by mistake.
 
-use std::{fmt, path::Path};
-
-use serde::{Deserialize, Deserializer, de};
-use sha2::{Digest as _, Sha256};
-
-/// What every token begins with, so that one which leaked can be recognised.
-const PREFIX: &str = "ida_";
-const HASH: &str = "sha256:";
-
-/// The SHA-256 of a token.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct TokenHash([u8; 32]);
+use super::TokenHash;
+use serde::Deserialize;
+use std::path::Path;
 
 /// What an administrator's token allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -134,6 +122,10 @@ pub fn read<T: Entry>(path: &Path) -> Result<Vec<T>, String> {
 /// # Errors
 /// As [`read`].
 pub fn parse<T: Entry>(text: &str) -> Result<Vec<T>, String> {
+    // A file that is being written begins empty, and a full disk leaves it so.
+    if text.trim().is_empty() {
+        return Err("the file is empty; one that lets nobody in says so in a comment".to_owned());
+    }
     let file: File<T> = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start.min(text.len()));
         let line = text.as_bytes()[..at]
@@ -157,9 +149,9 @@ pub fn parse<T: Entry>(text: &str) -> Result<Vec<T>, String> {
         let problem = if name.is_empty() || name.contains(char::is_control) {
             Some("name must be a text without control characters")
         } else if earlier.iter().any(|other| other.name() == name) {
-            Some("its name stands there twice")
+            Some("an earlier one has the same name")
         } else if earlier.iter().any(|other| other.hash() == token.hash()) {
-            Some("its hash stands there twice")
+            Some("an earlier one has the same hash")
         } else {
             token.problem()
         };
@@ -181,69 +173,6 @@ fn unquoted(message: &str) -> String {
     }
 }
 
-/// A new token.
-///
-/// # Errors
-/// Where the system gives no randomness.
-pub fn generate() -> Result<String, String> {
-    let mut random = [0; 32];
-    getrandom::fill(&mut random).map_err(|error| error.to_string())?;
-    Ok(format!("{PREFIX}{}", hex(&random)))
-}
-
-impl TokenHash {
-    /// Of what somebody sent.
-    #[must_use]
-    pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token.as_bytes()).into())
-    }
-
-    /// Its bytes, to be compared in constant time.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for TokenHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{HASH}{}", hex(&self.0))
-    }
-}
-
-impl fmt::Debug for TokenHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TokenHash(…)")
-    }
-}
-
-impl<'de> Deserialize<'de> for TokenHash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let bytes = text.strip_prefix(HASH).and_then(unhex);
-        bytes.map(Self).ok_or_else(|| {
-            de::Error::custom(
-                "hash must be \"sha256:\" and 64 hexadecimal digits, as `id-alloc token new` prints it",
-            )
-        })
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
-#[path = "tokens_tests.rs"]
+#[path = "entries_tests.rs"]
 mod tests;

@@ -1,6 +1,7 @@
-//! Tests of `tokens.rs`.
+//! Tests of `entries.rs`.
 
 use super::*;
+use crate::auth::generate;
 
 #[test]
 fn a_new_token_is_known_by_the_hash_that_is_printed_with_it() {
@@ -62,4 +63,13 @@ fn a_beginning_with_a_star_allows_all_names_that_begin_so() {
     ] {
         assert_eq!(token.allows(tag), allowed, "{tag}");
     }
+}
+
+#[test]
+fn an_empty_file_is_no_list_of_tokens_and_a_comment_alone_is_one_without_any() {
+    for text in ["", " \n\n"] {
+        let problem = parse::<AllocToken>(text).unwrap_err();
+        assert!(problem.contains("is empty"), "{problem}");
+    }
+    assert_eq!(parse::<AllocToken>("# nobody\n").unwrap(), []);
 }

@@ -1,0 +1,60 @@
+//! `Tokens`: the access tokens in force.
+
+use super::{Content, Entry, TokenHash, Watched, entries};
+use std::{path::PathBuf, sync::Arc};
+use subtle::ConstantTimeEq as _;
+
+/// The tokens of one file.
+pub type Tokens<T> = Watched<Vec<Arc<T>>>;
+
+/// Why nobody is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// No token was sent.
+    #[error("send a token: `Authorization: Bearer TOKEN`")]
+    Missing,
+    /// What was sent is none of those in force.
+    #[error(
+        "the token is not known here: it was mistyped or withdrawn, or it is for another server"
+    )]
+    Unknown,
+}
+
+impl<T: Entry> Content for Vec<Arc<T>> {
+    fn parse(files: &[(PathBuf, Vec<u8>)]) -> Result<Self, String> {
+        let mut tokens = Vec::new();
+        for (path, bytes) in files {
+            let wrong = |reason: &str| format!("{}: {reason}", path.display());
+            let text = std::str::from_utf8(bytes).map_err(|_| wrong("it is not text"))?;
+            let read = entries::parse(text).map_err(|reason| wrong(&reason))?;
+            tokens.extend(read.into_iter().map(Arc::new));
+        }
+        Ok(tokens)
+    }
+}
+
+impl<T: Entry> Tokens<T> {
+    /// Whose token this is.
+    ///
+    /// # Errors
+    /// [`Denied`] where it is nobody's.
+    pub fn holder(&self, sent: Option<&str>) -> Result<Arc<T>, Denied> {
+        let sent = TokenHash::of(sent.ok_or(Denied::Missing)?);
+        let mut holder = Err(Denied::Unknown);
+        // Each is looked at, to the last byte: how long it takes tells nothing.
+        for token in self.get().iter() {
+            if bool::from(token.hash().bytes().ct_eq(sent.bytes())) {
+                holder = Ok(token.clone());
+            }
+        }
+        holder
+    }
+}
+
+/// The token of a header `Authorization: Bearer TOKEN`.
+#[must_use]
+pub fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
