@@ -20,6 +20,11 @@ impl Exit {
         Self::new(64, text)
     }
 
+    /// The table cannot serve as it is (65).
+    pub(super) fn table(text: impl Into<String>) -> Self {
+        Self::new(65, text)
+    }
+
     /// An internal error (70).
     pub fn internal(text: impl Into<String>) -> Self {
         Self::new(70, text)

@@ -3,7 +3,7 @@
 use super::{
     Exit,
     arguments::Migrate,
-    output::{Output, name_width},
+    output::{Output, name_width, note},
     tags::all_rows,
 };
 use crate::{config::Config, http::model::Tag, startup, storage::SegmentStore};
@@ -29,6 +29,9 @@ pub(super) async fn migrate(
                     }
                 }
             })?;
+            if !applied.is_empty() {
+                note(&format!("written to {}", store.place()));
+            }
         }
         Migrate::Status => {
             let migrations = store.migrate_status().await?;
@@ -42,6 +45,14 @@ pub(super) async fn migrate(
                 });
                 lines.collect::<Vec<_>>().join("\n")
             })?;
+            let pending = migrations.iter().filter(|(_, applied)| !applied).count();
+            if pending > 0 {
+                store.close().await;
+                return Err(Exit::table(format!(
+                    "{pending} migrations are pending in {}: run `id-alloc migrate up`",
+                    store.place()
+                )));
+            }
         }
     }
     store.close().await;

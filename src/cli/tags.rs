@@ -24,6 +24,15 @@ const PAGE: u64 = 1000;
 pub(super) async fn run(config: &Config, command: Tag, output: Output) -> Result<(), Exit> {
     let store = startup::store(config)?;
     let limit = config.allocation.id_limit;
+    let writes = command.writes();
+    let makes = match &command {
+        Tag::Create { .. } => true,
+        Tag::Import(import) => !import.dry_run,
+        _ => false,
+    };
+    if makes {
+        store.prepare_new_file().await?;
+    }
     let result = match command {
         Tag::Create {
             name,
@@ -54,6 +63,9 @@ pub(super) async fn run(config: &Config, command: Tag, output: Output) -> Result
         Tag::Import(call) => import::run(&store, &call, output).await,
     };
     store.close().await;
+    if result.is_ok() && writes {
+        note(&format!("written to {}", store.place()));
+    }
     result
 }
 

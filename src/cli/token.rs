@@ -3,12 +3,13 @@
 use super::{
     Exit,
     arguments::{NewToken, Scope},
-    output::Output,
+    output::{Output, note},
 };
 use crate::auth::{self, AdminToken, AllocToken, TokenHash};
 use serde_json::json;
+use std::{fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
-/// Prints both. The token itself is kept nowhere.
+/// Prints both, or writes the token into a file. It is kept nowhere else.
 pub(super) fn new(call: &NewToken, output: Output) -> Result<(), Exit> {
     let token = auth::generate().map_err(Exit::internal)?;
     let hash = TokenHash::of(&token);
@@ -33,6 +34,16 @@ pub(super) fn new(call: &NewToken, output: Output) -> Result<(), Exit> {
         true => "admin.tokens_file",
         false => "alloc.tokens_file",
     };
+    if let Some(path) = &call.write {
+        write(path, &token)?;
+        let value = json!({ "token_file": path, "file": file, "entry": entry });
+        output.say(&value, || format!("{entry}\n"))?;
+        note(&format!(
+            "the token is in {}; the entry belongs in the file that {file} names",
+            path.display()
+        ));
+        return Ok(());
+    }
     let value = json!({ "token": token, "file": file, "entry": entry });
     output.say(&value, || {
         format!(
@@ -40,6 +51,20 @@ pub(super) fn new(call: &NewToken, output: Output) -> Result<(), Exit> {
              its entry in the file that {file} names:\n\n{entry}"
         )
     })
+}
+
+/// Writes the token into a file of its owner's. One that exists is left alone: it may hold a token in use.
+fn write(path: &Path, token: &str) -> Result<(), Exit> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| writeln!(file, "{token}"))
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Exit::usage(format!(
+                "{} exists already, and may hold a token that is in use: name a new file",
+                path.display()
+            )),
+            _ => Exit::usage(format!("cannot write {}: {error}", path.display())),
+        })
 }
 
 impl Scope {

@@ -1,16 +1,59 @@
 //! The commands besides `serve`, where they succeed.
 
 use crate::support::database::TestDatabase;
-use crate::support::server::{Server, cli, prepare, run};
+use crate::support::server::{Output, Server, cli, prepare, run};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+
+async fn status(url: &str) -> Output {
+    let directory = TempDir::new().unwrap();
+    run(
+        directory.path(),
+        &[("database.url", url)],
+        &["migrate", "status"],
+    )
+    .await
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
+async fn who_may_not_see_what_is_applied_is_told_that() {
+    let database = TestDatabase::on_mariadb().await;
+    let (url, user) = (database.url(), format!("u{:08x}", fastrand::u32(..)));
+    cli(&url, &["migrate", "up"]).await;
+    database
+        .execute(&[
+            &format!("CREATE USER '{user}' IDENTIFIED BY 'p'"),
+            &format!("GRANT SELECT, INSERT, UPDATE ON segments TO '{user}'"),
+        ])
+        .await;
+    let output = status(&url.replace("root@", &format!("{user}:p@"))).await;
+    assert_eq!(output.code, Some(77), "{}", output.stderr);
+    assert_eq!(output.stdout, "");
+    let told = output
+        .stderr
+        .contains("cannot see which migrations are applied");
+    assert!(
+        told && output.stderr.contains("segments_migrations"),
+        "{}",
+        output.stderr
+    );
+    database.execute(&[&format!("DROP USER '{user}'")]).await;
+}
 
 #[tokio::test]
 #[ignore = "needs MariaDB"]
 async fn migrate_up_is_idempotent_and_status_tells_before_and_after() {
     for database in TestDatabase::on_all().await {
         let url = database.url();
-        let before = cli(&url, &["migrate", "status"]).await;
+        let before = status(&url).await;
+        assert_eq!(before.code, Some(65), "{}", before.stderr);
+        assert!(
+            before.stderr.contains("run `id-alloc migrate up`"),
+            "{}",
+            before.stderr
+        );
+        let before = before.stdout;
         cli(&url, &["migrate", "up"]).await;
         let after = cli(&url, &["migrate", "status"]).await;
         assert_ne!(before, after);

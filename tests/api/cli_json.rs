@@ -18,10 +18,12 @@ async fn tags_are_printed_as_the_admin_api_answers_them() {
     let tokens = TokenFile::new().await;
     for database in TestDatabase::on_all().await {
         let url = database.url();
-        assert_eq!(
-            said(&url, &["migrate", "status"]).await["migrations"][0]["applied"],
-            false
-        );
+        let directory = TempDir::new().unwrap();
+        let status = ["--json", "migrate", "status"];
+        let pending = run(directory.path(), &[("database.url", &url)], &status).await;
+        assert_eq!(pending.code, Some(65), "{}", pending.stderr);
+        let pending: Value = serde_json::from_str(&pending.stdout).unwrap();
+        assert_eq!(pending["migrations"][0]["applied"], false);
         let applied = said(&url, &["migrate", "up"]).await["applied"].clone();
         assert!(!applied.as_array().unwrap().is_empty(), "{applied}");
         assert_eq!(said(&url, &["migrate", "up"]).await, json!({"applied": []}));

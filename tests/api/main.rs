@@ -21,6 +21,7 @@ mod cli_failures;
 mod cli_health;
 mod cli_import;
 mod cli_json;
+mod cli_newcomer;
 mod cli_remote;
 mod cli_shell;
 mod cold;

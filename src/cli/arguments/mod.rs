@@ -133,7 +133,7 @@ pub(super) struct Man {
 pub(super) enum Migrate {
     /// Make the table, or add to a go-id-alloc table what is missing. Can be repeated.
     Up,
-    /// Say which migrations are applied.
+    /// Say which migrations are applied; exit code 65 if any is pending.
     Status,
 }
 
@@ -151,11 +151,12 @@ pub(super) enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Token {
-    /// Make a token, print it once, and the entry to put into the file of tokens.
+    /// Make a token and the entry by which a server knows it. The token itself is kept nowhere else.
     #[command(after_help = "\
 Examples:
-  id-alloc token new ops --scope read,write     for admin.tokens_file
-  id-alloc token new shop --tags order,shop.*   for alloc.tokens_file")]
+  id-alloc token new ops --scope read,write --write token >> tokens.toml     for admin.tokens_file
+  id-alloc token new shop --tags order,shop.* --write shop >> callers.toml   for alloc.tokens_file
+  id-alloc token new ops --scope read                                        to see both")]
     New(NewToken),
 }
 
@@ -174,6 +175,9 @@ pub(super) struct NewToken {
     /// For alloc.tokens_file: biz_tags, or beginnings followed by `*`.
     #[arg(long, value_delimiter = ',')]
     pub(super) tags: Vec<String>,
+    /// Write the token into this new file, which only you can read, and print the entry alone.
+    #[arg(long, value_name = "FILE")]
+    pub(super) write: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

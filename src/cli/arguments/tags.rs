@@ -79,6 +79,17 @@ Examples:
     Import(Import),
 }
 
+impl Tag {
+    /// Whether it has changed the table where it succeeds.
+    pub(in crate::cli) fn writes(&self) -> bool {
+        match self {
+            // An import says so itself, where it has made any.
+            Self::List(_) | Self::Show { .. } | Self::Import(_) => false,
+            Self::Create { .. } | Self::Set { .. } | Self::Delete { .. } | Self::Advance(_) => true,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct List {
     /// Only names that begin so.

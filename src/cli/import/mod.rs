@@ -55,6 +55,9 @@ pub(super) async fn run(store: &SqlStore, call: &Import, output: Output) -> Resu
     } else {
         create(store, &missing, &mut summary).await?;
     }
+    if summary.created > 0 && !call.dry_run {
+        note(&format!("written to {}", store.place()));
+    }
     summary.different.sort_by_key(|different| different.line);
     for Different { line, reason, .. } in &summary.different {
         note(&format!("{name}:{line}: {reason}"));

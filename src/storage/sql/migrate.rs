@@ -7,14 +7,22 @@ use super::errors::{Kind, classify};
 use crate::domain::BizTag;
 use crate::storage::{Listing, NewTag, StoreError, TagAdministration as _, Unusable};
 use migration::{MigrationStatus, Migrator, MigratorTraitSelf};
-use sea_orm::{ConnectionTrait, DbErr, RuntimeErr};
+use sea_orm::{ConnectionTrait, DbErr, RuntimeErr, Statement};
 use std::{path::Path, time::Duration};
 
 /// How long to wait for another who migrates.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(30);
 /// The bound on a whole migration, the wait included.
 const BOUND: Duration = Duration::from_secs(120);
+
 impl SqlStore {
+    /// What it works on, for people: the table, and the database without password.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let place = &self.pool.place;
+        format!("table {} of {}", place.table, place.endpoint)
+    }
+
     /// Applies what is pending and returns the names.
     ///
     /// # Errors
@@ -97,15 +105,25 @@ impl SqlStore {
         let db = self.pool.database.single(LOCK_WAIT);
         let migrator = self.migrator();
         let bound = self.settings.acquire_timeout + self.settings.statement_timeout;
-        let status = migrator.get_migration_with_status_read_only(&db);
-        let all = tokio::time::timeout(bound, status).await;
+        let all = tokio::time::timeout(bound, async {
+            // Who may not read the companion table is told that it does not exist, and all would look pending.
+            let seen = format!("SELECT 1 FROM `{}_migrations` LIMIT 1", self.settings.table);
+            let seen = db.query_one_raw(Statement::from_string(db.get_database_backend(), seen));
+            match seen.await.map_err(|error| self.failed(&error)) {
+                Err(StoreError::Unusable(Unusable::AccessDenied(why))) => {
+                    Err(self.cannot_see(&why))
+                }
+                _ => Ok(migrator.get_migration_with_status_read_only(&db).await),
+            }
+        })
+        .await;
         let _ = tokio::time::timeout(Duration::from_secs(2), db.close_by_ref()).await;
         let all = all.map_err(|_| {
             StoreError::Transient(format!(
                 "no answer from {}: timed out",
                 self.pool.place.endpoint
             ))
-        })?;
+        })??;
         let all = all.map_err(|error| self.failed(&error))?;
         Ok(all
             .iter()
@@ -116,6 +134,26 @@ impl SqlStore {
                 )
             })
             .collect())
+    }
+
+    fn cannot_see(&self, why: &str) -> StoreError {
+        Unusable::AccessDenied(format!(
+            "cannot see which migrations are applied: {why}; grant SELECT on `{}_migrations`, or ask as the user \
+             that runs `migrate up`",
+            self.settings.table
+        ))
+        .into()
+    }
+
+    /// Where an embedded database has no file yet: makes folder, file and table, but no tag. Elsewhere it does nothing.
+    ///
+    /// # Errors
+    /// [`Unusable::WrongDatabase`] where the folder cannot be made; else as for any statement.
+    pub async fn prepare_new_file(&self) -> Result<(), StoreError> {
+        match self.pool.database.file() {
+            Some(file) if !file.exists() => self.migrate_up().await.map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// The embedded default: makes folder, file and table, and the tag `test` where there is none.
