@@ -104,7 +104,7 @@ impl Application {
         let metrics = Metrics::new(max_tag_series, id_limit)
             .map(Arc::new)
             .map_err(|error| StartError::Internal(error.to_string()))?;
-        metrics.http.know_codes(&http::CODES);
+        metrics.http.know_codes(http::CODES);
         let statuses = ["200", "400", "404", "500", "503"];
         metrics
             .http

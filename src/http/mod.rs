@@ -3,40 +3,36 @@
 //! | what you want to see | file |
 //! |---|---|
 //! | the routes and who may use which method | this one |
-//! | `/alloc` | `alloc.rs`, `id_list.rs` |
+//! | how callers ask for ids: `/alloc`, and the bodies of `/health` | `wire/` |
 //! | `/health`, `/livez`, `/readyz`, `/metrics` | `operations.rs` |
-//! | query and form; bodies | `parameters.rs`, `body.rs` |
+//! | bodies of requests | `body.rs` |
 //! | `/admin/v1` | `admin/` |
 //! | `/console` | `console/` |
-//! | who may use `/alloc` | `alloc_guard.rs` |
 //! | `/openapi.json` | `openapi.rs` |
-//! | error → status, code, body | `failure.rs` |
+//! | why a request is refused: status, code, text, headers | `refusal.rs` |
 //! | connections that go quiet | `connection.rs` |
 //! | counting and logging of requests, their spans | `observe.rs`, `span.rs` |
 
 mod admin;
-mod alloc;
-mod alloc_guard;
 mod body;
 mod connection;
 mod console;
-mod failure;
-mod id_list;
 mod observe;
 mod openapi;
 mod operations;
-pub mod parameters;
+mod refusal;
 mod span;
 mod throttle;
+mod wire;
 
 pub use admin::{Admin, model};
 pub use connection::Connections;
-pub use failure::CODES;
+pub use refusal::CODES;
 pub use span::RequestSpan;
 
 use crate::{
     actors::Allocator,
-    auth::{self, AllocToken, Denied, Tokens},
+    auth::{self, AllocToken, Tokens},
     config::{Config, Limits, Server, Telemetry},
     metrics::Metrics,
 };
@@ -47,14 +43,15 @@ use actix_web::{
     http::{Method, header},
     web,
 };
-use failure::{Failure, Refused};
 use observe::Observe;
+use refusal::Refused;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 use throttle::Throttle;
 use tracing_actix_web::TracingLogger;
+use wire::{Door, Protocol as _, id_alloc::Alloc};
 
 /// What all workers share beside their own allocator.
 #[derive(Debug)]
@@ -177,15 +174,17 @@ fn app(
     shared: Arc<Shared>,
     alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
 ) -> actix_web::App<impl AppFactory> {
-    let (allocator, shared) = (web::Data::new(allocator), web::Data::from(shared));
+    let door = Door {
+        allocator: web::Data::new(allocator),
+        shared: web::Data::from(shared),
+        tokens: alloc_tokens,
+    };
     actix_web::App::new()
-        .app_data(allocator.clone())
-        .app_data(shared.clone())
-        .wrap(Observe::new(allocator.clone(), shared.clone()))
-        .default_service(web::to(|| async {
-            Failure::new(&Refused::NotFound).respond()
-        }))
-        .service(alloc::service(allocator, shared, alloc_tokens))
+        .app_data(door.allocator.clone())
+        .app_data(door.shared.clone())
+        .wrap(Observe::new(door.allocator.clone(), door.shared.clone()))
+        .default_service(web::to(not_found))
+        .service(door.route::<Alloc>("/alloc"))
         .service(read_only("/openapi.json", openapi::document))
 }
 
@@ -200,9 +199,7 @@ pub fn metrics_route(config: &mut web::ServiceConfig, allocator: Allocator, shar
         .app_data(web::Data::new(allocator))
         .app_data(web::Data::from(shared))
         .service(read_only("/metrics", operations::metrics))
-        .default_service(web::to(|| async {
-            Failure::new(&Refused::NotFound).respond()
-        }));
+        .default_service(web::to(not_found));
 }
 
 /// A resource for GET, HEAD and OPTIONS.
@@ -228,18 +225,12 @@ fn sent_token(headers: &header::HeaderMap) -> Option<&str> {
     auth::bearer(headers.get(header::AUTHORIZATION)?.to_str().ok()?)
 }
 
-/// `WWW-Authenticate`, after RFC 6750.
-fn challenge(denied: Denied) -> &'static str {
-    match denied {
-        Denied::Missing => "Bearer",
-        Denied::Unknown => "Bearer error=\"invalid_token\"",
-    }
+async fn not_found() -> HttpResponse {
+    Alloc::refused(&Refused::NotFound(
+        "/alloc, /health, /livez, /readyz, /metrics, /openapi.json, /console",
+    ))
 }
 
 fn not_allowed(methods: &'static str) -> HttpResponse {
-    let mut response = Failure::new(&Refused::MethodNotAllowed(methods)).respond();
-    response
-        .headers_mut()
-        .insert(header::ALLOW, header::HeaderValue::from_static(methods));
-    response
+    Alloc::refused(&Refused::MethodNotAllowed(methods))
 }

@@ -4,17 +4,20 @@
 //! format are written byte for byte, not by serde, so they are described here; a test that reads the
 //! document and fuzzes a server holds both to it.
 
-use super::admin::{
-    model::{self, Order},
-    problem::ProblemBody,
-    server, tags,
+use super::{
+    admin::{
+        model::{self, Order},
+        problem::ProblemBody,
+        server, tags,
+    },
+    refusal::Kind,
 };
 use actix_web::{HttpResponse, http::header};
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 use utoipa::{
-    Modify, OpenApi, ToSchema,
+    IntoResponses, Modify, OpenApi, ToSchema,
     openapi::{
-        OpenApi as Document,
+        ContentBuilder, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder,
         security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
@@ -85,7 +88,7 @@ impl Modify for Tokens {
 
 /// Ids that nobody else gets.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what alloc.rs writes")]
+#[allow(dead_code, reason = "it describes what wire/id_alloc.rs writes")]
 struct Ids {
     #[schema(example = 0)]
     errno: i32,
@@ -101,7 +104,7 @@ struct Ids {
 
 /// Why there are none.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what failure.rs writes")]
+#[allow(dead_code, reason = "it describes what wire/id_alloc.rs writes")]
 struct Refusal {
     #[schema(example = -1)]
     errno: i32,
@@ -114,7 +117,7 @@ struct Refusal {
 
 /// Ids in memory.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what operations.rs writes")]
+#[allow(dead_code, reason = "it describes what wire/id_alloc.rs writes")]
 struct Health {
     #[schema(example = 0)]
     errno: i32,
@@ -126,7 +129,7 @@ struct Health {
 
 /// What a form may say; it wins over the query.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what parameters.rs reads")]
+#[allow(dead_code, reason = "it describes what wire/parameters.rs reads")]
 struct Form {
     #[schema(required = false, max_length = 128)]
     biz_tag: String,
@@ -201,34 +204,34 @@ fn metrics() {}
 fn openapi() {}
 
 /// What a call for ids may be refused with.
-#[derive(utoipa::IntoResponses)]
-#[allow(dead_code, reason = "it describes what failure.rs answers")]
-enum AllocRefusals {
-    /// `missing_biz_tag`, `invalid_biz_tag`, `invalid_count`, `bad_request`.
-    #[response(status = 400)]
-    BadRequest(Refusal),
-    /// No token, or none that is known, where `alloc.tokens_file` is set.
-    #[response(status = 401)]
-    Unauthorized(Refusal),
-    /// The token is not good for this biz_tag.
-    #[response(status = 403)]
-    Forbidden(Refusal),
-    /// `unknown_tag`.
-    #[response(status = 404)]
-    NotFound(Refusal),
-    /// Not a method of this path.
-    #[response(status = 405)]
-    MethodNotAllowed(Refusal),
-    /// The body did not arrive in time.
-    #[response(status = 408)]
-    Slow(Refusal),
-    /// Query or body are too long.
-    #[response(status = 413)]
-    TooLarge(Refusal),
-    /// `tag_misconfigured`: the tag's row cannot be used; `internal`.
-    #[response(status = 500)]
-    Internal(Refusal),
-    /// No id can be had now: the `code` says why, `Retry-After` when to try again.
-    #[response(status = 503)]
-    Unavailable(Refusal),
+struct AllocRefusals;
+
+impl IntoResponses for AllocRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        responses::<Refusal>(Kind::OF_ALLOC, "application/json")
+    }
+}
+
+/// A response for each status, saying what its codes ask for.
+pub(super) fn responses<T: ToSchema>(
+    kinds: &[Kind],
+    media_type: &str,
+) -> BTreeMap<String, RefOr<Response>> {
+    let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for kind in kinds {
+        let line = format!("`{}`: {}", kind.code(), kind.todo());
+        said.entry(kind.status().as_str().to_owned())
+            .or_default()
+            .push(line);
+    }
+    let response = |(status, lines): (String, Vec<String>)| {
+        let body = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name(T::name())))
+            .build();
+        let response = ResponseBuilder::new()
+            .description(lines.join("\n\n"))
+            .content(media_type, body);
+        (status, response.build().into())
+    };
+    said.into_iter().map(response).collect()
 }

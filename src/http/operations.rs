@@ -2,8 +2,8 @@
 
 use super::{
     Shared,
-    failure::{Failure, Refused},
-    parameters::biz_tag,
+    refusal::Refused,
+    wire::{Protocol as _, id_alloc, parameters::biz_tag},
 };
 use crate::actors::Allocator;
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
@@ -24,12 +24,12 @@ pub(super) async fn health(
             Err(refused) => Err(refused),
         }
     };
-    render(result)
+    id_alloc::health(result)
 }
 
 /// Whether the loops turn.
 pub(super) async fn livez() -> HttpResponse {
-    render(Ok(0))
+    id_alloc::health(Ok(0))
 }
 
 /// Whether traffic may be sent here.
@@ -46,7 +46,7 @@ pub(super) async fn readyz(
             _ => Ok(left),
         },
     };
-    render(result)
+    id_alloc::health(result)
 }
 
 /// Everything Prometheus scrapes.
@@ -67,17 +67,7 @@ pub(super) async fn metrics(
             .body(text),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be written");
-            Failure::new(&Refused::Internal).respond()
+            id_alloc::Alloc::refused(&Refused::Internal)
         }
-    }
-}
-
-fn render(result: Result<u64, Refused>) -> HttpResponse {
-    match result {
-        Ok(left) => HttpResponse::Ok()
-            .insert_header((header::CONTENT_TYPE, "application/json"))
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            .body(format!(r#"{{"errno":0,"msg":"success","left":{left}}}"#)),
-        Err(refused) => Failure::of_health(&refused).respond(),
     }
 }

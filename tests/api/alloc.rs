@@ -227,3 +227,31 @@ async fn a_flood_of_failures_is_not_a_flood_of_log_lines() {
     let lines = server.stderr().matches("request failed").count();
     assert!((1..150).contains(&lines), "{lines} lines");
 }
+
+#[tokio::test]
+async fn a_call_that_would_be_half_understood_is_refused_and_costs_no_id() {
+    let server = Local::start(&[]).await;
+    let answer = server.get("/alloc?biz_tag=test&cnt=3").await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (400, "invalid_count")
+    );
+    assert!(answer.body.contains("write count"), "{}", answer.body);
+    let json = |path: &str, body: &'static str| {
+        let request = reqwest::Client::new().post(format!("{}{path}", server.base));
+        let kind = ("content-type", "application/json");
+        request.header(kind.0, kind.1).body(body).send()
+    };
+    let body = r#"{"biz_tag":"test","count":3}"#;
+    for path in ["/alloc", "/alloc?biz_tag=test"] {
+        let answer = json(path, body).await.unwrap();
+        assert_eq!(answer.status(), 415, "{path}");
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("unsupported_media_type"), "{text}");
+        assert!(text.contains("x-www-form-urlencoded"), "{text}");
+    }
+    // Clients that always name JSON, and send nothing.
+    let answer = json("/alloc?biz_tag=test", "").await.unwrap();
+    let body = r#"{"errno":0,"msg":"success","id":1}"#;
+    assert_eq!(answer.text().await.unwrap(), body);
+}

@@ -1,8 +1,11 @@
 //! One log line per change, and per change that was refused: who, what, of which tag, from what to what,
 //! under which request id, and what became of it. Texts of callers stand there quoted and escaped.
 
-use super::{Caller, problem::Problem};
-use crate::{http::span, storage::TagRow};
+use super::Caller;
+use crate::{
+    http::{refusal::Refused, span},
+    storage::TagRow,
+};
 use actix_web::{HttpMessage as _, HttpRequest};
 
 /// The target of the lines, for filters.
@@ -34,12 +37,12 @@ impl<'a> Audit<'a> {
     /// Writes the line and hands the result on.
     pub(super) fn ended<T>(
         self,
-        result: Result<T, Problem>,
+        result: Result<T, Refused>,
         after: impl FnOnce(&T) -> String,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, Refused> {
         let (outcome, after) = match &result {
             Ok(done) => ("ok", after(done)),
-            Err(problem) => (problem.code(), String::new()),
+            Err(refused) => (refused.kind().code(), String::new()),
         };
         let before = self.before.as_deref().unwrap_or("none");
         write(
@@ -55,7 +58,7 @@ impl<'a> Audit<'a> {
 }
 
 /// A call that its token does not allow.
-pub(super) fn refused(request: &HttpRequest, problem: &Problem) {
+pub(super) fn refused(request: &HttpRequest, refused: &Refused) {
     let path = request.uri().path();
     write(
         request,
@@ -63,7 +66,7 @@ pub(super) fn refused(request: &HttpRequest, problem: &Problem) {
         path,
         "",
         "",
-        problem.code(),
+        refused.kind().code(),
     );
 }
 

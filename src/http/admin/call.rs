@@ -1,9 +1,8 @@
 //! What a call of the admin API says: names in paths, query, JSON body. What is not known is refused.
 
-use super::problem::Problem;
 use crate::{
     domain::BizTag,
-    http::{Shared, body},
+    http::{Shared, body, refusal::Refused},
 };
 use actix_web::{HttpMessage as _, HttpRequest, web};
 use percent_encoding::percent_decode_str;
@@ -15,7 +14,7 @@ const PAGE: (u64, u64) = (100, 1000);
 
 /// The biz_tag in a path: the segment after `/tags/`, decoded once. The router decodes too, which would
 /// make `a%252Fb` another name, so the path is read as it was sent.
-pub(super) fn tag(request: &HttpRequest) -> Result<BizTag, Problem> {
+pub(super) fn tag(request: &HttpRequest) -> Result<BizTag, Refused> {
     let mut segments = request.uri().path().split('/').skip(3);
     let folder = segments.next().map(percent_decode_str);
     let raw = match folder.is_some_and(|folder| folder.eq(b"server".iter().copied())) {
@@ -24,7 +23,7 @@ pub(super) fn tag(request: &HttpRequest) -> Result<BizTag, Problem> {
     };
     let decoded = percent_decode_str(raw.unwrap_or_default()).decode_utf8();
     let name = decoded
-        .map_err(|_| Problem::Invalid("the biz_tag in the path is not valid UTF-8".to_owned()))?;
+        .map_err(|_| Refused::Invalid("the biz_tag in the path is not valid UTF-8".to_owned()))?;
     Ok(BizTag::parse(&name)?)
 }
 
@@ -32,17 +31,17 @@ pub(super) fn tag(request: &HttpRequest) -> Result<BizTag, Problem> {
 pub(super) fn query<const N: usize>(
     request: &HttpRequest,
     known: [&'static str; N],
-) -> Result<HashMap<&'static str, String>, Problem> {
+) -> Result<HashMap<&'static str, String>, Refused> {
     let mut found = HashMap::new();
     for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
         let Some(name) = known.into_iter().find(|known| *known == name) else {
             let known = known.join(", ");
-            return Err(Problem::Invalid(format!(
+            return Err(Refused::Invalid(format!(
                 "the query may say: {known}; it says something else"
             )));
         };
         if found.insert(name, value.into_owned()).is_some() {
-            return Err(Problem::Invalid(format!(
+            return Err(Refused::Invalid(format!(
                 "{name} stands in the query twice"
             )));
         }
@@ -51,7 +50,7 @@ pub(super) fn query<const N: usize>(
 }
 
 /// How many entries a page has.
-pub(super) fn limit(query: &HashMap<&'static str, String>) -> Result<u64, Problem> {
+pub(super) fn limit(query: &HashMap<&'static str, String>) -> Result<u64, Refused> {
     let Some(text) = query.get("limit") else {
         return Ok(PAGE.0);
     };
@@ -59,7 +58,7 @@ pub(super) fn limit(query: &HashMap<&'static str, String>) -> Result<u64, Proble
         .parse()
         .ok()
         .filter(|limit| (1..=PAGE.1).contains(limit));
-    limit.ok_or_else(|| Problem::Invalid(format!("limit is a whole number from 1 to {}", PAGE.1)))
+    limit.ok_or_else(|| Refused::Invalid(format!("limit is a whole number from 1 to {}", PAGE.1)))
 }
 
 /// The JSON body.
@@ -67,22 +66,22 @@ pub(super) async fn json<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: web::Payload,
     shared: &Shared,
-) -> Result<T, Problem> {
+) -> Result<T, Refused> {
     let kind = request.content_type();
     if !["application/json", "application/merge-patch+json"]
         .iter()
         .any(|known| kind.eq_ignore_ascii_case(known))
     {
-        return Err(Problem::MediaType);
+        return Err(Refused::MediaType("the body as application/json"));
     }
-    let body = body::read(payload, shared).await.map_err(Problem::Body)?;
+    let body = body::read(payload, shared).await?;
     // serde would also read an array into a struct.
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(Problem::Invalid(
+        return Err(Refused::Invalid(
             "the body must be a JSON object".to_owned(),
         ));
     }
-    serde_json::from_slice(&body).map_err(|error| Problem::Invalid(format!("the body: {error}")))
+    serde_json::from_slice(&body).map_err(|error| Refused::Invalid(format!("the body: {error}")))
 }
 
 #[cfg(test)]
@@ -90,7 +89,7 @@ mod tests {
     use super::*;
     use actix_web::test::TestRequest;
 
-    fn name(path: &str) -> Result<String, Problem> {
+    fn name(path: &str) -> Result<String, Refused> {
         tag(&TestRequest::with_uri(path).to_http_request()).map(|tag| tag.to_string())
     }
 

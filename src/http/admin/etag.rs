@@ -1,8 +1,10 @@
 //! `ETag`, `If-Match` and `If-None-Match`, over step, description and retirement alone: `max_id` changes
 //! with every claim, and a change that rests on it would never come through.
 
-use super::problem::Problem;
-use crate::storage::{Seen, TagRow};
+use crate::{
+    http::refusal::Refused,
+    storage::{Seen, TagRow},
+};
 use actix_web::{
     HttpRequest,
     http::header::{self, EntityTag, IfMatch, IfNoneMatch},
@@ -33,7 +35,7 @@ pub(in crate::http) fn digest<const N: usize>(parts: [&[u8]; N]) -> String {
 
 /// Whether the conditions of a change hold for the row there is, if any; what the change may rest on.
 /// A deleted tag counts as none for `If-None-Match: *`, since its name can be made again.
-pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Option<Seen>, Problem> {
+pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Option<Seen>, Refused> {
     let live = row.filter(|row| !row.retired);
     if request.headers().contains_key(header::IF_NONE_MATCH) {
         let holds = match parse::<IfNoneMatch>(request, "If-None-Match")? {
@@ -43,7 +45,7 @@ pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Optio
             }
         };
         if !holds {
-            return Err(Problem::Precondition("If-None-Match: the biz_tag exists"));
+            return Err(Refused::Precondition("If-None-Match: the biz_tag exists"));
         }
     }
     if !request.headers().contains_key(header::IF_MATCH) {
@@ -55,7 +57,7 @@ pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Optio
         IfMatch::Items(items) => items.iter().any(|item| item.strong_eq(&of(row))),
     });
     if !holds {
-        return Err(Problem::Precondition(
+        return Err(Refused::Precondition(
             "If-Match: step, description or deletion are not what they were; look at the biz_tag again",
         ));
     }
@@ -68,8 +70,8 @@ pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Optio
     })
 }
 
-fn parse<H: header::Header>(request: &HttpRequest, name: &str) -> Result<H, Problem> {
-    let broken = |_| Problem::Invalid(format!("{name} is no list of quoted entity tags"));
+fn parse<H: header::Header>(request: &HttpRequest, name: &str) -> Result<H, Refused> {
+    let broken = |_| Refused::Invalid(format!("{name} is no list of quoted entity tags"));
     H::parse(request).map_err(broken)
 }
 
@@ -137,7 +139,7 @@ mod tests {
         ] {
             let refused = check(&request(name, value), Some(&row()));
             assert!(
-                matches!(refused, Err(Problem::Precondition(_))),
+                matches!(refused, Err(Refused::Precondition(_))),
                 "{name}: {value}"
             );
         }
@@ -151,7 +153,7 @@ mod tests {
         let broken = check(&request("If-Match", "no quotes"), Some(&row()));
         assert!(matches!(
             broken,
-            Err(Problem::Invalid(_) | Problem::Precondition(_))
+            Err(Refused::Invalid(_) | Refused::Precondition(_))
         ));
     }
 }

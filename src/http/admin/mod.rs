@@ -9,7 +9,7 @@
 //! | the shapes of bodies | `model.rs`, `convert.rs` |
 //! | query, body, names in paths | `call.rs` |
 //! | `ETag`, `If-Match`, `If-None-Match` | `etag.rs` |
-//! | refusals | `problem.rs`, for the document `refusals.rs` |
+//! | refusals as problem details | `problem.rs` |
 //! | one log line per change | `audit.rs` |
 //!
 //! It knows the store as a trait, beside the actors: tags are rows, whether a server has loaded them or
@@ -21,11 +21,10 @@ mod convert;
 pub(super) mod etag;
 pub mod model;
 pub(super) mod problem;
-mod refusals;
 pub(super) mod server;
 pub(super) mod tags;
 
-use super::{Shared, sent_token, span};
+use super::{Shared, refusal::Refused, sent_token, span};
 use crate::{
     actors::Allocation,
     auth::{AdminToken, Denied, Scope, Tokens},
@@ -81,9 +80,9 @@ impl Admin {
         }
     }
 
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Refused> {
         let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
-        turn.ok().and_then(Result::ok).ok_or(Problem::Busy)
+        turn.ok().and_then(Result::ok).ok_or(Refused::Busy)
     }
 }
 
@@ -133,13 +132,16 @@ pub(super) fn routes(config: &mut web::ServiceConfig, admin: Arc<Admin>) {
                     .route(web::get().to(server::tag))
                     .route(web::head().to(server::tag)),
             )
-            .default_service(web::to(|| async { Problem::NotFound.error_response() })),
+            .default_service(web::to(|| async {
+                Problem(Refused::NotFound("/openapi.json for those under /admin/v1"))
+                    .error_response()
+            })),
     );
 }
 
 fn resource(path: &str, methods: &'static str) -> actix_web::Resource {
     web::resource(path).default_service(web::to(move || async move {
-        Problem::MethodNotAllowed(methods).error_response()
+        Problem(Refused::MethodNotAllowed(methods)).error_response()
     }))
 }
 
@@ -160,16 +162,16 @@ async fn admit<B: MessageBody + 'static>(
             request.extensions_mut().insert(caller);
             Ok(next.call(request).await?.map_into_boxed_body())
         }
-        Err(problem) => {
-            if let Problem::Forbidden(_) = problem {
-                audit::refused(request.request(), &problem);
+        Err(refused) => {
+            if let Refused::NoScope(_) = refused {
+                audit::refused(request.request(), &refused);
             }
-            Ok(request.into_response(problem.error_response()))
+            Ok(request.into_response(Problem(refused).error_response()))
         }
     }
 }
 
-fn caller(request: &ServiceRequest) -> Result<Caller, Problem> {
+fn caller(request: &ServiceRequest) -> Result<Caller, Refused> {
     let admin = request.app_data::<web::Data<Admin>>();
     let admin = admin.ok_or(Denied::Unknown)?;
     let token = admin.tokens.holder(sent_token(request.headers()))?;
@@ -179,7 +181,7 @@ fn caller(request: &ServiceRequest) -> Result<Caller, Problem> {
     };
     if !token.scopes.contains(&scope) {
         request.extensions_mut().insert(Caller(token.name.clone()));
-        return Err(Problem::Forbidden(name));
+        return Err(Refused::NoScope(name));
     }
     Ok(Caller(token.name.clone()))
 }

@@ -1,96 +1,49 @@
-//! How the admin API refuses: RFC 9457 problem details, one table error → status → code.
+//! How the admin API refuses: RFC 9457 problem details, out of the one table of `refusal.rs`.
 
 use crate::{
-    auth::Denied,
-    domain::BizTagError,
     http::{
-        challenge,
-        failure::{Code, Refused},
+        openapi::responses,
+        refusal::{Kind, Refused},
     },
     storage::{StoreError, Unusable},
 };
-use actix_web::{
-    HttpResponse, ResponseError,
-    http::{StatusCode, header},
-};
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use serde::Serialize;
-use utoipa::ToSchema;
+use std::{collections::BTreeMap, fmt};
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{RefOr, Response},
+};
 
-/// Every way in which a call of the admin API is refused.
-#[derive(Debug, Clone, thiserror::Error)]
-pub(in crate::http) enum Problem {
-    #[error("{0}")]
-    Denied(#[from] Denied),
-    #[error("not allowed with this token: it has no scope `{0}`")]
-    Forbidden(&'static str),
-    #[error("{0}")]
-    BizTag(#[from] BizTagError),
-    #[error("{0}")]
-    Invalid(String),
-    #[error("to delete {0}, repeat its name: ?confirm=NAME")]
-    Unconfirmed(String),
-    #[error("no such path under /admin/v1; /openapi.json lists them")]
-    NotFound,
-    #[error("this path answers {0} only")]
-    MethodNotAllowed(&'static str),
-    #[error("biz_tag {0} is not loaded on this server")]
-    NotLoaded(String),
-    #[error("biz_tag {0} does not exist, or is deleted")]
-    UnknownTag(String),
-    #[error("send the body as application/json")]
-    MediaType,
-    #[error("{0}")]
-    Precondition(&'static str),
-    #[error("{0}")]
-    Conflict(String),
-    #[error("too many calls of the admin API wait for the database")]
-    Busy,
-    #[error("{0}")]
-    Body(Refused),
-    #[error("{0}")]
-    Store(StoreError),
+const MEDIA_TYPE: &str = "application/problem+json";
+
+/// A refusal, answered as problem details.
+#[derive(Debug)]
+pub(in crate::http) struct Problem(pub(super) Refused);
+
+impl<E: Into<Refused>> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
 }
 
-impl Problem {
-    fn status_and_code(&self) -> (StatusCode, &'static str) {
-        use StatusCode as S;
-        match self {
-            Self::Denied(_) => (S::UNAUTHORIZED, "unauthorized"),
-            Self::Forbidden(_) => (S::FORBIDDEN, "forbidden"),
-            Self::BizTag(_) => (S::BAD_REQUEST, "invalid_biz_tag"),
-            Self::Invalid(_) => (S::BAD_REQUEST, "invalid_request"),
-            Self::Unconfirmed(_) => (S::BAD_REQUEST, "confirmation_missing"),
-            Self::NotFound => (S::NOT_FOUND, "not_found"),
-            Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::NotLoaded(_) => (S::NOT_FOUND, "tag_not_loaded"),
-            Self::UnknownTag(_) => (S::NOT_FOUND, "unknown_tag"),
-            Self::MediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
-            Self::Precondition(_) => (S::PRECONDITION_FAILED, "precondition_failed"),
-            Self::Conflict(_) => (S::CONFLICT, "conflict"),
-            Self::Busy => (S::SERVICE_UNAVAILABLE, "overloaded"),
-            Self::Body(refused) => refused.status_and_code(),
-            Self::Store(error) => match error {
-                StoreError::Transient(_)
-                | StoreError::UnknownOutcome(_)
-                | StoreError::ReadOnly(_) => (S::SERVICE_UNAVAILABLE, "store_unavailable"),
-                StoreError::UnknownTag => (S::NOT_FOUND, "unknown_tag"),
-                StoreError::TagMisconfigured(_) => (S::INTERNAL_SERVER_ERROR, "tag_misconfigured"),
-                StoreError::TagExhausted(_) => (S::SERVICE_UNAVAILABLE, "tag_exhausted"),
-                StoreError::FailoverFlapping(_) => (S::SERVICE_UNAVAILABLE, "failover_flapping"),
-                StoreError::Unusable(Unusable::TableMissing(_)) => {
-                    (S::SERVICE_UNAVAILABLE, "table_missing")
-                }
-                StoreError::Unusable(_) => (S::SERVICE_UNAVAILABLE, "table_misconfigured"),
-                StoreError::Rejected(_) => (S::BAD_REQUEST, "invalid_request"),
-                StoreError::Exists(_) => (S::CONFLICT, "tag_exists"),
-                StoreError::Changed => (S::PRECONDITION_FAILED, "precondition_failed"),
-            },
-        }
-    }
-
-    /// The code, for the audit line.
-    pub(super) fn code(&self) -> &'static str {
-        self.status_and_code().1
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        let kind = match &error {
+            StoreError::Transient(_) | StoreError::UnknownOutcome(_) | StoreError::ReadOnly(_) => {
+                Kind::StoreUnavailable
+            }
+            StoreError::UnknownTag => Kind::UnknownTag,
+            StoreError::TagMisconfigured(_) => Kind::TagMisconfigured,
+            StoreError::TagExhausted(_) => Kind::TagExhausted,
+            StoreError::FailoverFlapping(_) => Kind::FailoverFlapping,
+            StoreError::Unusable(Unusable::TableMissing(_)) => Kind::TableMissing,
+            StoreError::Unusable(_) => Kind::TableMisconfigured,
+            StoreError::Rejected(_) => Kind::InvalidRequest,
+            StoreError::Exists(_) => Kind::TagExists,
+            StoreError::Changed => Kind::PreconditionFailed,
+        };
+        Self::Store(kind, error.to_string())
     }
 }
 
@@ -114,43 +67,47 @@ pub(in crate::http) struct ProblemBody {
     code: &'static str,
 }
 
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.status_and_code().0
+        self.0.kind().status()
     }
 
     fn error_response(&self) -> HttpResponse {
-        let (status, code) = self.status_and_code();
-        let text = self.to_string();
-        let mut response = HttpResponse::build(status);
-        response.insert_header((header::CACHE_CONTROL, "no-store"));
-        match self {
-            Self::Denied(denied) => {
-                response.insert_header((header::WWW_AUTHENTICATE, challenge(*denied)));
-            }
-            Self::MethodNotAllowed(methods) => {
-                response.insert_header((header::ALLOW, *methods));
-            }
-            Self::Busy => {
-                response.insert_header((header::RETRY_AFTER, "1"));
-            }
-            Self::Store(error) if error.is_transient() => {
-                response.insert_header((header::RETRY_AFTER, "1"));
-            }
-            _ => {}
-        }
+        let (status, code) = (self.status_code(), self.0.kind().code());
         let body = ProblemBody {
             r#type: format!("urn:id-alloc:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
-            detail: text.clone(),
+            detail: self.0.to_string(),
             code,
         };
         let body = serde_json::to_string(&body).unwrap_or_default();
-        let mut response = response
-            .insert_header((header::CONTENT_TYPE, "application/problem+json"))
-            .body(body);
-        response.extensions_mut().insert(Code { code, text });
-        response
+        self.0.respond(status, MEDIA_TYPE, body)
+    }
+}
+
+/// What any call may be refused with, for the OpenAPI document.
+pub(in crate::http) struct Refusals;
+
+/// What a change may be refused with besides.
+pub(in crate::http) struct ChangeRefusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        responses::<ProblemBody>(Kind::OF_ADMIN, MEDIA_TYPE)
+    }
+}
+
+impl IntoResponses for ChangeRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        // These add to what any call may be refused with, whose statuses they keep.
+        let kinds = [Kind::OF_ADMIN, Kind::OF_CHANGES].concat();
+        responses::<ProblemBody>(&kinds, MEDIA_TYPE)
     }
 }

@@ -3,9 +3,9 @@
 use super::{
     Admin, answer, call,
     model::{LoadedPage, LoadedTag, Server},
-    problem::Problem,
-    refusals::Refusals,
+    problem::{Problem, Refusals},
 };
+use crate::http::refusal::Refused;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 type Answer = Result<HttpResponse, Problem>;
@@ -50,6 +50,6 @@ pub(in crate::http) async fn tag(request: HttpRequest, admin: web::Data<Admin>) 
     let tag = call::tag(&request)?;
     match admin.allocation.tag_state(&tag).await {
         Some(status) => Ok(answer(HttpResponse::Ok(), &LoadedTag::from(&status))),
-        None => Err(Problem::NotLoaded(tag.to_string())),
+        None => Err(Refused::NotLoaded(tag.to_string()).into()),
     }
 }

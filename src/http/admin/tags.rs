@@ -5,11 +5,11 @@ use super::{
     audit::Audit,
     call, etag,
     model::{self, Advance, PatchTag, PutTag, TagPage},
-    problem::Problem,
-    refusals::{ChangeRefusals, Refusals},
+    problem::{ChangeRefusals, Problem, Refusals},
 };
 use crate::{
     domain::BizTag,
+    http::refusal::Refused,
     storage::{AdvanceTo, Advanced, Change, Listing, NewTag, StoreError, TagRow},
 };
 use actix_web::{
@@ -20,10 +20,11 @@ use actix_web::{
 
 type Answer = Result<HttpResponse, Problem>;
 
-fn store(tag: &BizTag) -> impl Fn(StoreError) -> Problem + '_ {
+/// Why the store did not, where it was about this tag.
+fn about(tag: &BizTag) -> impl Fn(StoreError) -> Refused + '_ {
     move |error| match error {
-        StoreError::UnknownTag => Problem::UnknownTag(tag.to_string()),
-        error => Problem::Store(error),
+        StoreError::UnknownTag => Refused::NoSuchTag(tag.to_string()),
+        error => error.into(),
     }
 }
 
@@ -48,7 +49,7 @@ pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>)
     let descending = match query.get("order").map(String::as_str) {
         None | Some("asc") => false,
         Some("desc") => true,
-        Some(_) => return Err(Problem::Invalid("order is asc or desc".to_owned())),
+        Some(_) => return Err(Refused::Invalid("order is asc or desc".to_owned()).into()),
     };
     let listing = Listing {
         prefix: query.get("prefix").cloned(),
@@ -58,7 +59,7 @@ pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>)
         limit: limit + 1,
     };
     let _turn = admin.turn().await?;
-    let mut rows = admin.store.list(&listing).await.map_err(Problem::Store)?;
+    let mut rows = admin.store.list(&listing).await.map_err(Refused::from)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
     rows.truncate(limit);
@@ -78,7 +79,7 @@ pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>)
 pub(in crate::http) async fn show(request: HttpRequest, admin: web::Data<Admin>) -> Answer {
     let tag = call::tag(&request)?;
     let _turn = admin.turn().await?;
-    let row = admin.store.show(&tag).await.map_err(store(&tag))?;
+    let row = admin.store.show(&tag).await.map_err(about(&tag))?;
     Ok(shown(HttpResponse::Ok(), &row))
 }
 
@@ -122,11 +123,11 @@ async fn put_row(
     tag: &BizTag,
     wanted: PutTag,
     audit: &mut Audit<'_>,
-) -> Result<(bool, TagRow), Problem> {
+) -> Result<(bool, TagRow), Refused> {
     let row = match admin.store.show(tag).await {
         Ok(row) => Some(row),
         Err(StoreError::UnknownTag) => None,
-        Err(error) => return Err(Problem::Store(error)),
+        Err(error) => return Err(error.into()),
     };
     audit.before(row.as_ref());
     let seen = etag::check(request, row.as_ref())?;
@@ -137,12 +138,12 @@ async fn put_row(
             step: wanted.step,
             description: wanted.description,
         };
-        admin.store.create(&new).await.map_err(Problem::Store)?;
-        let row = admin.store.show(tag).await.map_err(store(tag))?;
+        admin.store.create(&new).await?;
+        let row = admin.store.show(tag).await.map_err(about(tag))?;
         return Ok((true, row));
     };
     if let Some(start) = wanted.start.filter(|start| *start > live.max_id) {
-        return Err(Problem::Conflict(format!(
+        return Err(Refused::Conflict(format!(
             "biz_tag {tag} exists and its max_id {} is below the start {start}: advance it, or leave \
              start out",
             live.max_id
@@ -153,7 +154,7 @@ async fn put_row(
         description: Some(wanted.description),
         seen,
     };
-    let row = admin.store.set(tag, &change).await.map_err(store(tag))?;
+    let row = admin.store.set(tag, &change).await.map_err(about(tag))?;
     Ok((false, row))
 }
 
@@ -173,9 +174,7 @@ pub(in crate::http) async fn patch(
     let tag = call::tag(&request)?;
     let wanted: PatchTag = call::json(&request, payload, &admin.shared).await?;
     if wanted.step.is_none() && wanted.description.is_none() {
-        return Err(Problem::Invalid(
-            "give step, description or both".to_owned(),
-        ));
+        return Err(Refused::Invalid("give step, description or both".to_owned()).into());
     }
     let _turn = admin.turn().await?;
     let mut audit = Audit::of(&request, "patch", tag.as_str());
@@ -186,7 +185,7 @@ pub(in crate::http) async fn patch(
             description: wanted.description,
             seen: etag::check(&request, Some(&live))?,
         };
-        admin.store.set(&tag, &change).await.map_err(store(&tag))
+        admin.store.set(&tag, &change).await.map_err(about(&tag))
     };
     let done = done.await;
     let row = audit.ended(done, audit::said)?;
@@ -212,14 +211,14 @@ pub(in crate::http) async fn advance(
     let to = match (wanted.by, wanted.to) {
         (Some(by), None) => AdvanceTo::By(by),
         (None, Some(to)) => AdvanceTo::To(to),
-        _ => return Err(Problem::Invalid("give one of by and to".to_owned())),
+        _ => return Err(Refused::Invalid("give one of by and to".to_owned()).into()),
     };
     let _turn = admin.turn().await?;
     let mut audit = Audit::of(&request, "advance", tag.as_str());
     let done = async {
         let live = live_row(&admin, &tag, &mut audit).await?;
         etag::check(&request, Some(&live))?;
-        admin.store.advance(&tag, to).await.map_err(store(&tag))
+        admin.store.advance(&tag, to).await.map_err(about(&tag))
     };
     let done = done.await;
     let done: Advanced = audit.ended(done, |done| format!("max_id={}", done.to))?;
@@ -242,7 +241,7 @@ pub(in crate::http) async fn delete(request: HttpRequest, admin: web::Data<Admin
     let tag = call::tag(&request)?;
     let query = call::query(&request, ["confirm"])?;
     if query.get("confirm").map(String::as_str) != Some(tag.as_str()) {
-        return Err(Problem::Unconfirmed(tag.to_string()));
+        return Err(Refused::Unconfirmed(tag.to_string()).into());
     }
     let _turn = admin.turn().await?;
     let mut audit = Audit::of(&request, "delete", tag.as_str());
@@ -250,7 +249,7 @@ pub(in crate::http) async fn delete(request: HttpRequest, admin: web::Data<Admin
         let live = live_row(&admin, &tag, &mut audit).await?;
         let seen = etag::check(&request, Some(&live))?;
         let retired = admin.store.retire(&tag, seen.as_ref()).await;
-        retired.map_err(store(&tag))
+        retired.map_err(about(&tag))
     };
     let done = done.await;
     let row = audit.ended(done, audit::said)?;
@@ -258,11 +257,11 @@ pub(in crate::http) async fn delete(request: HttpRequest, admin: web::Data<Admin
     Ok(shown(HttpResponse::Ok(), &row))
 }
 
-async fn live_row(admin: &Admin, tag: &BizTag, audit: &mut Audit<'_>) -> Result<TagRow, Problem> {
-    let row = admin.store.show(tag).await.map_err(store(tag))?;
+async fn live_row(admin: &Admin, tag: &BizTag, audit: &mut Audit<'_>) -> Result<TagRow, Refused> {
+    let row = admin.store.show(tag).await.map_err(about(tag))?;
     audit.before(Some(&row));
     match row.retired {
-        true => Err(Problem::UnknownTag(tag.to_string())),
+        true => Err(Refused::NoSuchTag(tag.to_string())),
         false => Ok(row),
     }
 }

@@ -1,17 +1,19 @@
 //! Query and form: `biz_tag` and `count`. The body wins; of a repeated parameter the first counts.
 
-use super::failure::Refused;
-use crate::domain::{BizTagError, TagName};
+use crate::{
+    domain::{BizTagError, TagName},
+    http::refusal::Refused,
+};
 use percent_encoding::percent_decode;
 use std::borrow::Cow;
 
 /// What `/alloc` was asked for, checked.
 #[derive(Debug, PartialEq, Eq)]
-pub struct AllocCall<'a> {
+pub(super) struct AllocCall<'a> {
     /// Whose ids.
-    pub tag: TagName<'a>,
+    pub(super) tag: TagName<'a>,
     /// How many; `None` where the caller named none and gets one.
-    pub count: Option<u32>,
+    pub(super) count: Option<u32>,
 }
 
 /// Reads a call from a raw query and an `application/x-www-form-urlencoded` body.
@@ -20,10 +22,19 @@ pub(super) fn alloc_call<'a>(
     body: &'a [u8],
     max_count: u32,
 ) -> Result<AllocCall<'a>, Refused> {
-    let (body, query) = (Pairs::read(body), Pairs::read(query));
-    let tag = body.biz_tag.or(query.biz_tag).ok_or(BizTagError::Empty)?;
-    let tag = tag_name(tag)?;
-    let count = match body.count.or(query.count) {
+    let (mut body, mut query) = (Pairs::read(body), Pairs::read(query));
+    let [tag, count] = [0, 1].map(|name| body.named[name].take().or(query.named[name].take()));
+    for (name, found) in [&tag, &count].into_iter().enumerate() {
+        // One id instead of many, or "no biz_tag", would not tell what is wrong.
+        if found.is_none()
+            && let Some(given) = body.misspelt[name].take().or(query.misspelt[name].take())
+        {
+            let meant = NAMES[name];
+            return Err(Refused::Misspelt { given, meant });
+        }
+    }
+    let tag = tag_name(tag.ok_or(BizTagError::Empty)?)?;
+    let count = match count {
         None => None,
         Some(text) => Some(parse_count(&text, max_count)?),
     };
@@ -31,9 +42,12 @@ pub(super) fn alloc_call<'a>(
 }
 
 /// The biz_tag, if one is named.
-pub(super) fn biz_tag<'a>(query: &'a [u8], body: &'a [u8]) -> Result<Option<TagName<'a>>, Refused> {
-    let named = Pairs::read(body).biz_tag.or(Pairs::read(query).biz_tag);
-    named.map(tag_name).transpose()
+pub(in crate::http) fn biz_tag<'a>(
+    query: &'a [u8],
+    body: &'a [u8],
+) -> Result<Option<TagName<'a>>, Refused> {
+    let [body, query] = [body, query].map(|raw| Pairs::read(raw).named[0].take());
+    body.or(query).map(tag_name).transpose()
 }
 
 fn tag_name(raw: Cow<'_, [u8]>) -> Result<TagName<'_>, Refused> {
@@ -56,40 +70,51 @@ fn parse_count(raw: &[u8], max_count: u32) -> Result<u32, Refused> {
         .ok_or(refused)
 }
 
-/// What `name=value&…` says of the names that are known here: of each the first value, decoded. A broken
-/// escape stands for itself, as browsers have it (WHATWG URL, application/x-www-form-urlencoded parsing).
+/// The parameters that there are.
+const NAMES: [&str; 2] = ["biz_tag", "count"];
+
+/// What `name=value&…` says of each of [`NAMES`]: the first value, decoded. A broken escape stands for itself, as
+/// browsers have it (WHATWG URL, application/x-www-form-urlencoded parsing).
 #[derive(Default)]
 struct Pairs<'a> {
-    biz_tag: Option<Cow<'a, [u8]>>,
-    count: Option<Cow<'a, [u8]>>,
+    named: [Option<Cow<'a, [u8]>>; 2],
+    /// What may have been meant as one of them, such as `cnt`, `Count` or `bizTag`.
+    misspelt: [Option<String>; 2],
 }
 
 impl<'a> Pairs<'a> {
     fn read(raw: &'a [u8]) -> Self {
         let mut found = Self::default();
-        let mut rest = Some(raw).filter(|raw| !raw.is_empty());
-        while let Some(raw) = rest {
-            let (pair, others) = cut(raw, b'&');
-            let (key, value) = cut(pair, b'=');
-            let place = match &*decode(key) {
-                b"biz_tag" => Some(&mut found.biz_tag),
-                b"count" => Some(&mut found.count),
-                _ => None,
-            };
-            if let Some(place @ None) = place {
-                *place = Some(decode(value.unwrap_or_default()));
+        if raw.is_empty() {
+            return found;
+        }
+        for pair in raw.split(|byte| *byte == b'&') {
+            let mut parts = pair.splitn(2, |byte| *byte == b'=');
+            let key = decode(parts.next().unwrap_or_default());
+            match NAMES.iter().position(|name| name.as_bytes() == &*key) {
+                Some(name) if found.named[name].is_none() => {
+                    found.named[name] = Some(decode(parts.next().unwrap_or_default()));
+                }
+                Some(_) => {}
+                None => found.note_misspelt(&key),
             }
-            rest = others;
         }
         found
     }
-}
 
-/// What stands before the first `separator`, and what after it.
-fn cut(raw: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
-    match raw.iter().position(|byte| *byte == separator) {
-        Some(at) => (&raw[..at], Some(&raw[at + 1..])),
-        None => (raw, None),
+    fn note_misspelt(&mut self, key: &[u8]) {
+        let Ok(key) = std::str::from_utf8(key) else {
+            return;
+        };
+        // Shorter ones are near to everything, and longer ones to nothing.
+        if !(3..=10).contains(&key.len()) {
+            return;
+        }
+        let lower = key.to_lowercase();
+        let near = |name: &&str| strsim::levenshtein(&lower, name) <= 2;
+        if let Some(name) = NAMES.iter().position(near) {
+            self.misspelt[name].get_or_insert_with(|| key.to_owned());
+        }
     }
 }
 
@@ -169,6 +194,35 @@ mod tests {
         assert!(matches!(call("biz_tag=%ff", ""), Err(Refused::NotUtf8)));
     }
 
+    #[test]
+    fn a_misspelt_name_is_told_and_anything_else_is_passed_over() {
+        for (query, meant) in [
+            ("biz_tag=a&cnt=3", "count"),
+            ("biz_tag=a&Count=3", "count"),
+            ("biz_tag=a&counts=3", "count"),
+            ("bizTag=a", "biz_tag"),
+            ("biz-tag=a&count=1", "biz_tag"),
+        ] {
+            let told = matches!(call(query, ""), Err(Refused::Misspelt { meant: told, .. }) if told == meant);
+            assert!(told, "{query}");
+        }
+        assert!(matches!(
+            call("biz_tag=a", "cnt=3"),
+            Err(Refused::Misspelt { .. })
+        ));
+        for query in [
+            "biz_tag=a&count=3&cnt=4",
+            "biz_tag=a&count=3&_=17&c=1&callback=x",
+        ] {
+            assert_eq!(
+                call(query, "").unwrap(),
+                ("a".to_owned(), Some(3)),
+                "{query}"
+            );
+        }
+        assert_eq!(call("biz_tag=a&v=1&format=json", "").unwrap().1, None);
+    }
+
     proptest! {
         #[test]
         fn any_bytes_give_an_answer(query: Vec<u8>, body: Vec<u8>) {
@@ -186,7 +240,7 @@ mod tests {
         ) {
             let query = pieces.concat();
             let read = Pairs::read(&query);
-            for (name, ours) in [("biz_tag", read.biz_tag), ("count", read.count)] {
+            for (name, ours) in NAMES.into_iter().zip(read.named) {
                 let theirs = url::form_urlencoded::parse(&query)
                     .find(|(key, _)| key == name)
                     .map(|(_, value)| value.into_owned());

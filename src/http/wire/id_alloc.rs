@@ -1,0 +1,121 @@
+//! `/alloc` and `/health` in go-id-alloc's format, byte for byte; refusals say more than it did.
+
+use super::{Asked, Call, Protocol, id_list, parameters};
+use crate::{config::Limits, domain::Ids, http::refusal::Refused};
+use actix_web::{
+    HttpResponse,
+    http::{Method, header},
+};
+use serde::Serialize;
+
+const JSON: &str = "application/json";
+
+/// `/alloc`: ids of a biz_tag.
+pub(in crate::http) struct Alloc;
+
+/// Whether the ids are listed: where a count was asked for.
+pub(in crate::http) struct Listed(bool);
+
+impl Protocol for Alloc {
+    const METHODS: (&[Method], &str) = (&[Method::GET, Method::POST], "GET, POST");
+    type Shape = Listed;
+
+    fn read<'a>(asked: &Asked<'a>, limits: &Limits) -> Result<Call<'a, Listed>, Refused> {
+        let query = asked.query.as_bytes();
+        let call = parameters::alloc_call(query, asked.form, limits.max_count)?;
+        Ok(Call {
+            tag: call.tag,
+            count: call.count.unwrap_or(1),
+            shape: Listed(call.count.is_some()),
+        })
+    }
+
+    fn granted(ids: &Ids, listed: &Listed) -> Option<HttpResponse> {
+        Some(success(render(ids, listed.0)?))
+    }
+
+    fn refused(refused: &Refused) -> HttpResponse {
+        refusal(refused, Some(0), None)
+    }
+}
+
+/// The answer of a health check: how many ids are in memory.
+pub(in crate::http) fn health(result: Result<u64, Refused>) -> HttpResponse {
+    match result {
+        Ok(left) => success(format!(r#"{{"errno":0,"msg":"success","left":{left}}}"#).into()),
+        Err(refused) => refusal(&refused, None, Some(0)),
+    }
+}
+
+fn success(body: Vec<u8>) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-store"),
+    ));
+    response.insert_header((header::CONTENT_TYPE, header::HeaderValue::from_static(JSON)));
+    response.body(body)
+}
+
+/// A refusal as it is sent. `id` stands in answers of `/alloc`, `left` in those of `/health`.
+#[derive(Serialize)]
+struct Body<'a> {
+    errno: i32,
+    msg: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<u8>,
+    code: &'static str,
+}
+
+fn refusal(refused: &Refused, id: Option<u8>, left: Option<u8>) -> HttpResponse {
+    let kind = refused.kind();
+    let body = Body {
+        errno: -1,
+        msg: &refused.to_string(),
+        id,
+        left,
+        code: kind.code(),
+    };
+    let body = serde_json::to_string(&body).unwrap_or_default();
+    refused.respond(kind.status(), JSON, body)
+}
+
+/// The success body; `None` where there is no id, which cannot be.
+fn render(ids: &Ids, as_list: bool) -> Option<Vec<u8>> {
+    let first = ids.first()?.first();
+    let list = if as_list { id_list::room(ids) } else { 0 };
+    let mut body = Vec::with_capacity(64 + list);
+    body.extend_from_slice(br#"{"errno":0,"msg":"success","id":"#);
+    body.extend_from_slice(itoa::Buffer::new().format(first).as_bytes());
+    if as_list {
+        body.extend_from_slice(br#","ids":"#);
+        id_list::push_list(&mut body, ids);
+    }
+    body.push(b'}');
+    Some(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::IdRange;
+
+    #[test]
+    fn bodies_are_those_of_go_id_alloc() {
+        let mut range = IdRange::claimed(204, 3).unwrap();
+        let ids: Ids = std::iter::once(range.take(1)).collect();
+        assert_eq!(
+            render(&ids, false).unwrap(),
+            br#"{"errno":0,"msg":"success","id":201}"#
+        );
+        let gap = IdRange::claimed(301, 1).unwrap();
+        let ids: Ids = [range, gap].into_iter().collect();
+        assert_eq!(
+            render(&ids, true).unwrap(),
+            br#"{"errno":0,"msg":"success","id":202,"ids":[202,203,300]}"#
+        );
+        assert_eq!(render(&Ids::new(), true), None);
+    }
+}
