@@ -25,6 +25,8 @@ need_services() {
     has_mariadb || packages+=(mariadb-server)
     has_galera || packages+=(galera-4)
     command -v rsync >/dev/null || packages+=(rsync)
+    command -v curl >/dev/null || packages+=(curl)
+    command -v openssl >/dev/null || packages+=(openssl)
     command -v haproxy >/dev/null || packages+=(haproxy)
     command -v nginx >/dev/null || packages+=(nginx)
     command -v prometheus >/dev/null && command -v promtool >/dev/null || packages+=(prometheus)

@@ -30,6 +30,7 @@ mod console;
 mod console_refusals;
 mod crashes;
 mod deploy;
+mod documents;
 mod drain;
 mod failover;
 mod faults;
