@@ -217,6 +217,67 @@ fn a_page_that_says_something_else_is_noticed() {
     }
 }
 
+/// The Markdown files of the project, below a folder.
+fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir()
+            && !name.starts_with('.')
+            && !["target", "data", "node_modules"].contains(&&*name)
+        {
+            pages(&path, found);
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The anchors of a page: its headings, as GitHub makes them.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| {
+        let words = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = words
+            .chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn every_link_between_pages_leads_somewhere() {
+    let mut all = Vec::new();
+    pages(root(), &mut all);
+    let mut links = 0;
+    for page in all {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for rest in text.split("](").skip(1) {
+            let target = rest.split([')', ' ']).next().unwrap_or_default();
+            if target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = match file {
+                "" => page.clone(),
+                file => page.parent().unwrap().join(file),
+            };
+            assert!(path.exists(), "{}: {target}", page.display());
+            if !anchor.is_empty() && path.extension().is_some_and(|end| end == "md") {
+                let there = anchors(&std::fs::read_to_string(&path).unwrap());
+                assert!(
+                    there.iter().any(|it| it == anchor),
+                    "{}: {target}",
+                    page.display()
+                );
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 50, "{links}");
+}
+
 #[test]
 fn the_readme_stays_short() {
     let text = std::fs::read_to_string(root().join("README.md")).unwrap();
