@@ -1,4 +1,5 @@
-"""The adapter of the conformance suite (../../conformance/README.md); with --asyncio that of AsyncClient.
+"""The adapter of the conformance suite (../../conformance/README.md); with --asyncio that of AsyncClient, with --fault NAME
+that of a client which has a fault (faults.py).
 
     python3 ../conformance/run.py -- python3 tests/adapter.py [--asyncio]
 """
@@ -177,6 +178,10 @@ def in_threads(adapter):
 
 
 if __name__ == "__main__":
+    if "--fault" in sys.argv:
+        import faults
+
+        faults.FAULTS[sys.argv[sys.argv.index("--fault") + 1]][0](id_alloc_client)
     say({"hello": {"can": ["manual_clock", "copy", "pickle", *(["fork"] if hasattr(os, "fork") else [])]}})
     if "--asyncio" in sys.argv:
         asyncio.run(in_one_loop(Adapter(id_alloc_client.AsyncClient)))
