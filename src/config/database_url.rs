@@ -4,7 +4,7 @@
 //! No error here quotes any part of the URL: what stands in the place of the host may be half of a
 //! password that was not percent-encoded.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -181,6 +181,14 @@ impl DatabaseUrl {
     }
 }
 
+impl FromStr for DatabaseUrl {
+    type Err = DatabaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
+        Self::parse(text)
+    }
+}
+
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.redacted)
@@ -238,6 +246,8 @@ mod tests {
             "mysql://u:secret@h/d?ssl-mode=secret",
             "mysql://u:secret@h:0/d",
             "mysql://u:%ffsecret@h/d",
+            "mysql://u:secret@h:99999/d",
+            "sqlite::memory:",
             "sqlite:",
             "sqlite::memory:",
             "sqlite://f?mode=memory",

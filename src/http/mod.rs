@@ -9,12 +9,13 @@
 //! | `/admin/v1` | `admin/` |
 //! | `/console` | `console/` |
 //! | `/openapi.json` | `openapi.rs` |
-//! | why a request is refused: status, code, text, headers | `refusal.rs` |
+//! | why a request is refused: texts and headers; the table of statuses and codes | `refusal.rs`, `codes.rs` |
 //! | connections that go quiet | `connection.rs` |
 //! | counting and logging of requests, their spans | `observe.rs`, `span.rs` |
 
 mod admin;
 mod body;
+mod codes;
 mod connection;
 mod console;
 mod observe;
@@ -26,8 +27,8 @@ mod throttle;
 mod wire;
 
 pub use admin::{Admin, model};
+pub use codes::CODES;
 pub use connection::Connections;
-pub use refusal::CODES;
 pub use span::RequestSpan;
 
 use crate::{

@@ -10,14 +10,14 @@ use super::{
         problem::ProblemBody,
         server, tags,
     },
-    refusal::Kind,
+    codes::{self, Kind},
 };
 use actix_web::{HttpResponse, http::header};
 use std::{collections::BTreeMap, sync::LazyLock};
 use utoipa::{
     IntoResponses, Modify, OpenApi, ToSchema,
     openapi::{
-        ContentBuilder, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder,
+        OpenApi as Document, RefOr, Response,
         security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
@@ -208,30 +208,6 @@ struct AllocRefusals;
 
 impl IntoResponses for AllocRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        responses::<Refusal>(Kind::OF_ALLOC, "application/json")
+        codes::responses::<Refusal>(Kind::OF_ALLOC, "application/json")
     }
-}
-
-/// A response for each status, saying what its codes ask for.
-pub(super) fn responses<T: ToSchema>(
-    kinds: &[Kind],
-    media_type: &str,
-) -> BTreeMap<String, RefOr<Response>> {
-    let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for kind in kinds {
-        let line = format!("`{}`: {}", kind.code(), kind.todo());
-        said.entry(kind.status().as_str().to_owned())
-            .or_default()
-            .push(line);
-    }
-    let response = |(status, lines): (String, Vec<String>)| {
-        let body = ContentBuilder::new()
-            .schema(Some(Ref::from_schema_name(T::name())))
-            .build();
-        let response = ResponseBuilder::new()
-            .description(lines.join("\n\n"))
-            .content(media_type, body);
-        (status, response.build().into())
-    };
-    said.into_iter().map(response).collect()
 }

@@ -2,12 +2,9 @@
 
 use crate::{
     actors::Settings,
-    config::{Config, Guard},
+    config::Config,
     domain::StepSettings,
-    storage::{
-        StoreError,
-        sql::{GuardMode, SqlSettings, SqlStore},
-    },
+    storage::{StoreError, sql::SqlStore},
 };
 use std::sync::Arc;
 
@@ -16,24 +13,7 @@ use std::sync::Arc;
 /// # Errors
 /// [`StoreError`] where its URL or table name cannot be used. Nothing is connected to yet.
 pub fn store(config: &Config) -> Result<SqlStore, StoreError> {
-    let database = &config.database;
-    SqlStore::new(SqlSettings {
-        url: database.url.expose().to_owned(),
-        table: database.table.clone(),
-        max_connections: database.max_connections,
-        acquire_timeout: database.acquire_timeout,
-        statement_timeout: database.statement_timeout,
-        guard: match database.guard {
-            Guard::Auto => GuardMode::Auto,
-            Guard::On => GuardMode::On,
-            Guard::Off => GuardMode::Off,
-        },
-        failover_skip: database.failover_skip,
-        failover_limit: database.failover_limit,
-        server_identity: database.server_identity.clone(),
-        id_limit: config.allocation.id_limit,
-        max_step: config.allocation.max_step,
-    })
+    SqlStore::new(config.database.clone(), &config.allocation)
 }
 
 pub(super) fn actor_settings(config: &Config, workers: usize) -> Settings {

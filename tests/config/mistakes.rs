@@ -64,6 +64,21 @@ fn every_mistake_is_named_at_once_with_its_place() {
 }
 
 #[test]
+fn a_table_has_a_plain_name_that_leaves_room_for_its_companion() {
+    let long = "x".repeat(49);
+    for table in ["", "a b", "a`b", "a;b", "ä", &long] {
+        let env = [("ID_ALLOC__DATABASE__TABLE", table)];
+        assert_named(&problems(None, &env), &["database.table: "]);
+    }
+    for table in ["segments", "a$_0", &long[..48]] {
+        config(None, &[("ID_ALLOC__DATABASE__TABLE", table)]);
+    }
+    let long = "é".repeat(256);
+    let env = [("ID_ALLOC__DATABASE__SERVER_IDENTITY", long.as_str())];
+    assert_named(&problems(None, &env), &["database.server_identity: "]);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named_with_the_line_and_without_its_content() {
     let missing = File {
         _dir: tempfile::tempdir().unwrap(),

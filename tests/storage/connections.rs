@@ -1,7 +1,7 @@
 //! What a statement that fails does to its connection, and to the others.
 
-use crate::helpers::{Db, Take as _, ask, new, on_servers};
-use id_alloc::storage::sql::{SqlSettings, SqlStore};
+use crate::helpers::{Db, Take as _, ask, new, on_servers, open};
+use id_alloc::config::Database;
 use id_alloc::storage::{ClaimRequest, StoreError, TagAdministration as _};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,12 +18,11 @@ async fn connections(db: &Db) -> BTreeSet<i64> {
 async fn a_statement_that_times_out_closes_its_own_connection_alone() {
     on_servers(async |db| {
         db.ready().await.create(&new("other", 0, 10)).await.unwrap();
-        let store = SqlStore::new(SqlSettings {
+        let store = open(Database {
             statement_timeout: Duration::from_millis(300),
             max_connections: 2,
             ..db.settings()
-        })
-        .unwrap();
+        });
         store.take(&ask("other")).await.unwrap();
         db.sql("BEGIN").await;
         db.sql("UPDATE segments SET step = step WHERE biz_tag = 'test'")
@@ -62,11 +61,10 @@ async fn a_statement_that_times_out_closes_its_own_connection_alone() {
 async fn a_statement_that_was_given_up_does_not_wait_on_in_the_server_for_a_locked_table() {
     on_servers(async |db| {
         db.ready().await;
-        let store = SqlStore::new(SqlSettings {
+        let store = open(Database {
             statement_timeout: Duration::from_millis(300),
             ..db.settings()
-        })
-        .unwrap();
+        });
         store.take(&ask("test")).await.unwrap();
         db.sql("LOCK TABLES segments WRITE").await;
         for _ in 0..3 {

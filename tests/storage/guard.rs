@@ -1,7 +1,7 @@
 //! The guard: rows that went backwards, and rows of another primary.
 
-use crate::helpers::{Take as _, ask, everywhere, new, on_servers, tag};
-use id_alloc::storage::sql::{SqlSettings, SqlStore};
+use crate::helpers::{Take as _, ask, everywhere, new, on_servers, open, tag};
+use id_alloc::config::Database;
 use id_alloc::storage::{
     ClaimRequest, Repairs, SegmentStore as _, StoreError, TagAdministration as _,
 };
@@ -67,11 +67,10 @@ async fn a_row_of_another_primary_is_moved_with_a_skip_and_not_too_often() {
             matches!(refused, Err(StoreError::FailoverFlapping(_))),
             "{refused:?}"
         );
-        let other = SqlStore::new(SqlSettings {
+        let other = open(Database {
             server_identity: Some("the old primary".into()),
             ..db.settings()
-        })
-        .unwrap();
+        });
         let (claim, _, moved) = other.repair(&ask("test")).await;
         assert_eq!((claim.range.first(), moved), (end, 0));
         let row = store.show(&tag("test")).await.unwrap();
@@ -94,11 +93,10 @@ async fn a_new_tag_whose_first_claims_were_lost_in_a_failover_is_moved_too() {
         // The replica got the new row and nothing that came after it.
         db.sql("UPDATE segments SET max_id = 0, claimed_to = 0, claimed_size = 0")
             .await;
-        let promoted = SqlStore::new(SqlSettings {
+        let promoted = open(Database {
             server_identity: Some("the promoted replica".into()),
             ..db.settings()
-        })
-        .unwrap();
+        });
         let (claim, _, moved) = promoted.repair(&ask("fresh")).await;
         assert_eq!(moved, 1);
         assert!(claim.range.first() >= lost.max_id, "{claim:?} {lost:?}");

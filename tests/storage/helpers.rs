@@ -1,12 +1,13 @@
 //! A database of its own for each test, on each kind of server, gone afterwards.
 
+use id_alloc::config::{Config, Database};
 use id_alloc::domain::BizTag;
-use id_alloc::storage::sql::{GuardMode, SqlSettings, SqlStore};
+use id_alloc::storage::sql::SqlStore;
 use id_alloc::storage::{
     Change, Claim, ClaimRequest, NewTag, Repairs, SegmentStore as _, StoreError,
     TagAdministration as _,
 };
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection};
 use std::time::Duration;
 
 /// A fresh database, and a connection that plays the operator.
@@ -27,7 +28,9 @@ fn bases() -> Vec<String> {
 async fn raw(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
     options.sqlx_logging(false).max_connections(1);
-    let raw = Database::connect(options).await.expect("a connection");
+    let raw = sea_orm::Database::connect(options)
+        .await
+        .expect("a connection");
     if url.starts_with("mysql") {
         // One test turns the server's default off for a moment.
         raw.execute_unprepared("SET autocommit = 1")
@@ -35,6 +38,11 @@ async fn raw(url: &str) -> DatabaseConnection {
             .expect("set");
     }
     raw
+}
+
+/// The store with these settings.
+pub(crate) fn open(settings: Database) -> SqlStore {
+    SqlStore::new(settings, &Config::default().allocation).expect("good settings")
 }
 
 impl Db {
@@ -66,24 +74,18 @@ impl Db {
         }
     }
 
-    pub(crate) fn settings(&self) -> SqlSettings {
-        SqlSettings {
-            url: self.url.clone(),
-            table: "segments".into(),
+    pub(crate) fn settings(&self) -> Database {
+        Database {
+            url: self.url.parse().expect("a URL"),
             max_connections: 8,
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(10),
-            guard: GuardMode::Auto,
-            failover_skip: None,
-            failover_limit: 3,
-            server_identity: None,
-            id_limit: i64::MAX,
-            max_step: 100_000_000,
+            ..Config::default().database
         }
     }
 
     pub(crate) fn store(&self) -> SqlStore {
-        SqlStore::new(self.settings()).expect("good settings")
+        open(self.settings())
     }
 
     /// A store whose table is made, with the tag `test` at 0 with a step of 100.

@@ -11,8 +11,8 @@ mod helpers;
 mod tags;
 mod tls;
 
-use helpers::{Db, Take as _, ask, change, everywhere, new, on_servers, tag};
-use id_alloc::storage::sql::{GuardMode, SqlSettings, SqlStore};
+use helpers::{Db, Take as _, ask, change, everywhere, new, on_servers, open, tag};
+use id_alloc::config::{Database, Guard};
 use id_alloc::storage::{
     AdvanceTo, ClaimRequest, Listing, SegmentStore as _, StoreError, TagAdministration as _,
     Unusable,
@@ -182,7 +182,7 @@ async fn a_table_of_go_id_alloc_serves_and_migrates() {
         let behind = ClaimRequest { mark: 2000, ..ask("test") };
         let (claim, raised, _) = store.repair(&behind).await;
         assert!(raised == 1 && claim.range.first() == 2800, "{claim:?}");
-        let strict = SqlStore::new(SqlSettings { guard: GuardMode::On, ..db.settings() }).unwrap();
+        let strict = open(Database { guard: Guard::On, ..db.settings() });
         let refused = strict.take(&ask("test")).await;
         assert!(matches!(refused, Err(StoreError::Unusable(Unusable::TableMisconfigured(_)))));
 
@@ -252,12 +252,11 @@ async fn a_missing_table_says_what_to_run() {
 async fn a_refused_password_and_database_are_permanent_and_never_shown() {
     on_servers(async |db| {
         let at = db.url.rsplit_once('@').unwrap().1;
-        let wrong = |url| {
-            SqlStore::new(SqlSettings {
-                url,
+        let wrong = |url: String| {
+            open(Database {
+                url: url.parse().unwrap(),
                 ..db.settings()
             })
-            .unwrap()
         };
         let denied = wrong(format!("mysql://nobody:geheim@{at}"))
             .check()
@@ -281,12 +280,13 @@ async fn a_refused_password_and_database_are_permanent_and_never_shown() {
 async fn an_unreachable_server_is_transient_and_bounded() {
     let port = reserved_port();
     let db = Db::sqlite().await;
-    let store = SqlStore::new(SqlSettings {
-        url: format!("mysql://u:geheim@127.0.0.1:{port}/db"),
+    let store = open(Database {
+        url: format!("mysql://u:geheim@127.0.0.1:{port}/db")
+            .parse()
+            .unwrap(),
         acquire_timeout: Duration::from_millis(200),
         ..db.settings()
-    })
-    .unwrap();
+    });
     let error = store.take(&ask("test")).await.unwrap_err();
     let StoreError::Transient(text) = error else {
         panic!("{error:?}")
@@ -334,12 +334,11 @@ async fn claims_are_committed_where_the_server_says_autocommit_off() {
 async fn a_timed_out_claim_is_unknown_and_the_next_one_is_on_a_new_connection() {
     on_servers(async |db| {
         db.ready().await;
-        let store = SqlStore::new(SqlSettings {
+        let store = open(Database {
             statement_timeout: Duration::from_millis(200),
             max_connections: 1,
             ..db.settings()
-        })
-        .unwrap();
+        });
         assert_eq!(store.take(&ask("test")).await.unwrap().max_id, 100);
         db.sql("BEGIN").await;
         db.sql("UPDATE segments SET step = step").await;
@@ -361,11 +360,10 @@ async fn a_timed_out_claim_is_unknown_and_the_next_one_is_on_a_new_connection() 
 async fn a_claim_that_is_dropped_leaves_no_connection_with_an_answer_to_come() {
     on_servers(async |db| {
         db.ready().await;
-        let store = SqlStore::new(SqlSettings {
+        let store = open(Database {
             max_connections: 1,
             ..db.settings()
-        })
-        .unwrap();
+        });
         let known = ClaimRequest {
             step: Some(100),
             ..ask("test")
@@ -532,13 +530,14 @@ async fn administration_keeps_its_rules() {
 async fn the_embedded_default_makes_its_folder_and_a_tag_once() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/a/b/c.db?mode=rwc", folder.path().display());
+    let url = url.parse().unwrap();
     let db = Db::sqlite().await;
-    let settings = SqlSettings {
+    let settings = Database {
         url,
         ..db.settings()
     };
     for max_id in [100_000, 200_000] {
-        let store = SqlStore::new(settings.clone()).unwrap();
+        let store = open(settings.clone());
         store.prepare_embedded().await.unwrap();
         assert_eq!(store.take(&ask("test")).await.unwrap().max_id, max_id);
         let report = store.check().await.unwrap();

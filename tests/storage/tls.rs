@@ -1,10 +1,12 @@
 //! The connection to the database, encrypted and checked, against a MariaDB with a certificate of the
 //! test's own.
 
+use crate::helpers::open;
 use crate::helpers::{Take as _, ask, new};
 use crate::support::database::connect;
 use crate::support::mariadb::OwnMariaDb;
-use id_alloc::storage::sql::{GuardMode, SqlSettings, SqlStore};
+use id_alloc::config::{Config, Database};
+use id_alloc::storage::sql::SqlStore;
 use id_alloc::storage::{StoreError, TagAdministration as _, Unusable};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -45,20 +47,13 @@ async fn encrypted_server(folder: &Path) -> OwnMariaDb {
 }
 
 fn store(url: String) -> SqlStore {
-    SqlStore::new(SqlSettings {
-        url,
-        table: "segments".into(),
+    open(Database {
+        url: url.parse().unwrap(),
         max_connections: 2,
         acquire_timeout: Duration::from_secs(10),
         statement_timeout: Duration::from_secs(10),
-        guard: GuardMode::Auto,
-        failover_skip: None,
-        failover_limit: 3,
-        server_identity: None,
-        id_limit: i64::MAX,
-        max_step: 100_000_000,
+        ..Config::default().database
     })
-    .unwrap()
 }
 
 async fn cipher(connection: &DatabaseConnection) -> String {

@@ -2,8 +2,8 @@
 
 use crate::{
     http::{
-        openapi::responses,
-        refusal::{Kind, Refused},
+        codes::{Kind, responses},
+        refusal::Refused,
     },
     storage::{StoreError, Unusable},
 };

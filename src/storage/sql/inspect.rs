@@ -2,11 +2,12 @@
 //!
 //! The kind comes from the server's own answers, not from the handshake, which may be a proxy's.
 
+use super::SqlStore;
 use super::database::Sql;
 use super::errors::SqlError;
 use super::statements::{Identity, Statements, text_at, value};
 use super::table::Columns;
-use super::{GuardMode, SqlStore};
+use crate::config::Guard;
 use crate::storage::{StoreError, StoreReport, Unusable};
 use std::sync::Arc;
 
@@ -125,7 +126,7 @@ impl SqlStore {
         warnings: &mut Vec<String>,
     ) -> Result<Option<Identity>, StoreError> {
         let table = &self.settings.table;
-        if self.settings.guard == GuardMode::Off {
+        if self.settings.guard == Guard::Off {
             return Ok(None);
         }
         let missing: Vec<_> = GUARD_COLUMNS
@@ -142,7 +143,7 @@ impl SqlStore {
         } else {
             return Ok(Some(identity));
         };
-        if self.settings.guard == GuardMode::On {
+        if self.settings.guard == Guard::On {
             return Err(Unusable::TableMisconfigured(format!(
                 "database.guard is \"on\" but {why}"
             ))

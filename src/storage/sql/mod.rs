@@ -20,64 +20,16 @@ mod statements;
 mod table;
 mod together;
 
-use super::{StoreError, Unusable};
+use super::StoreError;
+use crate::config;
 use decide::Limits;
 use pool::Pool;
 use std::fmt;
 use std::sync::Mutex;
-use std::time::Duration;
-
-/// Whether claims carry the guard against restores and failovers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum GuardMode {
-    /// Where table and server allow it; else a log line says why not.
-    #[default]
-    Auto,
-    /// Always: a table or server that does not allow it is refused.
-    On,
-    /// Never.
-    Off,
-}
-
-/// Where the table is and how to treat it. Its `Debug` shows no password.
-#[derive(Clone)]
-pub struct SqlSettings {
-    /// `mysql://user:password@host:port/db` or `sqlite://path?mode=rwc`.
-    pub url: String,
-    /// Name of the segments table: 1 to 48 characters of `[A-Za-z0-9_$]`.
-    pub table: String,
-    /// The most connections to a server; SQLite has one.
-    pub max_connections: u32,
-    /// How long to wait for a connection, making it included.
-    pub acquire_timeout: Duration,
-    /// How long to wait for a statement.
-    pub statement_timeout: Duration,
-    /// Whether claims carry the guard.
-    pub guard: GuardMode,
-    /// Ids skipped when a row is moved or raised; `None` for 8 × the newest claim.
-    pub failover_skip: Option<i64>,
-    /// The most moves of one tag within an hour.
-    pub failover_limit: u32,
-    /// Name of the primary, instead of the one it says itself.
-    pub server_identity: Option<String>,
-    /// No `max_id` is raised above it.
-    pub id_limit: i64,
-    /// The largest step a row may say.
-    pub max_step: i64,
-}
-
-impl fmt::Debug for SqlSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqlSettings")
-            .field("table", &self.table)
-            .field("guard", &self.guard)
-            .finish_non_exhaustive()
-    }
-}
 
 /// The store on a SQL database.
 pub struct SqlStore {
-    settings: SqlSettings,
+    settings: config::Database,
     limits: Limits,
     pool: Pool,
     /// What a tag's first claim is tried with.
@@ -89,32 +41,18 @@ pub struct SqlStore {
 }
 
 impl SqlStore {
-    /// Checks the settings. Connects to nothing yet, so a server starts without its database.
+    /// The store that a configuration names. Connects to nothing yet, so a server starts without its database.
     ///
     /// # Errors
-    /// [`Unusable::WrongDatabase`] for a URL, [`Unusable::TableMisconfigured`] for a table's name or
-    /// an identity that cannot be used.
-    pub fn new(settings: SqlSettings) -> Result<Self, StoreError> {
-        let table = &settings.table;
-        let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$';
-        if !(1..=48).contains(&table.len()) || !table.bytes().all(good) {
-            return Err(Unusable::TableMisconfigured(format!(
-                "database.table is {table:?}: it must be 1 to 48 characters of A-Z a-z 0-9 _ $"
-            ))
-            .into());
-        }
-        if let Some(identity) = &settings.server_identity
-            && !(1..=255).contains(&identity.chars().count())
-        {
-            return Err(Unusable::TableMisconfigured(
-                "database.server_identity must have 1 to 255 characters".to_owned(),
-            )
-            .into());
-        }
+    /// [`StoreError::Unusable`] for a URL that the driver does not take.
+    pub fn new(
+        settings: config::Database,
+        allocation: &config::Allocation,
+    ) -> Result<Self, StoreError> {
         let limits = Limits {
-            id_limit: settings.id_limit,
-            max_step: settings.max_step,
-            failover_skip: settings.failover_skip.map(|skip| skip.max(0)),
+            id_limit: allocation.id_limit,
+            max_step: allocation.max_step,
+            failover_skip: settings.failover_skip,
         };
         Ok(Self {
             pool: Pool::new(&settings)?,
@@ -142,49 +80,15 @@ mod tests {
     use crate::storage::{ClaimRequest, Repairs, SegmentStore as _};
     use database::Sql;
 
-    fn settings(url: String) -> SqlSettings {
-        SqlSettings {
-            url,
-            table: "segments".into(),
-            max_connections: 4,
-            acquire_timeout: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(5),
-            guard: GuardMode::Auto,
-            failover_skip: None,
-            failover_limit: 3,
-            server_identity: None,
-            id_limit: i64::MAX,
-            max_step: 1000,
-        }
-    }
-
-    #[test]
-    fn names_and_urls_that_cannot_be_used_are_refused_without_the_password() {
-        let long = "x".repeat(49);
-        for table in ["", "a b", "a`b", "a;b", "ä", &long] {
-            let bad = SqlSettings {
-                table: table.into(),
-                ..settings("sqlite://x.db".into())
-            };
-            assert!(SqlStore::new(bad).is_err(), "{table}");
-        }
-        for url in [
-            "postgres://u:geheim@h/db",
-            "mysql://u:geheim@h:99999/db",
-            "mysql://u:geheim@h:3306",
-            "sqlite::memory:",
-        ] {
-            let error = SqlStore::new(settings(url.into())).unwrap_err();
-            assert!(!format!("{error:?}").contains("geheim"), "{error:?}");
-        }
-    }
-
     /// Sits here since the limit holds for one connection alone: the store's own.
     #[tokio::test]
     async fn a_full_disk_hands_out_no_range_twice() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("t.db").display());
-        let store = SqlStore::new(settings(url)).unwrap();
+        let mut config = crate::config::Config::default();
+        config.database.url = url.parse().unwrap();
+        config.allocation.max_step = 1000;
+        let store = SqlStore::new(config.database, &config.allocation).unwrap();
         store.prepare_embedded().await.unwrap();
         let sql = async |sql: &str| store.pool.execute(&Sql::new(sql)).await.map(drop).unwrap();
         // Each claim fills a page or two, so that it needs more than its row's.

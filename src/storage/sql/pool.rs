@@ -4,11 +4,11 @@
 //! used again: its answer is still to come. The others stay. Those that were made before something
 //! broke are pinged before use; those that may lead to yesterday's primary are made anew ([`Pool::renew`]).
 
-use super::SqlSettings;
 use super::database::{Connection, Database, Dialect, Sql};
 use super::errors::{Kind, Place, SqlError, classify, timed_out};
 use super::inspect::Inspection;
 use super::{mysql, sqlite};
+use crate::config::{self, DatabaseKind};
 use crate::storage::StoreError;
 use arc_swap::ArcSwapOption;
 use sea_orm::QueryResult;
@@ -105,15 +105,10 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
-        let (database, endpoint) = match settings.url.split_once(':') {
-            Some(("mysql" | "mariadb", _)) => mysql::open(settings)?,
-            Some(("sqlite", _)) => sqlite::open(settings)?,
-            _ => {
-                return Err(super::database::wrong_url(
-                    "database.url must begin with mysql:// or sqlite://",
-                ));
-            }
+    pub(super) fn new(settings: &config::Database) -> Result<Self, StoreError> {
+        let (database, endpoint) = match settings.url.kind() {
+            DatabaseKind::MySql => mysql::open(settings)?,
+            DatabaseKind::Sqlite { .. } => sqlite::open(settings)?,
         };
         Ok(Self {
             database,

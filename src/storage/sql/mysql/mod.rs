@@ -5,12 +5,12 @@ mod errors;
 mod inspect;
 mod migrate;
 
-use super::SqlSettings;
 use super::SqlStore;
 use super::database::{Connection, Database, Dialect, Sql, Value, wrong_url};
 use super::errors::{Kind, Place, SqlError};
 use super::inspect::Inspection;
 use super::pool::Renewal;
+use crate::config;
 use crate::storage::StoreError;
 use async_trait::async_trait;
 use connect::{SetupError, pool};
@@ -39,18 +39,14 @@ struct MySql {
 }
 
 /// The database that the URL names, and the URL for people.
-pub(super) fn open(settings: &SqlSettings) -> Result<(Box<dyn Database>, String), StoreError> {
+pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, String), StoreError> {
     // The parser's own error could quote the URL, which holds the password.
     let options: MySqlConnectOptions = settings
         .url
+        .expose()
         .parse()
         .map_err(|_| wrong_url("database.url is no mysql://user:password@host:port/db"))?;
-    let database = options.get_database().filter(|name| !name.is_empty());
-    let Some(database) = database.map(str::to_owned) else {
-        return Err(wrong_url(
-            "database.url names no database: mysql://user@host:port/db",
-        ));
-    };
+    let database = options.get_database().unwrap_or_default();
     let at = options.get_socket().map_or_else(
         || format!("{}:{}", options.get_host(), options.get_port()),
         |socket| socket.display().to_string(),
@@ -64,7 +60,7 @@ pub(super) fn open(settings: &SqlSettings) -> Result<(Box<dyn Database>, String)
     let mysql = MySql {
         pool: pool(
             &options,
-            settings.max_connections.max(1),
+            settings.max_connections,
             settings.acquire_timeout,
             settings.statement_timeout,
             &renewal,

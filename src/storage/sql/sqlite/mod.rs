@@ -4,12 +4,12 @@ mod errors;
 mod inspect;
 mod migrate;
 
-use super::SqlSettings;
 use super::SqlStore;
 use super::database::{Connection, Database, Dialect, Sql, Value, wrong_url};
 use super::errors::{Kind, Place, SqlError};
 use super::inspect::Inspection;
 use super::pool::{Renewal, pool_options};
+use crate::config;
 use crate::storage::StoreError;
 use async_trait::async_trait;
 use sea_orm::sqlx::error::DatabaseError;
@@ -32,17 +32,12 @@ struct Sqlite {
 }
 
 /// The file that the URL names, and the URL for people.
-pub(super) fn open(settings: &SqlSettings) -> Result<(Box<dyn Database>, String), StoreError> {
-    let url = settings.url.as_str();
+pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, String), StoreError> {
+    let url = settings.url.expose();
     let options: SqliteConnectOptions = url
         .parse()
         .map_err(|error| wrong_url(format!("{url}: {error}")))?;
     let file = options.get_filename().to_path_buf();
-    if url.contains(":memory:") || url.contains("mode=memory") || file.as_os_str().is_empty() {
-        return Err(wrong_url(
-            "database.url: an in-memory SQLite database forgets what was claimed; name a file",
-        ));
-    }
     let file = std::path::absolute(&file).unwrap_or(file);
     let endpoint = format!("sqlite://{}", file.display());
     let options = options
