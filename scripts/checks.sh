@@ -9,6 +9,7 @@ server_pid=""
 # lib.sh's end, after the server's.
 end_all() {
     local status=$?
+    set +e
     stop_server
     (exit "$status")
     clean_up
@@ -34,25 +35,13 @@ check() {
     rm -f -- "$log"
 }
 
+# What must fail. `! command` alone would not end a check.
+not() { ! "$@"; }
+
 # The last line, which scripts/test reads.
 results() {
     printf '\n%d passed, %d failed\n' "$passed" "$failed"
     [[ $failed -eq 0 ]]
-}
-
-# need_npm NAME PACKAGE@VERSION …: programs from the npm registry; $npm is where they are.
-need_npm() {
-    local folder="$tools/npm/$1" mark
-    shift
-    mark="$folder/$(printf '%s' "$*" | sha256sum | cut -c 1-12)"
-    npm="$folder/node_modules/.bin"
-    [[ -f $mark ]] && return 0
-    say "install $* from npm"
-    rm -rf "$folder"
-    mkdir -p "$folder"
-    (cd "$folder" && npm init --yes >/dev/null 2>&1 && npm install --silent --no-audit --no-fund --save-exact "$@") \
-        || die "cannot install $*"
-    touch "$mark"
 }
 
 # The program as the tests build it, so that nothing is compiled twice; $program is its path.

