@@ -14,7 +14,6 @@ serve_in_root() {
     local name=$1 line
     shift
     (
-        cd "$root"
         exec chroot "$root" /usr/bin/env -C /opt/id-alloc ID_ALLOC__SERVER__PORT=0 "$@" /opt/id-alloc/id-alloc
     ) >"$work/$name.out" 2>"$work/$name.err" &
     server_pid=$!

@@ -2,6 +2,8 @@
 # Part of scripts/package-test.
 # shellcheck shell=bash
 
+# deb_file [REVISION]
+# shellcheck disable=SC2120
 deb_file() { echo "$out/id-alloc_$version-${1:-1}_$(dpkg --print-architecture).deb"; }
 
 build_deb() { ./scripts/package deb && [[ -f $(deb_file) ]]; }
