@@ -3,12 +3,19 @@
 use super::{
     Shared,
     refusal::Refused,
-    wire::{Protocol as _, id_alloc, parameters::biz_tag},
+    wire::{
+        Protocol as _, id_alloc,
+        parameters::biz_tag,
+        shapes::{AllocRefusals, Health, Refusal},
+    },
 };
 use crate::actors::Allocator;
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 
-/// Whether this server can serve, in all or for one tag.
+/// Whether this server can serve, in all or for one biz_tag, which is loaded where it is not.
+#[utoipa::path(get, path = "/health", tag = "operations",
+    params(("biz_tag" = Option<String>, Query, max_length = 128, description = "For this tag.")),
+    responses((status = 200, body = Health, description = "It can."), AllocRefusals))]
 pub(super) async fn health(
     request: HttpRequest,
     allocator: web::Data<Allocator>,
@@ -27,12 +34,23 @@ pub(super) async fn health(
     id_alloc::health(result)
 }
 
-/// Whether the loops turn.
+/// Whether the process turns; never touches the database.
+#[utoipa::path(get, path = "/livez", tag = "operations",
+    responses(
+        (status = 200, body = Health, description = "It does."),
+        (status = 405, body = Refusal, description = "Not a method of this path."),
+    ))]
 pub(super) async fn livez() -> HttpResponse {
     id_alloc::health(Ok(0))
 }
 
-/// Whether traffic may be sent here.
+/// Whether requests may be sent here.
+#[utoipa::path(get, path = "/readyz", tag = "operations",
+    responses(
+        (status = 200, body = Health, description = "They may."),
+        (status = 405, body = Refusal, description = "Not a method of this path."),
+        (status = 503, body = Refusal, description = "Not yet, or not any more."),
+    ))]
 pub(super) async fn readyz(
     allocator: web::Data<Allocator>,
     shared: web::Data<Shared>,
@@ -50,6 +68,12 @@ pub(super) async fn readyz(
 }
 
 /// Everything Prometheus scrapes.
+#[utoipa::path(get, path = "/metrics", tag = "operations",
+    responses(
+        (status = 200, body = String, content_type = "text/plain", description = "Metrics."),
+        (status = 405, body = Refusal, description = "Not a method of this path."),
+        (status = 500, body = Refusal, description = "An internal error."),
+    ))]
 pub(super) async fn metrics(
     allocator: web::Data<Allocator>,
     shared: web::Data<Shared>,

@@ -13,9 +13,11 @@ use super::{
 };
 use crate::storage::{NewTag, StoreError, TagAdministration as _, TagRow, sql::SqlStore};
 use file::Line;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    io::{IsTerminal as _, Write as _},
+};
 
 /// Tags made by one statement.
 const BATCH: usize = 500;
@@ -170,7 +172,7 @@ fn difference(new: &NewTag, row: &TagRow) -> Option<String> {
 
 /// Makes them, batch by batch. One batch that meets a tag which is there already is made tag by tag.
 async fn create(store: &SqlStore, lines: &[Line], summary: &mut Summary) -> Result<(), Exit> {
-    let progress = progress(lines.len());
+    let mut done_so_far = 0;
     for batch in lines.chunks(BATCH) {
         let new: Vec<NewTag> = batch.iter().map(|line| line.new.clone()).collect();
         let done = match store.create_together(&new).await {
@@ -184,16 +186,17 @@ async fn create(store: &SqlStore, lines: &[Line], summary: &mut Summary) -> Resu
             Err(error) => Err(error),
         };
         if let Err(error) = done {
-            progress.abandon();
+            progress("");
             let created = summary.created;
             note(&format!(
                 "{created} tags were created before it failed; repeat the import to go on"
             ));
             return Err(error.into());
         }
-        progress.inc(u64::try_from(batch.len()).unwrap_or(0));
+        done_so_far += batch.len();
+        progress(&format!("{done_so_far} of {} tags", lines.len()));
     }
-    progress.finish_and_clear();
+    progress("");
     Ok(())
 }
 
@@ -220,11 +223,12 @@ async fn one_by_one(
     Ok(())
 }
 
-/// Drawn on standard error, and only where that is a terminal.
-fn progress(tags: usize) -> ProgressBar {
-    let bar = ProgressBar::new(u64::try_from(tags).unwrap_or(u64::MAX));
-    match ProgressStyle::with_template("{bar:40} {pos}/{len} tags, {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
+/// Takes the place of what it said before, on a terminal; elsewhere nothing is said.
+fn progress(how_far: &str) {
+    let mut stderr = std::io::stderr();
+    if stderr.is_terminal() {
+        // To the beginning of the line, and what stood there is gone.
+        let _ = write!(stderr, "\r\x1b[K{how_far}");
+        let _ = stderr.flush();
     }
 }

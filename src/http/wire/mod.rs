@@ -6,6 +6,7 @@
 //! | what every protocol goes through | this one |
 //! | `/alloc` and `/health`, as go-id-alloc has them | `id_alloc.rs`, `id_list.rs` |
 //! | query and form | `parameters.rs` |
+//! | what the OpenAPI document says of them | `shapes.rs` |
 //!
 //! A route is a service of its own below actix-web's rather than a handler with extractors, since nearly all requests
 //! are for one: what it needs it holds, and looks nothing up.
@@ -13,6 +14,7 @@
 pub(super) mod id_alloc;
 mod id_list;
 pub(super) mod parameters;
+pub(super) mod shapes;
 
 use super::{Shared, body, refusal::Refused, sent_token};
 use crate::{

@@ -1,0 +1,89 @@
+//! `/alloc` and the bodies of `/health` for the OpenAPI document: they are read and written byte for byte, not by serde.
+
+use crate::http::codes::{Kind, responses};
+use std::collections::BTreeMap;
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{RefOr, Response},
+};
+
+/// Ids that nobody else gets.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it describes what is written and read here")]
+pub(in crate::http) struct Ids {
+    #[schema(example = 0)]
+    errno: i32,
+    #[schema(example = "success")]
+    msg: String,
+    /// The first id.
+    #[schema(example = 201)]
+    id: i64,
+    /// All of them, ascending, gaps possible; there where a count was asked for.
+    #[schema(required = false)]
+    ids: Vec<i64>,
+}
+
+/// Why there are none.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it describes what is written and read here")]
+pub(in crate::http) struct Refusal {
+    #[schema(example = -1)]
+    errno: i32,
+    /// What happened and what to do.
+    msg: String,
+    /// For programs.
+    #[schema(example = "unknown_tag")]
+    code: String,
+}
+
+/// Ids in memory.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it describes what is written and read here")]
+pub(in crate::http) struct Health {
+    #[schema(example = 0)]
+    errno: i32,
+    #[schema(example = "success")]
+    msg: String,
+    /// Of the tag asked for, else the least of any healthy tag in use; 0 where none is.
+    left: u64,
+}
+
+/// What a form may say; it wins over the query.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it describes what is written and read here")]
+pub(in crate::http) struct Form {
+    #[schema(required = false, max_length = 128)]
+    biz_tag: String,
+    #[schema(required = false, minimum = 1)]
+    count: u32,
+}
+
+/// Take ids of a biz_tag.
+#[utoipa::path(get, path = "/alloc", tag = "ids", security((), ("alloc" = [])),
+    params(
+        ("biz_tag" = String, Query, max_length = 128, description = "Whose ids."),
+        ("count" = Option<u32>, Query, minimum = 1, description = "How many, at most `limits.max_count`; without it one, and no `ids`."),
+    ),
+    responses((status = 200, body = Ids, description = "Ids."), AllocRefusals))]
+#[allow(dead_code, reason = "it describes a route")]
+pub(in crate::http) fn alloc_get() {}
+
+/// Take ids of a biz_tag.
+#[utoipa::path(post, path = "/alloc", tag = "ids", security((), ("alloc" = [])),
+    params(
+        ("biz_tag" = Option<String>, Query, max_length = 128, description = "Whose ids."),
+        ("count" = Option<u32>, Query, minimum = 1, description = "How many, at most `limits.max_count`; without it one, and no `ids`."),
+    ),
+    request_body(content = Form, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, body = Ids, description = "Ids."), AllocRefusals))]
+#[allow(dead_code, reason = "it describes a route")]
+pub(in crate::http) fn alloc_post() {}
+
+/// What a call for ids may be refused with.
+pub(in crate::http) struct AllocRefusals;
+
+impl IntoResponses for AllocRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        responses::<Refusal>(Kind::OF_ALLOC, "application/json")
+    }
+}
