@@ -1,8 +1,7 @@
-//! What an id takes from the `Allocator`'s caller to the tag's actor and back, without HTTP and without a
-//! database: gathering, one message between two threads, the double buffer, the way back.
+//! What an id takes from the `Allocator`, without HTTP and without a database.
 //!
 //! - `64 callers`: that many tasks of one worker ask for one id after the other; time per id, all together.
-//! - `one caller`: one task does; time from asking to having, two wake-ups across threads included.
+//! - `one caller`: one task does; time from asking to having.
 #![allow(clippy::unwrap_used, reason = "a failure ends the measurement")]
 
 mod support;

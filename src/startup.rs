@@ -114,7 +114,7 @@ impl Application {
         let internal = |error: std::io::Error| StartError::Internal(error.to_string());
         let port = listener.local_addr().map_err(internal)?.port();
         let allocation = Allocation::start(
-            actor_settings(&config, workers),
+            actor_settings(&config),
             store.clone(),
             metrics.clone(),
             workers,

@@ -19,25 +19,31 @@ use actix_web::{
 };
 use futures_util::future::join_all;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use std::alloc::System;
+use std::{
+    alloc::System,
+    time::{Duration, Instant},
+};
 use support::{Parts, tag};
 
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Heap allocations of one `/alloc` on a loaded tag when it is the only request, in all threads, above
-/// those of an app that answers a constant (the framework's, and those of the test).
-const ALONE: f64 = 3.0;
+/// those of an app that answers a constant (the framework's, and those of the test). Fewer than the constant's, whose
+/// handler actix-web boxes once more, and whose app has a router.
+const ALONE: f64 = -3.0;
 
-/// The same when 50 come at once and travel together. Fewer than the constant's, whose handler actix-web boxes
-/// once more.
-const TOGETHER: f64 = -1.9;
+/// The same when 50 come at once.
+const TOGETHER: f64 = -3.0;
 
 /// Another allocation per request is past it. What happens now and then (checks of the store) is not.
 const TOLERANCE: f64 = 0.5;
 
-/// Bytes of the heap that a loaded tag holds: its actor, its buffer, its place in the directory.
-const PER_TAG: f64 = 1245.0;
+/// Bytes of the heap that a loaded tag holds at rest: its buffer, its place in the directory.
+const PER_TAG: f64 = 700.0;
+
+/// Actors end within a few seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Part of it by which it may differ: tables double.
 const TAG_TOLERANCE: f64 = 0.1;
@@ -107,22 +113,26 @@ async fn a_request_and_a_loaded_tag_take_no_more_of_the_heap_than_is_known() {
         above.push((all - framework) / REQUESTS as f64);
     }
 
-    for name in &names[..TAGS / 5] {
-        allocator.allocate(&tag(name), 1).await.unwrap();
-    }
     let region = Region::new(HEAP);
-    for name in &names[TAGS / 5..] {
+    for name in &names {
         allocator.allocate(&tag(name), 1).await.unwrap();
     }
-    let change = region.change();
-    let held = change.bytes_allocated as isize - change.bytes_deallocated as isize;
-    let per_tag = held as f64 / (TAGS - TAGS / 5) as f64;
+    let per_tag = || {
+        let change = region.change();
+        let held = change.bytes_allocated as isize - change.bytes_deallocated as isize;
+        held as f64 / TAGS as f64
+    };
+    let began = Instant::now();
+    while per_tag() > PER_TAG * (1.0 + TAG_TOLERANCE / 2.0) && began.elapsed() < PATIENCE {
+        actix_web::rt::time::sleep(Duration::from_millis(50)).await;
+    }
+    let per_tag = per_tag();
 
     let figures = [
         Figure("allocations per request, alone", above[0], ALONE, TOLERANCE),
         Figure("… 50 together", above[1], TOGETHER, TOLERANCE),
         Figure(
-            "bytes per loaded tag",
+            "bytes per loaded tag at rest",
             per_tag,
             PER_TAG,
             PER_TAG * TAG_TOLERANCE,

@@ -50,7 +50,7 @@ const CONFINED: &[(&str, &[&str])] = &[
 ];
 
 /// What the pure domain may name of other crates.
-const DOMAIN_CRATES: &[&str] = &["std", "core", "smallvec", "thiserror", "proptest"];
+const DOMAIN_CRATES: &[&str] = &["std", "core", "id_alloc_range", "thiserror", "proptest"];
 
 struct Source {
     path: PathBuf,

@@ -37,7 +37,7 @@ impl Parts {
     /// On rows with these names and step 100,000. Must be called within an actix system.
     pub(crate) fn start<'a>(tags: impl IntoIterator<Item = &'a str>) -> Self {
         let rows = tags.into_iter().map(|tag| (tag, 0, 100_000));
-        let metrics = Arc::new(Metrics::new(1000, i64::MAX).unwrap());
+        let metrics = Arc::new(Metrics::new(10, i64::MAX).unwrap());
         let settings = Settings {
             step: Arc::new(step()),
             backoff_max: Duration::from_millis(500),
@@ -47,10 +47,10 @@ impl Parts {
             request_deadline: Duration::from_secs(30),
             max_waiting_per_tag: 10_000,
             max_waiting: 50_000,
-            workers: 1,
             unknown_tag_ttl: Duration::from_secs(2),
             unknown_tags: 10_000,
             max_loaded_tags: 1_000_000,
+            rest_after: Duration::from_secs(1),
             idle_after: Duration::from_secs(3600),
             refresh: Duration::from_secs(60),
         };

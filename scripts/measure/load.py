@@ -22,6 +22,7 @@ class Run:
     seconds: float
     failures: int
     p50: float  # µs
+    p99: float  # µs
     p999: float  # µs
     cpu: float  # seconds of the server
 
@@ -49,10 +50,10 @@ def saturate(server: Server, path: str, seconds: float, connections: int = 64, t
     out = _run([*call, server.url(path)], seconds, os.environ | {"TAGS": str(tags)})
     cpu = server.process.cpu() - before
     numbers = [int(word) for line in out.splitlines() if line.startswith("RESULT ") for word in line.split()[1:]]
-    requests, micros, refused, broken, p50, p999 = numbers
+    requests, micros, refused, broken, p50, p99, p999 = numbers
     if requests == 0:
         raise Failed(f"no answer from {server.process.name}: {out}")
-    return Run(requests, micros / 1e6, refused + broken, p50, p999, cpu)
+    return Run(requests, micros / 1e6, refused + broken, p50, p99, p999, cpu)
 
 
 def at_rate(server: Server, path: str, seconds: float, rate: int, log: pathlib.Path, connections: int = 64) -> Run:
@@ -74,7 +75,7 @@ def at_rate(server: Server, path: str, seconds: float, rate: int, log: pathlib.P
         return times[min(len(times) - 1, int(part * len(times)))]
 
     # All requests used the processor, those of the first half second too.
-    return Run(len(counted), span, failures, quantile(0.5), quantile(0.999), cpu * len(counted) / len(rows))
+    return Run(len(counted), span, failures, quantile(0.5), quantile(0.99), quantile(0.999), cpu * len(counted) / len(rows))
 
 
 def once_each(server: Server, paths: list[str], connections: int = 64) -> int:

@@ -1,5 +1,5 @@
 -- Asks for one path, or for those of many tags in turn (`TAGS=n` in the environment), and prints one line
--- that the program reads: requests, microseconds, refused, failed connections, p50 and p99.9 in µs.
+-- that the program reads: requests, microseconds, refused, failed connections, p50, p99 and p99.9 in µs.
 local tags = tonumber(os.getenv("TAGS") or "0")
 
 if tags > 0 then
@@ -18,9 +18,9 @@ end
 done = function(summary, latency)
     local errors = summary.errors
     io.write(string.format(
-        "RESULT %d %d %d %d %d %d\n",
+        "RESULT %d %d %d %d %d %d %d\n",
         summary.requests, summary.duration, errors.status,
         errors.connect + errors.read + errors.write + errors.timeout,
-        latency:percentile(50), latency:percentile(99.9)
+        latency:percentile(50), latency:percentile(99), latency:percentile(99.9)
     ))
 end

@@ -1,17 +1,20 @@
-//! `Allocator`: the only type of this folder that HTTP sees. One per worker, not shared by threads.
+//! `Allocator`: what HTTP sees of the actors. Cheap to clone; one serves any number of threads.
+//!
+//! A request takes its ids from the tag's open range at once: no message, no await, no lock. Only where that holds
+//! too little does it wait for the tag's actor, which the registry makes where there is none.
 
 use super::{
-    core::{Core, Phase, StoreHealth},
+    context::{Phase, Place, ServerContext},
+    directory::{Directory, Entry},
     error::AllocError,
-    messages::{Describe, TagState},
-    worker::Worker,
+    messages::{Ensure, Refusal, RunsLow, Wait, Wake},
+    store_health::StoreHealth,
 };
 use crate::{
-    domain::{BizTag, Ids, TagName},
+    domain::{BizTag, Demand, Ids, TagName, Take},
     metrics::Level,
 };
 use std::{
-    rc::Rc,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -20,16 +23,19 @@ use tokio::sync::oneshot;
 /// A tag counts as in use for `/health` for so long after a request.
 const IN_USE: Duration = Duration::from_secs(60);
 
-/// Hands out ids; see `actors` for how.
+/// The first and the longest pause before a tag's actor that moved or died is looked up again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+
+/// Hands out ids; see the module's documentation.
+#[derive(Clone)]
 pub struct Allocator {
-    core: Arc<Core>,
-    worker: Rc<Worker>,
+    server: Arc<ServerContext>,
+    directory: Arc<Directory>,
 }
 
 impl Allocator {
-    pub(super) fn new(core: Arc<Core>, of_the_api: bool) -> Self {
-        let worker = Worker::new(core.clone(), of_the_api);
-        Self { core, worker }
+    pub(super) fn new(server: Arc<ServerContext>, directory: Arc<Directory>) -> Self {
+        Self { server, directory }
     }
 
     /// `count` ids of `tag`, ascending, that nobody else gets.
@@ -38,13 +44,142 @@ impl Allocator {
     ///
     /// # Errors
     /// [`AllocError`], within the request deadline.
+    #[inline]
     pub async fn allocate<'a>(
         &self,
         tag: impl Into<TagName<'a>>,
         count: u32,
     ) -> Result<Ids, AllocError> {
-        let (_admission, awaited) = self.worker.enqueue(&tag.into(), count)?;
-        awaited.await
+        let demand = Demand {
+            count: count.into(),
+            contiguous: false,
+        };
+        let tag = tag.into();
+        match self.take(&tag, demand) {
+            Some(ids) => Ok(ids),
+            None => self.wait(&tag.to_biz_tag(), demand).await,
+        }
+    }
+
+    /// From the open range; `None` where it holds too little, or the tag is not loaded.
+    #[inline]
+    fn take(&self, tag: &TagName<'_>, demand: Demand) -> Option<Ids> {
+        let take = |entry: &Entry| self.take_from(entry, demand);
+        self.directory.with(tag.as_str(), take)?
+    }
+
+    /// From a tag's open range; `None` where it holds too little.
+    #[inline]
+    fn take_from(&self, entry: &Entry, demand: Demand) -> Option<Ids> {
+        let Take::Ids { range, remind } = entry.range.take(demand.count) else {
+            return None;
+        };
+        if remind {
+            self.remind(entry);
+        }
+        Some(std::iter::once(range).collect())
+    }
+
+    /// Tells the tag's actor that ids were taken up to where it wanted to hear of it.
+    #[cold]
+    fn remind(&self, entry: &Entry) {
+        match &entry.actor {
+            Some(actor) => actor.do_send(RunsLow),
+            None => {
+                let tag = entry.name.clone();
+                self.server
+                    .tell_registry(|registry| registry.wake.do_send(Wake { tag }));
+            }
+        }
+    }
+
+    /// Asks the tag's actor, and waits for it until the request's deadline.
+    #[cold]
+    async fn wait(&self, tag: &BizTag, demand: Demand) -> Result<Ids, AllocError> {
+        let settings = &self.server.settings;
+        let Some(_place) = Place::take(&self.server.waiting, settings.max_waiting) else {
+            return Err(AllocError::Overloaded("too many requests wait"));
+        };
+        let deadline = Instant::now() + settings.request_deadline;
+        tokio::select! {
+            // Whoever could be served at the last moment is.
+            biased;
+            answer = self.ask(tag, demand, deadline) => answer,
+            () = self.server.closed() => Err(AllocError::ShuttingDown),
+            () = tokio::time::sleep_until(deadline.into()) => Err(AllocError::NoAvailableId(
+                "none came before the request's deadline; try again".to_owned(),
+            )),
+        }
+    }
+
+    /// Asks until the tag's actor has answered. Asking again is safe: ids that went to an answer which was lost are
+    /// a gap.
+    async fn ask(
+        &self,
+        tag: &BizTag,
+        demand: Demand,
+        deadline: Instant,
+    ) -> Result<Ids, AllocError> {
+        let mut pause = PAUSES.0;
+        loop {
+            if let Some(entry) = self.loaded(tag).await? {
+                if let Some(ids) = self.take_from(&entry, demand) {
+                    return Ok(ids);
+                }
+                let limit = self.server.settings.max_waiting_per_tag;
+                let Some(_place) = Place::take(&entry.waiting, limit) else {
+                    return Err(AllocError::Overloaded(
+                        "too many requests wait for this biz_tag",
+                    ));
+                };
+                let (reply, answer) = oneshot::channel();
+                let wait = Wait {
+                    demand,
+                    deadline,
+                    reply,
+                };
+                // A mailbox that takes no more is that of an actor which has not started yet.
+                let asked = entry.actor.as_ref().map(|actor| actor.try_send(wait));
+                if let Some(Ok(())) = asked {
+                    match answer.await {
+                        Ok(Ok(ids)) => return Ok(ids),
+                        Ok(Err(Refusal::Failed(error))) => return Err(error),
+                        // It was evicted, or it panicked.
+                        Ok(Err(Refusal::Moved)) | Err(_) => {}
+                    }
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// The tag's actor, which is made where there is none; `None` where that has to be asked again.
+    async fn loaded(&self, tag: &BizTag) -> Result<Option<Arc<Entry>>, AllocError> {
+        if let Some(entry) = self.directory.get(tag)
+            && entry.live_actor().is_some()
+        {
+            return Ok(Some(entry));
+        }
+        if self.server.unknown.contains(tag) {
+            return Err(AllocError::UnknownTag);
+        }
+        let (reply, answer) = oneshot::channel();
+        let ensure = Ensure {
+            tag: tag.clone(),
+            reply,
+        };
+        // None: supervision is about to make one.
+        let Some(registry) = self.server.registry.load_full() else {
+            return Ok(None);
+        };
+        if registry.ensure.try_send(ensure).is_err() {
+            return Ok(None);
+        }
+        match answer.await {
+            Ok(made) => made.map(|()| self.directory.get(tag)),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Ids of `tag` in memory, at least one; loads the tag where it is not loaded.
@@ -52,13 +187,15 @@ impl Allocator {
     /// # Errors
     /// As [`Self::allocate`], and where none is left.
     pub async fn left<'a>(&self, tag: impl Into<TagName<'a>>) -> Result<u64, AllocError> {
-        if self.core.phase() != Phase::Serving {
+        if self.is_draining() {
             return Err(AllocError::ShuttingDown);
         }
-        let tag = tag.into().to_biz_tag();
-        self.allocate(&tag, 0).await?;
-        let entry = self.core.directory.get(&tag);
-        match entry.map_or(0, |entry| entry.shared.left.load(Ordering::Acquire)) {
+        let tag = tag.into();
+        self.allocate(tag.clone(), 0).await?;
+        let left = self
+            .directory
+            .with(tag.as_str(), |entry| entry.range.left());
+        match left.unwrap_or(0) {
             0 => Err(AllocError::NoAvailableId("none is left".to_owned())),
             left => Ok(left),
         }
@@ -70,14 +207,13 @@ impl Allocator {
     /// # Errors
     /// While draining, or while the store cannot serve and no tag in use has an id left.
     pub fn health(&self) -> Result<u64, AllocError> {
-        if self.core.phase() != Phase::Serving {
+        if self.is_draining() {
             return Err(AllocError::ShuttingDown);
         }
-        let (now, mut least) = (Instant::now(), None::<u64>);
-        let directory = &self.core.directory;
-        directory.for_each(|entry| {
-            let left = entry.shared.left.load(Ordering::Acquire);
-            if left > 0 && entry.addr.connected() && directory.idle(&entry.shared, now) <= IN_USE {
+        let (now, mut least) = (self.now(), None::<u64>);
+        self.directory.for_each(|entry| {
+            let left = entry.range.left();
+            if left > 0 && entry.is_sound() && entry.idle(now) <= IN_USE {
                 least = Some(least.map_or(left, |least| least.min(left)));
             }
         });
@@ -93,7 +229,7 @@ impl Allocator {
     /// # Errors
     /// What is wrong with it.
     pub fn store(&self) -> Result<(), AllocError> {
-        match &**self.core.health.load() {
+        match &*self.server.monitor.health() {
             StoreHealth::Up => Ok(()),
             StoreHealth::Starting => Err(AllocError::NoAvailableId(
                 "the database has not answered yet".to_owned(),
@@ -108,26 +244,16 @@ impl Allocator {
     /// Whether the server is going away: connections should be closed.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.core.phase() != Phase::Serving
+        self.server.phase() != Phase::Serving
     }
 
-    /// What the actor of a loaded tag tells of itself; `None` where the tag is not loaded.
-    pub async fn describe(&self, tag: &BizTag) -> Option<TagState> {
-        let entry = self.core.directory.get(tag)?;
-        let (reply, answer) = oneshot::channel();
-        entry.addr.try_send(Describe { reply }).ok()?;
-        tokio::time::timeout(self.core.settings.request_deadline, answer)
-            .await
-            .ok()?
-            .ok()
-    }
-
-    /// The level of each loaded tag that ever had a segment.
+    /// The level of each loaded tag that ever had a segment; its ids are counted up to now.
     pub fn levels(&self, mut visit: impl FnMut(&BizTag, Level)) {
-        let (now, directory) = (Instant::now(), &self.core.directory);
-        directory.for_each(|entry| {
-            if entry.shared.mark.load(Ordering::Acquire) > 0 && entry.addr.connected() {
-                visit(&entry.shared.tag, directory.level(&entry.shared, now));
+        let now = self.now();
+        self.directory.for_each(|entry| {
+            if entry.was_served() && entry.is_sound() {
+                entry.report();
+                visit(&entry.name, entry.level(now));
             }
         });
     }
@@ -135,19 +261,17 @@ impl Allocator {
     /// Connections to the store: idle, and in use.
     #[must_use]
     pub fn store_connections(&self) -> (usize, usize) {
-        self.core.store.connections()
-    }
-
-    /// Makes this worker's courier panic, for tests.
-    #[cfg(feature = "fault-injection")]
-    pub fn crash(&self) {
-        self.worker.crash();
+        self.server.store.connections()
     }
 
     /// Callers waiting in the whole server.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.core.waiting.count()
+        self.server.waiting.load(Ordering::Relaxed)
+    }
+
+    fn now(&self) -> u64 {
+        self.server.clock.millis(Instant::now())
     }
 }
 

@@ -7,7 +7,8 @@
 //! store panics.
 
 use super::{
-    core::Core,
+    context::ServerContext,
+    directory::Directory,
     messages::{LoadEnded, LoadSegment},
 };
 use crate::{
@@ -64,39 +65,50 @@ impl Permits {
 }
 
 /// See the module's documentation.
+#[derive(Clone)]
 pub(super) struct SegmentLoader {
-    core: Arc<Core>,
+    server: Arc<ServerContext>,
+    /// To say in the log how long the ids in memory last.
+    directory: Arc<Directory>,
+    permits: Arc<Permits>,
 }
 
 impl SegmentLoader {
-    pub(super) fn new(core: Arc<Core>, ctx: &mut Context<Self>) -> Self {
-        ctx.set_mailbox_capacity(MAILBOX);
-        Self { core }
+    pub(super) fn new(
+        server: Arc<ServerContext>,
+        directory: Arc<Directory>,
+        permits: Arc<Permits>,
+    ) -> Self {
+        Self {
+            server,
+            directory,
+            permits,
+        }
     }
 }
 
 impl Actor for SegmentLoader {
     type Context = Context<Self>;
-}
 
-impl Supervised for SegmentLoader {
-    fn restarting(&mut self, _: &mut Context<Self>) {
-        self.core.metrics.restarted("loader", "store_failure");
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(MAILBOX);
     }
 }
+
+impl Supervised for SegmentLoader {}
 
 impl Handler<LoadSegment> for SegmentLoader {
     type Result = ();
 
     fn handle(&mut self, load: LoadSegment, _: &mut Context<Self>) {
-        let core = self.core.clone();
+        let loader = self.clone();
         actix::spawn(async move {
-            let result = AssertUnwindSafe(claim_patiently(&core, &load))
+            let result = AssertUnwindSafe(loader.claim_patiently(&load))
                 .catch_unwind()
                 .await
                 .unwrap_or_else(|_| {
                     tracing::error!(biz_tag = %load.tag, "a claim panicked");
-                    core.metrics.restarted("loader", "panic");
+                    loader.server.metrics.restarted("loader", "panic");
                     Err(StoreError::UnknownOutcome("a claim panicked".to_owned()))
                 });
             load.reply.do_send(LoadEnded {
@@ -107,59 +119,66 @@ impl Handler<LoadSegment> for SegmentLoader {
     }
 }
 
-/// Tries until it succeeds, cannot succeed, or [`ATTEMPTS`] have failed.
-async fn claim_patiently(core: &Core, load: &LoadSegment) -> Result<Claim, StoreError> {
-    let mut backoff = Backoff::new(FIRST_PAUSE, core.settings.backoff_max);
-    for _ in 0..load.given_up.min(16) * ATTEMPTS {
-        backoff.after_failure(0.0);
-    }
-    if load.given_up > 0 {
-        tokio::time::sleep(backoff.after_failure(fastrand::f64())).await;
-    }
-    let request = ClaimRequest {
-        tag: load.tag.clone(),
-        step: load.request.step,
-        want: load.request.want,
-        expect: load.request.expect,
-        mark: load.mark,
-        at_least: load.request.at_least,
-    };
-    for attempt in 1.. {
-        let result = claim_once(core, &request).await;
-        match result {
-            Err(error) if error.is_transient() && attempt < ATTEMPTS => {
-                tracing::debug!(biz_tag = %load.tag, %error, attempt, "a claim failed");
-                tokio::time::sleep(backoff.after_failure(fastrand::f64())).await;
-            }
-            ended => return ended,
+impl SegmentLoader {
+    /// Tries until it succeeds, cannot succeed, or [`ATTEMPTS`] have failed.
+    async fn claim_patiently(&self, load: &LoadSegment) -> Result<Claim, StoreError> {
+        let mut backoff = Backoff::new(FIRST_PAUSE, self.server.settings.backoff_max);
+        for _ in 0..load.given_up.min(16) * ATTEMPTS {
+            backoff.after_failure(0.0);
         }
+        if load.given_up > 0 {
+            tokio::time::sleep(backoff.after_failure(fastrand::f64())).await;
+        }
+        let request = ClaimRequest {
+            tag: load.tag.clone(),
+            step: load.request.step,
+            want: load.request.want,
+            expect: load.request.expect,
+            mark: load.mark,
+            at_least: load.request.at_least,
+        };
+        for attempt in 1.. {
+            let result = self.claim_once(&request).await;
+            match result {
+                Err(error) if error.is_transient() && attempt < ATTEMPTS => {
+                    tracing::debug!(biz_tag = %load.tag, %error, attempt, "a claim failed");
+                    tokio::time::sleep(backoff.after_failure(fastrand::f64())).await;
+                }
+                ended => return ended,
+            }
+        }
+        Err(StoreError::Transient("no attempt was made".to_owned()))
     }
-    Err(StoreError::Transient("no attempt was made".to_owned()))
-}
 
-async fn claim_once(core: &Core, request: &ClaimRequest) -> Result<Claim, StoreError> {
-    let _permits = core.permits.acquire(request).await;
-    let began = Instant::now();
-    let repairs = Repairs::default();
-    let span = tracing::info_span!("claim", biz_tag = %request.tag, want = request.want);
-    let claim = core.store.claim(request, &repairs).instrument(span);
-    let result = tokio::time::timeout(core.settings.claim_timeout, claim)
-        .await
-        .unwrap_or_else(|_| {
-            Err(StoreError::UnknownOutcome(
-                "the database did not answer in time".to_owned(),
-            ))
+    async fn claim_once(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
+        let _permits = self.permits.acquire(request).await;
+        let began = Instant::now();
+        let repairs = Repairs::default();
+        let span = tracing::info_span!("claim", biz_tag = %request.tag, want = request.want);
+        let claim = self.server.store.claim(request, &repairs).instrument(span);
+        let result = tokio::time::timeout(self.server.settings.claim_timeout, claim)
+            .await
+            .unwrap_or_else(|_| {
+                Err(StoreError::UnknownOutcome(
+                    "the database did not answer in time".to_owned(),
+                ))
+            });
+        self.server.metrics.store.load_took(began.elapsed());
+        let supply = || {
+            let now = self.server.clock.millis(Instant::now());
+            self.directory.shortest_supply(now)
+        };
+        self.server.monitor.note_claim(result.as_ref(), supply);
+        self.server
+            .metrics
+            .store
+            .repaired(repairs.raised(), repairs.moved());
+        self.server.metrics.store.load_ended(match &result {
+            Ok(_) => "ok",
+            Err(error) => error.outcome(),
         });
-    core.metrics.store.load_took(began.elapsed());
-    core.note_claim(result.as_ref());
-    core.metrics
-        .store
-        .repaired(repairs.raised(), repairs.moved());
-    core.metrics.store.load_ended(match &result {
-        Ok(_) => "ok",
-        Err(error) => error.outcome(),
-    });
-    result
+        result
+    }
 }
 
 #[cfg(feature = "fault-injection")]

@@ -1,82 +1,46 @@
-//! The protocol between the actors. See `docs/ARCHITECTURE.md` for who sends what when.
+//! What the actors say to each other, each message with who sends it, when, and what comes of it.
+//!
+//! A message that asks for something carries the way back. One whose way back is dropped unanswered (its actor
+//! panicked or was replaced) was not served, and asking again is safe: a retry can only leave a gap.
 
-use super::{
-    courier::{Event, Post},
-    error::AllocError,
-};
+use super::error::AllocError;
 use crate::{
-    domain::{BizTag, Grant, LoadRequest},
+    domain::{BizTag, Demand, Ids, LoadRequest},
     storage::{Claim, StoreError},
 };
 use actix::{Message, Recipient};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Worker → TagActor: `count` ids for each of these callers.
+/// A caller → TagActor: the open range holds too little for me. Answered at once while ids are in memory, else
+/// once a segment has come, in the order of arrival; not at all after the deadline, when the caller has gone.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Alloc {
-    pub(super) count: u32,
-    pub(super) deadlines: Vec<Instant>,
+pub(super) struct Wait {
+    pub(super) demand: Demand,
+    pub(super) deadline: Instant,
     pub(super) reply: ReplyTo,
 }
 
-/// TagActor → the worker's courier: the way back of one message. It is answered exactly once, with
-/// [`Refusal::Lost`] where the actor drops it.
-pub(super) struct ReplyTo {
-    post: Post,
-    /// The message's number.
-    seq: u64,
-    is_open: bool,
-}
+/// The way back to someone who waits for ids.
+pub(super) type ReplyTo = oneshot::Sender<Result<Ids, Refusal>>;
 
-impl ReplyTo {
-    pub(super) fn new(post: Post, seq: u64) -> Self {
-        Self {
-            post,
-            seq,
-            is_open: true,
-        }
-    }
-
-    /// Answers. Where the worker is gone, ids in it are a gap.
-    pub(super) fn send(mut self, result: Result<Grant, Refusal>) {
-        self.answer(result);
-    }
-
-    /// Gives no answer, as the message was not sent, and says which it was.
-    pub(super) fn forget(mut self) -> u64 {
-        self.is_open = false;
-        self.seq
-    }
-
-    fn answer(&mut self, result: Result<Grant, Refusal>) {
-        self.is_open = false;
-        let seq = self.seq;
-        let _ = self.post.send(Event::Answered { seq, result });
-    }
-}
-
-impl Drop for ReplyTo {
-    fn drop(&mut self) {
-        if self.is_open {
-            self.answer(Err(Refusal::Lost));
-        }
-    }
-}
-
-/// Why a TagActor gives a batch nothing.
+/// Why a TagActor gives nothing.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// It is retired: ask the registry for its successor.
+    /// The actor has ended: ask the registry for its successor.
     Moved,
-    /// The whole batch fails.
+    /// The demand fails.
     Failed(AllocError),
-    /// It has died with the message.
-    Lost,
 }
 
-/// TagActor → SegmentLoader: claim a segment.
+/// A caller → TagActor: ids were taken up to where you wanted to hear of it. TagRegistry → TagActor: they were, but
+/// no more now. It measures the rate and asks for the next segment where it is time.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct RunsLow;
+
+/// TagActor → SegmentLoader: claim a segment. Answered with exactly one [`LoadEnded`].
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct LoadSegment {
@@ -97,28 +61,12 @@ pub(super) struct LoadEnded {
     pub(super) result: Result<Claim, StoreError>,
 }
 
-/// Warden → TagActor: the loader was made anew, answers to earlier loads may never come.
+/// Supervision → TagActor: the loader was made anew, answers to earlier loads may never come.
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "()")]
 pub(super) struct LoaderReplaced;
 
-/// TagRegistry → TagActor: retire unless you were used within `idle_after`.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Retire {
-    pub(super) idle_after: Duration,
-}
-
-/// TagActor → TagRegistry: I am retired and answer `Moved` from now on.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Retired {
-    pub(super) tag: BizTag,
-    /// Which of the tag's actors, as there may be a newer one.
-    pub(super) id: u64,
-}
-
-/// Worker → TagRegistry: make the actor of a tag if there is none that lives, and say when it is there.
+/// A caller → TagRegistry: make the actor of a tag if none lives, and say when it is there, or why it cannot be.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Ensure {
@@ -126,19 +74,48 @@ pub(super) struct Ensure {
     pub(super) reply: oneshot::Sender<Result<(), AllocError>>,
 }
 
-/// Warden → TagRegistry: look for idle tags.
+/// Supervision → TagRegistry: look for idle tags.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Sweep;
 
-/// Anyone → TagActor: tell your state.
+/// TagRegistry → TagActor: nobody has used the tag for a while: end, unless there is something to do.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Rest;
+
+/// TagActor → TagRegistry: I have ended and answer `Moved` from now on. What I had is at rest in the directory, or
+/// revoked.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Ended {
+    pub(super) tag: BizTag,
+    /// Which of the tag's actors, as there may be a newer one.
+    pub(super) id: u64,
+}
+
+/// A caller → TagRegistry: [`RunsLow`], of a tag at rest.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Wake {
+    pub(super) tag: BizTag,
+}
+
+/// The admin API, or who watches the store → TagRegistry → TagActor: the tag was deleted; hand out nothing more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Deleted {
+    pub(super) tag: BizTag,
+}
+
+/// Pages and tests → TagActor: tell your state.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Describe {
     pub(super) reply: oneshot::Sender<TagState>,
 }
 
-/// What a TagActor tells of itself, for pages and metrics.
+/// What a TagActor tells of itself.
 #[derive(Debug, Clone)]
 pub struct TagState {
     /// The segments in memory, lowest first: next id, end, and how many ids it held.
@@ -157,12 +134,7 @@ pub struct TagState {
     pub last_error: Option<String>,
 }
 
-/// Warden, or the admin API → TagActor: the tag was deleted; hand out nothing more.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Deleted;
-
-/// Makes the actor that gets it panic.
+/// A test → any actor: panic.
 #[cfg(feature = "fault-injection")]
 #[derive(Message)]
 #[rtype(result = "()")]

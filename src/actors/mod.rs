@@ -1,62 +1,85 @@
-//! The actors: who owns the buffers, who claims, who creates and evicts.
+//! The actors: who owns the segments, who claims them, who creates and evicts.
 //!
 //! ```text
-//! worker: Allocator ─ lanes, courier ─▶ Alloc ─▶ TagActor ─ LoadSegment ─▶ SegmentLoader ─▶ SegmentStore
-//!             └─ miss: Ensure ─▶ TagRegistry        ◀─ LoadEnded ──┘
+//! request ─ Allocator ─▶ the tag's open range ─▶ ids                       no message, no await
+//!               │ too little in it                  ▲ opens, closes, refills
+//!               ├─ Wait, RunsLow ────────────▶ TagActor ─ LoadSegment ─▶ SegmentLoader ─▶ SegmentStore
+//!               └─ not loaded: Ensure ─▶ TagRegistry ◀── Ended ──┘ ◀─ LoadEnded ─┘
 //! ```
 //!
-//! Promises: an `Alloc` is answered at once while ids are in memory, whatever the database does; no
-//! actor waits for anything; each queue is bounded; a panic costs those in one mailbox a 503.
-//! No actix type leaves this folder. What is known to race, and why that is accepted, stands in
-//! `docs/ARCHITECTURE.md`.
+//! | what you want to see | file |
+//! |---|---|
+//! | what HTTP sees: taking ids, waiting for them, health | `allocator.rs` |
+//! | the cursor that requests take from | the crate `id-alloc-range` (`range/src/cursor.rs`) |
+//! | the books about it: ids handed out, ids left | `domain/open_range.rs` |
+//! | the tag's actor: segments, those who wait, when to claim | `tag_actor.rs` (its rules: `domain/double_buffer.rs`) |
+//! | why a tag's claims fail, and when to try again | `claim_failures.rs` |
+//! | claiming segments for all tags | `loader.rs` |
+//! | making and evicting actors | `registry.rs` |
+//! | which tags are loaded, and what others see of each | `directory.rs`, `loaded_tag.rs`, `unknown_names.rs` |
+//! | what the actors say to each other | `messages.rs` |
+//! | what is known of the store, and who looks | `store_health.rs`, `store_watch.rs` |
+//! | who makes loader and registry anew after a panic | `supervision.rs` |
+//! | what the admin API sees | `status.rs` |
+//! | limits, draining | `context.rs` |
+//!
+//! Promises: while ids are in memory a request is answered at once, whatever the database does; no actor waits for
+//! anything; each queue is bounded; a panic costs nobody an answer where asking again is safe. No actix type leaves
+//! this folder. What is known to race, and why that is accepted, stands in `docs/ARCHITECTURE.md`.
 
 mod allocator;
-mod core;
-mod courier;
+mod claim_failures;
+mod context;
 mod directory;
 mod error;
-mod inside;
-mod lane;
+mod loaded_tag;
 mod loader;
 mod messages;
 mod registry;
-mod tag;
-mod trouble;
-mod waiting;
-mod warden;
-mod worker;
+mod status;
+mod store_health;
+mod store_watch;
+mod supervision;
+mod tag_actor;
+mod unknown_names;
 
-pub use self::core::{Settings, StoreHealth};
 pub use allocator::Allocator;
+pub use context::Settings;
 pub use error::AllocError;
-pub use inside::{ServerState, TagStatus};
 pub use messages::TagState;
+pub use status::{ServerState, TagStatus};
+pub use store_health::StoreHealth;
 
-use self::core::{Core, Phase};
 use crate::{
     domain::BizTag,
     metrics::Metrics,
     storage::{SegmentStore, StoreError, StoreReport},
 };
-use actix::Arbiter;
-use arc_swap::{ArcSwap, ArcSwapOption};
+use actix::{Arbiter, ArbiterHandle};
+use arc_swap::ArcSwapOption;
+use context::{Clock, Phase, ServerContext};
 use directory::Directory;
 use std::{
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU8},
+        Arc,
+        atomic::{AtomicU8, AtomicUsize},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::{Notify, watch};
+use store_health::StoreMonitor;
+use store_watch::StoreWatch;
+use supervision::Supervision;
+use tokio::sync::watch;
+use unknown_names::UnknownNames;
 
 /// How often the store's state is looked at by who waits for it.
 const STORE_POLL: Duration = Duration::from_millis(50);
 
-/// All actors of one server. Cheap to clone; each worker takes an [`Allocator`] from it.
+/// All actors of one server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Allocation {
-    core: Arc<Core>,
+    server: Arc<ServerContext>,
+    directory: Arc<Directory>,
 }
 
 impl Allocation {
@@ -68,64 +91,61 @@ impl Allocation {
         metrics: Arc<Metrics>,
         tag_arbiters: usize,
     ) -> Self {
+        let control = Arbiter::new().handle();
+        let homes: Arc<[ArbiterHandle]> = (0..tag_arbiters.max(1))
+            .map(|_| Arbiter::new().handle())
+            .collect();
         let permits = loader::Permits::new(settings.claims);
-        let waiting = waiting::Waiting::new(settings.max_waiting, settings.workers);
-        let core = Arc::new(Core {
-            directory: Directory::new(settings.unknown_tags, settings.unknown_tag_ttl),
+        let server = Arc::new(ServerContext {
+            unknown: UnknownNames::new(settings.unknown_tags, settings.unknown_tag_ttl),
+            monitor: StoreMonitor::new(metrics.clone()),
             settings,
             store,
             metrics,
+            waiting: AtomicUsize::new(0),
+            clock: Clock::new(),
             loader: ArcSwapOption::empty(),
             registry: ArcSwapOption::empty(),
-            control: Arbiter::new().handle(),
-            tag_arbiters: (0..tag_arbiters.max(1))
-                .map(|_| Arbiter::new().handle())
-                .collect(),
-            health: ArcSwap::from_pointee(StoreHealth::Starting),
-            report: ArcSwapOption::empty(),
-            begun: Instant::now(),
-            claims: Mutex::default(),
-            warnings: ArcSwap::default(),
-            permits,
-            doubt: Notify::new(),
-            waiting,
-            registry_started: AtomicBool::new(false),
+            control: control.clone(),
             phase: watch::Sender::new(Phase::Serving),
             phase_now: AtomicU8::new(Phase::Serving as u8),
         });
-        warden::revive(&core);
-        core.control.spawn(warden::watch_actors(core.clone()));
-        core.control.spawn(warden::watch_store(core.clone()));
-        Self { core }
+        let directory = Arc::new(Directory::default());
+        let allocation = Self { server, directory };
+        let (server, directory) = (allocation.server.clone(), allocation.directory.clone());
+        control.spawn(Supervision::start(server, directory, permits, homes).watch());
+        control.spawn(allocation.store_watch().run());
+        allocation
+    }
+
+    fn store_watch(&self) -> StoreWatch {
+        StoreWatch {
+            server: self.server.clone(),
+            directory: self.directory.clone(),
+        }
     }
 
     /// Takes in what a check of the store found before the actors were started.
     pub fn note_check(&self, found: Result<&StoreReport, &StoreError>) {
-        self.core.note_check(found);
+        self.store_watch().note_check(found);
     }
 
-    /// An allocator for the calling worker, one of those that serve the API.
+    /// What hands out ids.
     #[must_use]
     pub fn allocator(&self) -> Allocator {
-        Allocator::new(self.core.clone(), true)
-    }
-
-    /// One for anyone else: of the places for those who wait it takes what is left.
-    #[must_use]
-    pub fn allocator_beside(&self) -> Allocator {
-        Allocator::new(self.core.clone(), false)
+        Allocator::new(self.server.clone(), self.directory.clone())
     }
 
     /// Waits until the store can be used.
     pub async fn store_is_up(&self) {
-        while **self.core.health.load() != StoreHealth::Up {
+        while !self.server.monitor.is_up() {
             tokio::time::sleep(STORE_POLL).await;
         }
     }
 
     /// Loads these tags. Failures are logged: the tags are then loaded by their first request.
     pub async fn preload(&self, tags: Vec<BizTag>) {
-        let allocator = self.allocator_beside();
+        let allocator = self.allocator();
         for tag in tags {
             if let Err(error) = allocator.left(&tag).await {
                 tracing::warn!(biz_tag = %tag, %error, "a tag could not be preloaded");
@@ -135,31 +155,42 @@ impl Allocation {
 
     /// `/health` says no from now on; requests are answered as before.
     pub fn drain(&self) {
-        self.core.enter(Phase::Draining);
+        self.server.enter(Phase::Draining);
     }
 
     /// Whoever still waits, or comes, is refused.
     pub fn close(&self) {
-        self.core.enter(Phase::Closed);
+        self.server.enter(Phase::Closed);
+    }
+
+    /// Whether a tag is loaded without an actor, for tests.
+    #[cfg(feature = "fault-injection")]
+    #[must_use]
+    pub fn is_at_rest(&self, tag: &BizTag) -> bool {
+        let entry = self.directory.get(tag);
+        entry.is_some_and(|entry| entry.actor.is_none())
     }
 
     /// Makes actors panic, for tests.
     #[cfg(feature = "fault-injection")]
     pub fn crash(&self, whom: Crash<'_>) {
+        let server = &self.server;
         match whom {
             Crash::Tag(tag) => {
-                if let Some(entry) = self.core.directory.get(tag) {
-                    entry.addr.do_send(messages::Crash);
+                if let Some(entry) = self.directory.get(tag)
+                    && let Some(actor) = &entry.actor
+                {
+                    actor.do_send(messages::Crash);
                 }
             }
             Crash::Loader => {
-                if let Some(loader) = &*self.core.loader.load() {
-                    loader.do_send(messages::Crash);
+                if let Some(loader) = &*server.loader.load() {
+                    loader.crash.do_send(messages::Crash);
                 }
             }
             Crash::Registry => {
-                if let Some(registry) = &*self.core.registry.load() {
-                    registry.do_send(messages::Crash);
+                if let Some(registry) = &*server.registry.load() {
+                    registry.crash.do_send(messages::Crash);
                 }
             }
         }

@@ -1,82 +1,143 @@
 //! `TagRegistry`: the only one that creates and evicts TagActors.
 //!
-//! It is asked on a miss only; requests for loaded tags never pass through it. What must survive it
-//! (entries, marks) lives in the `Directory`, so it can be made anew at any moment.
+//! It is asked on a miss only; requests for loaded tags never pass through it. What must survive it (entries,
+//! marks) lives in the `Directory`, so it can be made anew at any moment.
 
 use super::{
-    core::Core,
-    directory::{TagEntry, TagShared},
+    context::ServerContext,
+    directory::{Directory, Entry},
     error::AllocError,
-    messages::{Ensure, Retire, Retired, Sweep},
-    tag::TagActor,
+    loaded_tag::{Buffer, LoadedTag},
+    messages::{Deleted, Ended, Ensure, Rest, RunsLow, Sweep, Wake},
+    tag_actor::TagActor,
 };
 use crate::domain::BizTag;
-use actix::{Actor, Context, Handler, Supervised, Supervisor};
+use actix::{Actor, ArbiterHandle, Context, Handler, Supervised, Supervisor};
 use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
-    sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Instant,
 };
 
-/// Misses that may wait; past it callers are told that the server is overloaded.
+/// Misses that may wait; past it callers try again until their deadline.
 const MAILBOX: usize = 16_384;
-
-/// A tag for which no segment could ever be claimed leaves memory this soon.
-const UNSERVED: Duration = Duration::from_secs(10);
 
 /// See the module's documentation.
 pub(super) struct TagRegistry {
-    core: Arc<Core>,
+    server: Arc<ServerContext>,
+    directory: Arc<Directory>,
+    /// Where TagActors live, by hash of the tag.
+    homes: Arc<[ArbiterHandle]>,
 }
 
 impl TagRegistry {
-    pub(super) fn new(core: Arc<Core>, ctx: &mut Context<Self>) -> Self {
+    pub(super) fn new(
+        server: Arc<ServerContext>,
+        directory: Arc<Directory>,
+        homes: Arc<[ArbiterHandle]>,
+        ctx: &mut Context<Self>,
+    ) -> Self {
         ctx.set_mailbox_capacity(MAILBOX);
-        Self { core }
+        Self {
+            server,
+            directory,
+            homes,
+        }
     }
 
-    /// Sees to it that the tag has an actor that lives; `None` where it panicked so soon after it was made that the next
-    /// has to wait, so that one which panics over and over costs the others nothing.
+    /// Sees to it that the tag has an actor that lives; `None` where it panicked so soon after it was made that the
+    /// next has to wait, so that one which panics over and over costs the others nothing.
     fn ensure(&self, tag: &BizTag) -> Option<Result<(), AllocError>> {
-        let directory = &self.core.directory;
-        let predecessor = directory.get(tag);
+        let predecessor = self.directory.get(tag);
         if let Some(entry) = &predecessor {
-            if entry.addr.connected() {
+            if entry.is_sound() {
+                self.wake(entry);
                 return Some(Ok(()));
             }
-            if directory.age(&entry.shared) < self.core.settings.backoff_max {
+            let now = self.server.clock.millis(Instant::now());
+            if entry.age(now) < self.server.settings.backoff_max {
                 return None;
             }
+            // The actor has done so as it was dropped; nobody may take from it beside its successor.
+            entry.range.revoke();
             tracing::error!(biz_tag = %tag, "the tag's actor panicked and is made anew");
-            self.core.metrics.restarted("tag", "panic");
+            self.server.metrics.restarted("tag", "panic");
         }
-        if directory.is_unknown(tag) {
+        if self.server.unknown.contains(tag) {
             return Some(Err(AllocError::UnknownTag));
         }
-        if predecessor.is_none() && directory.len() >= self.core.settings.max_loaded_tags {
+        let max_loaded_tags = self.server.settings.max_loaded_tags;
+        if predecessor.is_none() && self.directory.len() >= max_loaded_tags {
             return Some(Err(AllocError::Overloaded("too many tags are loaded")));
         }
-        let old: Option<&TagShared> = predecessor.as_ref().map(|entry| &*entry.shared);
-        let entry = self.start(Arc::new(directory.new_shared(tag, old)));
-        directory.insert(entry);
-        self.core.metrics.tags_loaded.set(gauge(directory.len()));
+        let mark = match predecessor {
+            Some(entry) => entry.mark(),
+            None => self.directory.kept_mark(tag),
+        };
+        let id = self.directory.new_id();
+        let tag = LoadedTag::new(tag.clone(), id, mark, &self.server.clock);
+        self.start(Arc::new(tag), None);
+        self.count_tags();
         Some(Ok(()))
     }
 
-    fn start(&self, shared: Arc<TagShared>) -> Arc<TagEntry> {
-        let arbiters = &self.core.tag_arbiters;
-        let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one(&shared.tag);
-        let home = usize::try_from(hash % arbiters.len() as u64).unwrap_or(0);
-        let (core, actor_shared) = (self.core.clone(), shared.clone());
-        let addr = Supervisor::start_in_arbiter(&arbiters[home], move |ctx| {
-            TagActor::new(core, actor_shared, ctx)
-        });
-        Arc::new(TagEntry { shared, addr })
+    /// Has a tag at rest taken up by an actor.
+    fn wake(&self, entry: &Entry) {
+        if entry.actor.is_none()
+            && let Some(buffer) = entry.tag.take_up()
+        {
+            self.start(entry.tag.clone(), Some(buffer));
+        }
     }
-}
 
-fn gauge(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+    fn start(&self, tag: Arc<LoadedTag>, buffer: Option<Buffer>) {
+        let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one(&tag.name);
+        let home = usize::try_from(hash % self.homes.len() as u64).unwrap_or(0);
+        let (server, shared) = (self.server.clone(), tag.clone());
+        let actor = Supervisor::start_in_arbiter(&self.homes[home], move |ctx| {
+            TagActor::new(server, shared, buffer, ctx)
+        });
+        let actor = Some(actor);
+        self.directory.insert(Arc::new(Entry { tag, actor }));
+    }
+
+    fn count_tags(&self) {
+        let loaded = i64::try_from(self.directory.len()).unwrap_or(i64::MAX);
+        self.server.metrics.tags_loaded.set(loaded);
+    }
+
+    /// Evicts tags that nobody uses, ends the actors of those that nobody has used for a while, and has those measure
+    /// their rate whose traffic has just fallen.
+    fn sweep(&self) {
+        let now = self.server.clock.millis(Instant::now());
+        let settings = &self.server.settings;
+        let (rest_after, idle_after) = (settings.rest_after, settings.idle_after);
+        let mut evicted = Vec::new();
+        self.directory.for_each(|entry| {
+            let is_used = entry.look(now);
+            let idle = entry.idle(now);
+            match entry.live_actor() {
+                Some(actor) if idle >= rest_after.min(idle_after) => actor.do_send(Rest),
+                Some(actor) if !is_used && entry.is_rated() => actor.do_send(RunsLow),
+                None if idle >= idle_after => evicted.push((entry.name.clone(), entry.id)),
+                _ => {}
+            }
+        });
+        for (tag, id) in evicted {
+            self.evict(&tag, id);
+        }
+        self.directory.tidy();
+    }
+
+    /// Takes a tag out of memory; what was left of it is a gap.
+    fn evict(&self, tag: &BizTag, id: u64) {
+        if let Some(entry) = self.directory.get(tag).filter(|entry| entry.id == id) {
+            entry.range.revoke();
+            entry.report();
+            self.directory.remove(tag, id);
+            self.count_tags();
+        }
+    }
 }
 
 impl Actor for TagRegistry {
@@ -89,21 +150,58 @@ impl Handler<Ensure> for TagRegistry {
     type Result = ();
 
     fn handle(&mut self, message: Ensure, _: &mut Context<Self>) {
-        self.core.registry_started.store(true, Ordering::Release);
-        // An unanswered one asks again.
+        // Who gets no answer asks again.
         if let Some(answer) = self.ensure(&message.tag) {
             let _ = message.reply.send(answer);
         }
     }
 }
 
-impl Handler<Retired> for TagRegistry {
+impl Handler<Ended> for TagRegistry {
     type Result = ();
 
-    fn handle(&mut self, message: Retired, _: &mut Context<Self>) {
-        let directory = &self.core.directory;
-        directory.remove(&message.tag, message.id);
-        self.core.metrics.tags_loaded.set(gauge(directory.len()));
+    fn handle(&mut self, message: Ended, _: &mut Context<Self>) {
+        let entry = self.directory.get(&message.tag);
+        let Some(entry) = entry.filter(|entry| entry.id == message.id) else {
+            return;
+        };
+        if entry.range.is_revoked() {
+            self.evict(&message.tag, message.id);
+        } else if entry.is_at_rest() {
+            let (tag, actor) = (entry.tag.clone(), None);
+            self.directory.insert(Arc::new(Entry { tag, actor }));
+        }
+    }
+}
+
+impl Handler<Wake> for TagRegistry {
+    type Result = ();
+
+    fn handle(&mut self, message: Wake, _: &mut Context<Self>) {
+        if let Some(entry) = self.directory.get(&message.tag) {
+            self.wake(&entry);
+        }
+        if let Some(entry) = self.directory.get(&message.tag)
+            && let Some(actor) = &entry.actor
+        {
+            actor.do_send(RunsLow);
+        }
+    }
+}
+
+impl Handler<Deleted> for TagRegistry {
+    type Result = ();
+
+    fn handle(&mut self, deleted: Deleted, _: &mut Context<Self>) {
+        let Some(entry) = self.directory.get(&deleted.tag) else {
+            return;
+        };
+        if let Some(actor) = entry.live_actor() {
+            actor.do_send(deleted);
+        } else {
+            self.server.unknown.remember(&deleted.tag);
+            self.evict(&deleted.tag, entry.id);
+        }
     }
 }
 
@@ -111,29 +209,7 @@ impl Handler<Sweep> for TagRegistry {
     type Result = ();
 
     fn handle(&mut self, _: Sweep, _: &mut Context<Self>) {
-        let now = Instant::now();
-        let directory = &self.core.directory;
-        let mut dead = Vec::new();
-        directory.for_each(|entry| {
-            let served = entry.shared.mark.load(Ordering::Acquire) > 0;
-            let idle_after = match served {
-                true => self.core.settings.idle_after,
-                false => self.core.settings.idle_after.min(UNSERVED),
-            };
-            if directory.idle(&entry.shared, now) < idle_after {
-                return;
-            }
-            if entry.addr.connected() {
-                entry.addr.do_send(Retire { idle_after });
-            } else {
-                dead.push((entry.shared.tag.clone(), entry.shared.id));
-            }
-        });
-        for (tag, id) in dead {
-            directory.remove(&tag, id);
-        }
-        directory.tidy();
-        self.core.metrics.tags_loaded.set(gauge(directory.len()));
+        self.sweep();
     }
 }
 

@@ -1,49 +1,59 @@
 //! `DoubleBuffer`: the segments of one tag, those who wait for ids, and when to ask for more.
 //!
-//! A state machine without a clock: every event carries its time, every answer is a value. It holds
-//! normally two segments, the current and the next; more only while two do not bridge the outage
-//! budget. What it promises:
-//! - ids of a tag leave it in increasing order, each once;
-//! - a batch is parked only while not even its first caller can be served from what is left;
+//! A state machine without a clock: every event carries its time, every answer is a value. Its front segment stands
+//! in an [`OpenRange`], from which requests take ids without asking; the buffer hears of that only when it is
+//! reminded, or when someone has to wait. It holds normally two segments, the front one and the next; more only
+//! while two do not bridge the outage budget. What it promises:
+//! - ids of a tag leave it in increasing order, each once: whatever it grants itself, it grants with the range
+//!   closed, and opens it again above;
+//! - a demand waits only while it cannot be served from what is left;
 //! - at most one load is asked for at a time, and while anyone waits one is under way;
 //! - a segment that answers any load but the newest, or begins below what was seen, is a gap.
 //!
-//! A parked demand does not stop smaller ones: while ids are left, whoever fits is served. It cannot
-//! starve, as the load asked for on its behalf is as large as all that waits.
+//! A demand that waits does not stop smaller ones: while ids are left, whoever fits is served. It cannot starve, as
+//! the load asked for on its behalf is as large as all that waits.
 
-use super::{IdRange, Ids, RateMeter, Segment, StepPolicy, StepSettings};
+mod supply;
+
+use super::{IdRange, Ids, OpenRange, RateMeter, StepPolicy, StepSettings};
+use id_alloc_range::Take;
 use std::{
     collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
+use supply::Supply;
 
-/// The next segment is asked for when a tenth of the current one is used, as in Leaf.
+/// The next segment is asked for when a tenth of the front one is used, as in Leaf.
 const PREFETCH_PART: u64 = 10;
 
 /// No more than so many segments are held for the outage budget; then `max_step` is too small for it.
 const MAX_SEGMENTS: usize = 8;
 
-/// Callers that ask for the same number of ids, in order, and the way back to them.
-#[derive(Debug)]
-pub struct Batch<W> {
-    /// Ids that each caller wants. 0 asks only to be answered once an id is left.
-    pub count: u32,
-    /// When each caller gives up.
-    pub deadlines: Vec<Instant>,
-    /// Where the answer goes.
-    pub reply: W,
+/// Reminders are wanted about this often, so that the rate is known.
+const REMINDER: Duration = Duration::from_secs(1);
+
+/// With so many waiting, those whose time is over are taken out.
+const MANY_WAITING: usize = 64;
+
+/// What someone asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// How many ids. 0 asks only to be answered once one is left.
+    pub count: u64,
+    /// Whether they must follow each other without a gap.
+    pub contiguous: bool,
 }
 
-/// What a batch gets: ids for its first callers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// When it was decided: callers whose deadline is not after this got nothing.
-    pub at: Instant,
-    /// The ids of those served, in their order, `count` each.
-    pub ids: Ids,
-    /// How many callers, from the front, were served or dropped as late. The rest ask again.
-    pub settled: usize,
+/// A demand that waits.
+#[derive(Debug)]
+pub struct Waiting<W> {
+    /// What is asked for.
+    pub demand: Demand,
+    /// When the caller gives up.
+    pub deadline: Instant,
+    /// Where the answer goes.
+    pub reply: W,
 }
 
 /// A request to claim a segment.
@@ -81,16 +91,21 @@ struct Loading {
     forecast: i64,
 }
 
-/// What the owner has to do: deliver these grants.
-pub type Replies<W> = Vec<(W, Grant)>;
+/// What the owner has to do: deliver these ids.
+pub type Replies<W> = Vec<(W, Ids)>;
 
-/// The segments of one tag. See the module's documentation for what it promises.
+/// The segments of one tag. See the module's documentation for what it promises. All methods that take an
+/// [`OpenRange`] must be given the same one.
 #[derive(Debug)]
 pub struct DoubleBuffer<W> {
-    /// What is left of the claims, lowest first; normally current and next.
-    segments: VecDeque<Segment>,
-    /// Batches of which not even the first caller fits.
-    parked: VecDeque<Batch<W>>,
+    /// How many ids the front segment held at first; what is left of it stands in the range.
+    front_size: u64,
+    /// The segments behind it, lowest first.
+    next: VecDeque<IdRange>,
+    /// Demands that cannot be served yet, in the order in which they came.
+    waiting: VecDeque<Waiting<W>>,
+    /// With so many waiting, those whose time is over are looked for.
+    prune_at: usize,
     /// The number of the newest load asked for.
     seq: u64,
     /// The load under way.
@@ -99,6 +114,12 @@ pub struct DoubleBuffer<W> {
     end: i64,
     policy: StepPolicy,
     rate: RateMeter,
+    /// How many of the ids handed out the meter knows of.
+    metered: u64,
+    /// How many ids are handed out between two reminders.
+    pace: i64,
+    /// When the last reminder came.
+    reminded: Option<Instant>,
     /// How long the newest load took.
     load_time: Duration,
 }
@@ -108,35 +129,55 @@ impl<W> DoubleBuffer<W> {
     #[must_use]
     pub fn new(settings: impl Into<Arc<StepSettings>>, mark: i64) -> Self {
         Self {
-            segments: VecDeque::new(),
-            parked: VecDeque::new(),
+            front_size: 0,
+            next: VecDeque::new(),
+            waiting: VecDeque::new(),
+            prune_at: MANY_WAITING,
             seq: 0,
             loading: None,
             end: mark,
             policy: StepPolicy::new(settings),
             rate: RateMeter::default(),
+            metered: 0,
+            pace: 1,
+            reminded: None,
             load_time: Duration::ZERO,
         }
     }
 
-    /// Serves the batch as far as ids are left, or parks it.
-    pub fn allocate(&mut self, now: Instant, batch: Batch<W>) -> Option<(W, Grant)> {
-        match self.grant(now, batch.count, &batch.deadlines) {
-            Some(grant) => Some((batch.reply, grant)),
-            None => {
-                self.parked.push_back(batch);
-                None
-            }
+    /// Serves someone who found too little in the range, or lets them wait.
+    pub fn wait(
+        &mut self,
+        range: &OpenRange,
+        now: Instant,
+        waiting: Waiting<W>,
+    ) -> Option<(W, Ids)> {
+        let demand = waiting.demand;
+        // More may have been opened meanwhile. Closing the range for each who comes would have others find it
+        // closed, who would come too.
+        if let Take::Ids { range: ids, .. } = range.take(demand.count) {
+            return Some((waiting.reply, std::iter::once(ids).collect()));
         }
+        if self.left(range) >= demand.count.max(1)
+            && let Some(Some(ids)) = self.with_supply(range, |supply| supply.take(demand))
+        {
+            return Some((waiting.reply, ids));
+        }
+        if self.waiting.len() >= self.prune_at {
+            self.waiting.retain(|waiting| waiting.deadline > now);
+            self.prune_at = MANY_WAITING.max(self.waiting.len() * 2);
+        }
+        self.waiting.push_back(waiting);
+        None
     }
 
-    /// Takes in the segment that load `seq` claimed from a row whose step is `row_step`, and serves
-    /// those who wait.
+    /// Takes in the segment that load `seq` claimed from a row whose step is `row_step`, and serves those who wait.
     pub fn offer(
         &mut self,
+        range: &OpenRange,
         now: Instant,
         seq: u64,
-        range: IdRange,
+        segment: IdRange,
         row_step: i64,
     ) -> (Offer, Replies<W>) {
         if seq != self.seq {
@@ -146,18 +187,22 @@ impl<W> DoubleBuffer<W> {
             return (Offer::Stale, Vec::new());
         };
         self.load_time = now.saturating_duration_since(load.since);
-        if range.first() < self.end {
-            return (Offer::Stale, self.settle_parked(now));
+        if segment.first() < self.end {
+            return (Offer::Stale, self.serve_waiting(range, now));
         }
-        self.end = range.end();
+        self.end = segment.end();
         let size = load.proposed.max(row_step);
         self.policy.claimed(now, size, load.forecast, row_step);
-        if !range.is_empty() {
-            // Most tags of many hold one.
-            self.segments.reserve_exact(1);
-            self.segments.push_back(Segment::new(range));
+        if !segment.is_empty() {
+            self.next.push_back(segment);
         }
-        (Offer::Taken, self.settle_parked(now))
+        let replies = self.serve_waiting(range, now);
+        if range.front().is_empty() {
+            self.with_supply(range, |_| ());
+        } else {
+            range.note_behind(supply::total(&self.next));
+        }
+        (Offer::Taken, replies)
     }
 
     /// Notes that load `seq` ended without a segment. False where it was not the newest.
@@ -171,31 +216,67 @@ impl<W> DoubleBuffer<W> {
         self.seq += 1;
     }
 
-    /// Serves whoever fits, in the order of arrival, and lets go of those who are late. To be called
-    /// before [`Self::next_load`], which does not ask on behalf of the late.
-    pub fn settle_parked(&mut self, now: Instant) -> Replies<W> {
+    /// Serves whoever fits, in the order of arrival, and lets go of those who are late. To be called before
+    /// [`Self::next_load`], which does not ask on behalf of the late.
+    pub fn serve_waiting(&mut self, range: &OpenRange, now: Instant) -> Replies<W> {
         let mut replies = Vec::new();
-        for _ in 0..self.parked.len() {
-            let Some(batch) = self.parked.pop_front() else {
-                break;
-            };
-            replies.extend(self.allocate(now, batch));
+        if self.waiting.is_empty() {
+            return replies;
         }
-        if self.parked.is_empty() {
-            // Every tag parks its first callers, and most never park again.
-            self.parked = VecDeque::new();
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain(|waiting| waiting.deadline > now);
+        if self.left(range) > 0 {
+            let unserved = self.with_supply(range, |supply| {
+                let mut unserved = VecDeque::new();
+                for waiting in waiting.drain(..) {
+                    match supply.take(waiting.demand) {
+                        Some(ids) => replies.push((waiting.reply, ids)),
+                        None => unserved.push_back(waiting),
+                    }
+                }
+                unserved
+            });
+            waiting.extend(unserved.into_iter().flatten());
         }
+        self.waiting = waiting;
         replies
     }
 
+    /// Someone was told to remind, or the range has not been used for a while: takes in what was used meanwhile.
+    /// [`Self::next_load`] is to be asked next.
+    pub fn remind(&mut self, range: &OpenRange, now: Instant) {
+        self.meter(range, now);
+        if let Some(before) = self.reminded.replace(now) {
+            let elapsed = now.saturating_duration_since(before);
+            if elapsed < REMINDER / 2 {
+                self.pace = self.pace.saturating_mul(2);
+            } else if elapsed > REMINDER * 2 {
+                self.pace = (self.pace / 2).max(1);
+            }
+        }
+        let front = range.front();
+        if front.is_empty() && !self.next.is_empty() {
+            self.with_supply(range, |_| ());
+        } else {
+            let prefetch = self.loading.is_none() && self.next.is_empty();
+            range.remind_at(supply::reminder(
+                front,
+                self.front_size,
+                self.pace,
+                prefetch,
+            ));
+        }
+    }
+
     /// The load to ask for now, if any: always when someone waits, else as supply demands.
-    pub fn next_load(&mut self, now: Instant) -> Option<LoadRequest> {
+    pub fn next_load(&mut self, range: &OpenRange, now: Instant) -> Option<LoadRequest> {
         if self.loading.is_some() {
             return None;
         }
-        let (demand, at_least) = self.demand(now);
+        self.meter(range, now);
+        let (demand, at_least) = self.demand(range, now);
         let rate = self.rate.per_second(now);
-        if demand == 0 && !self.runs_short(rate) {
+        if demand == 0 && !self.runs_short(range, rate) {
             return None;
         }
         let lately = self.rate.including_now(now);
@@ -217,46 +298,51 @@ impl<W> DoubleBuffer<W> {
     }
 
     /// Gives up on those who wait for `count` ids or more; the owner tells them why.
-    pub fn take_parked(&mut self, count: i64) -> Vec<W> {
+    pub fn take_waiting(&mut self, count: i64) -> Vec<W> {
         let (taken, kept) = self
-            .parked
+            .waiting
             .drain(..)
-            .partition::<Vec<_>, _>(|batch| i64::from(batch.count.max(1)) >= count);
-        self.parked = kept.into();
-        taken.into_iter().map(|batch| batch.reply).collect()
+            .partition::<Vec<_>, _>(|waiting| wanted(waiting.demand) >= count);
+        self.waiting = kept.into();
+        taken.into_iter().map(|waiting| waiting.reply).collect()
     }
 
-    /// How many ids would have to be in memory for the smallest demand of those who wait; 1 where nobody
-    /// does.
+    /// The smallest demand of those who wait, in ids; 1 where nobody does.
     #[must_use]
     pub fn smallest_demand(&self, now: Instant) -> i64 {
-        let waiting = self.parked.iter();
-        let in_time = waiting.filter(|batch| batch.deadlines.iter().any(|d| *d > now));
-        let counts = in_time.map(|batch| i64::from(batch.count.max(1)));
-        counts.min().unwrap_or(1)
+        let in_time = self.waiting.iter().filter(|waiting| waiting.deadline > now);
+        in_time
+            .map(|waiting| wanted(waiting.demand))
+            .min()
+            .unwrap_or(1)
     }
 
     /// Throws away all segments and answers no load any more.
-    pub fn discard(&mut self) {
-        self.segments.clear();
+    pub fn discard(&mut self, range: &OpenRange) {
+        range.revoke();
+        self.next.clear();
         self.abandon_load();
     }
 
     /// Ids in memory.
     #[must_use]
-    pub fn left(&self) -> u64 {
-        self.segments.iter().map(|s| s.left().len()).sum()
+    pub fn left(&self, range: &OpenRange) -> u64 {
+        range.front().len() + supply::total(&self.next)
     }
 
-    /// The segments in use, lowest first.
-    pub fn segments(&self) -> impl Iterator<Item = &Segment> {
-        self.segments.iter()
+    /// What is left of each segment, lowest first, and how many ids it held at first.
+    pub fn segments(&self, range: &OpenRange) -> Vec<(IdRange, u64)> {
+        let next = self.next.iter().map(|segment| (*segment, segment.len()));
+        std::iter::once((range.front(), self.front_size))
+            .chain(next)
+            .filter(|(left, _)| !left.is_empty())
+            .collect()
     }
 
     /// Whether anyone waits.
     #[must_use]
-    pub fn has_parked(&self) -> bool {
-        !self.parked.is_empty()
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Whether a load is under way.
@@ -277,77 +363,67 @@ impl<W> DoubleBuffer<W> {
         self.rate.per_second(now)
     }
 
-    /// Settles callers from the front while they fit; `None` where the first does not.
-    fn grant(&mut self, now: Instant, count: u32, deadlines: &[Instant]) -> Option<Grant> {
-        let each = u64::from(count);
-        let (mut settled, mut served) = (0, 0);
-        let mut left = self.left();
-        for deadline in deadlines {
-            if *deadline > now {
-                if left < each.max(1) {
-                    break;
-                }
-                left -= each;
-                served += each;
-            }
-            settled += 1;
+    /// Closes the range, does something with all segments, and opens it again, the next segment in front where
+    /// nothing is left of the present one. `None` where the range was revoked.
+    fn with_supply<R>(
+        &mut self,
+        range: &OpenRange,
+        change: impl FnOnce(&mut Supply<'_>) -> R,
+    ) -> Option<R> {
+        let mut supply = Supply {
+            front: range.close()?,
+            front_size: &mut self.front_size,
+            next: &mut self.next,
+        };
+        let result = change(&mut supply);
+        supply.open(self.pace, self.loading.is_none());
+        if self.next.is_empty() {
+            // Most tags of many hold one segment, and their first callers alone have waited.
+            self.next = VecDeque::new();
         }
-        if settled == 0 && !deadlines.is_empty() {
-            return None;
-        }
-        self.rate.record(now, served);
-        Some(Grant {
-            at: now,
-            ids: self.take(served),
-            settled,
-        })
+        Some(result)
     }
 
-    /// Takes `count` ids that are known to be left.
-    fn take(&mut self, mut count: u64) -> Ids {
-        let mut ids = Ids::new();
-        while count > 0 {
-            let Some(segment) = self.segments.front_mut() else {
-                break;
-            };
-            let range = segment.take(count);
-            count -= range.len();
-            if segment.left().is_empty() {
-                self.segments.pop_front();
-            }
-            ids.push(range);
-        }
-        ids
+    /// Tells the meter how many ids were handed out since the last time.
+    fn meter(&mut self, range: &OpenRange, now: Instant) {
+        let allotted = range.allotted();
+        self.rate.record(now, allotted - self.metered);
+        self.metered = allotted;
     }
 
     /// Ids that those waiting need in all, and the least that would serve one of them.
-    fn demand(&self, now: Instant) -> (i64, i64) {
-        let (mut total, mut least) = (0_i64, i64::MAX);
-        for batch in &self.parked {
-            let callers = batch.deadlines.iter().filter(|d| **d > now).count();
-            if callers > 0 {
-                let each = i64::from(batch.count.max(1));
-                total = total.saturating_add(each.saturating_mul(callers as i64));
-                least = least.min(each);
-            }
+    fn demand(&self, range: &OpenRange, now: Instant) -> (i64, i64) {
+        let left = i64::try_from(self.left(range)).unwrap_or(i64::MAX);
+        let (mut total, mut least) = (0_i64, None::<i64>);
+        for waiting in self.waiting.iter().filter(|waiting| waiting.deadline > now) {
+            let wanted = wanted(waiting.demand);
+            total = total.saturating_add(wanted);
+            let missing = match waiting.demand.contiguous {
+                true => wanted,
+                false => wanted.saturating_sub(left).max(1),
+            };
+            least = Some(least.map_or(missing, |least| least.min(missing)));
         }
-        let left = i64::try_from(self.left()).unwrap_or(i64::MAX);
-        match least {
-            i64::MAX => (0, 1),
-            _ => (total, least.saturating_sub(left).max(1)),
-        }
+        (total, least.unwrap_or(1))
     }
 
     /// Whether the next segment should be on its way.
-    fn runs_short(&self, rate: f64) -> bool {
-        let Some(current) = self.segments.front() else {
+    fn runs_short(&self, range: &OpenRange, rate: f64) -> bool {
+        let front = range.front().len();
+        let segments = usize::from(front > 0) + self.next.len();
+        if segments == 0 {
             return true;
-        };
-        let used = current.used() * PREFETCH_PART >= current.size();
-        self.segments.len() == 1 && used
-            || self.segments.len() < MAX_SEGMENTS
-                && self.policy.is_short(self.left(), rate, self.load_time)
+        }
+        let used = (self.front_size - front) * PREFETCH_PART >= self.front_size;
+        self.next.is_empty() && used
+            || segments < MAX_SEGMENTS
+                && self.policy.is_short(self.left(range), rate, self.load_time)
     }
+}
+
+/// How many ids have to be in memory for this demand.
+fn wanted(demand: Demand) -> i64 {
+    i64::try_from(demand.count.max(1)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -2,20 +2,18 @@
 //!
 //! Times come in as arguments and decisions go out as values, so every rule here can be tested over
 //! arbitrary histories. [`DoubleBuffer`] is the centre: a state machine that takes events (allocate,
-//! segment offered, load failed) and returns what its owner has to do.
+//! segment offered, load failed) and returns what its owner has to do. Its front segment stands in an [`OpenRange`], from
+//! which requests take ids by themselves.
 
 mod backoff;
 mod biz_tag;
 mod double_buffer;
-mod id_range;
-mod rate;
-mod segment;
+mod open_range;
 mod step_policy;
 
 pub use backoff::Backoff;
 pub use biz_tag::{BizTag, BizTagError, TagName};
-pub use double_buffer::{Batch, DoubleBuffer, Grant, LoadRequest, Offer, Replies};
-pub use id_range::{IdRange, IdRangeError, Ids};
-pub use rate::RateMeter;
-pub use segment::Segment;
+pub use double_buffer::{Demand, DoubleBuffer, LoadRequest, Offer, Replies, Waiting};
+pub use id_alloc_range::{IdRange, IdRangeError, Ids, RateMeter, Take};
+pub use open_range::OpenRange;
 pub use step_policy::{StepPolicy, StepSettings};

@@ -19,33 +19,44 @@ fn shortest_supply(rate: f64, count: u32, step: i64, claim_time: Duration) -> f6
         outage_budget: BUDGET,
     };
     let start = Instant::now();
-    let mut buffer = DoubleBuffer::<()>::new(settings, 0);
+    let (mut buffer, range) = (DoubleBuffer::<()>::new(settings, 0), OpenRange::default());
     let (mut max_id, mut load) = (0, None::<(Instant, LoadRequest)>);
     let (mut now, mut shortest) = (start, f64::INFINITY);
     let pause = Duration::from_secs_f64(1.0 / rate.min(20.0));
     let callers = (rate * pause.as_secs_f64()).round() as usize;
     let ids_per_second = callers as f64 * f64::from(count) / pause.as_secs_f64();
+    let demand = Demand {
+        count: count.into(),
+        contiguous: false,
+    };
     while now < start + WATCHED {
         if let Some((_, request)) = load.take_if(|(done, _)| *done <= now) {
             max_id += request.want.max(step);
-            let range = IdRange::claimed(max_id, request.want.max(step)).unwrap();
-            buffer.offer(now, request.seq, range, step);
+            let segment = IdRange::claimed(max_id, request.want.max(step)).unwrap();
+            buffer.offer(&range, now, request.seq, segment, step);
         }
-        buffer.allocate(
-            now,
-            Batch {
-                count,
-                deadlines: vec![now + Duration::from_secs(2); callers],
-                reply: (),
-            },
-        );
+        for _ in 0..callers {
+            match range.take(demand.count) {
+                Take::Ids { remind: true, .. } => buffer.remind(&range, now),
+                Take::Ids { .. } => {}
+                Take::Short | Take::Revoked => {
+                    let waiting = Waiting {
+                        demand,
+                        deadline: now + Duration::from_secs(2),
+                        reply: (),
+                    };
+                    buffer.wait(&range, now, waiting);
+                }
+            }
+        }
         if load.is_none() {
+            buffer.serve_waiting(&range, now);
             load = buffer
-                .next_load(now)
+                .next_load(&range, now)
                 .map(|request| (now + claim_time, request));
         }
         if now > start + SETTLED {
-            shortest = shortest.min(buffer.left() as f64 / ids_per_second);
+            shortest = shortest.min(buffer.left(&range) as f64 / ids_per_second);
         }
         now += pause;
     }

@@ -137,7 +137,7 @@ pub fn admin_app(
     admin: Arc<Admin>,
     alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
 ) -> actix_web::App<impl AppFactory> {
-    let allocator = admin.allocation.allocator_beside();
+    let allocator = admin.allocation.allocator();
     app(allocator, shared, alloc_tokens).configure(|config| admin_routes(config, admin))
 }
 

@@ -65,7 +65,7 @@ pub(super) fn serve_metrics(
     };
     let app = move || {
         App::new().configure(|app| {
-            http::metrics_route(app, allocation.allocator_beside(), shared.clone());
+            http::metrics_route(app, allocation.allocator(), shared.clone());
         })
     };
     let listener = bind(address, "telemetry.metrics_bind")?;

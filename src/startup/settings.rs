@@ -6,7 +6,10 @@ use crate::{
     domain::StepSettings,
     storage::{StoreError, sql::SqlStore},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// The actor of a tag unused for so long ends. To start it again takes less time than a claim.
+const REST_AFTER: Duration = Duration::from_secs(10);
 
 /// The store that the configuration names.
 ///
@@ -16,7 +19,7 @@ pub fn store(config: &Config) -> Result<SqlStore, StoreError> {
     SqlStore::new(config.database.clone(), &config.allocation)
 }
 
-pub(super) fn actor_settings(config: &Config, workers: usize) -> Settings {
+pub(super) fn actor_settings(config: &Config) -> Settings {
     let (database, limits) = (&config.database, &config.limits);
     let connections = usize::try_from(database.max_connections).unwrap_or(1);
     Settings {
@@ -33,10 +36,10 @@ pub(super) fn actor_settings(config: &Config, workers: usize) -> Settings {
         request_deadline: limits.request_deadline,
         max_waiting_per_tag: limits.max_waiting_per_tag,
         max_waiting: limits.max_waiting,
-        workers,
         unknown_tag_ttl: limits.unknown_tag_ttl,
         unknown_tags: limits.unknown_tags,
         max_loaded_tags: limits.max_loaded_tags,
+        rest_after: REST_AFTER,
         idle_after: config.allocation.idle_after,
         refresh: config.allocation.refresh,
     }

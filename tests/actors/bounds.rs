@@ -1,4 +1,4 @@
-//! Bounds that cannot be seen from outside: claims under way, lanes, tags in memory.
+//! Bounds that cannot be seen from outside: claims under way, tags in memory, names remembered.
 
 use crate::world::{World, eventually, settings};
 use futures_util::future::join_all;
@@ -49,26 +49,6 @@ async fn newcomers_whose_claims_hang_take_half_of_them_and_tags_in_use_go_on() {
     eventually("those in use are done", || world.store.claims() == ok() + 2).await;
     assert!(newcomers.iter().all(|newcomer| !newcomer.is_finished()));
     newcomers.iter().for_each(Asked::abort);
-}
-
-#[actix_web::test]
-async fn as_many_different_counts_as_there_are_lanes_wait_and_the_next_is_refused() {
-    let world = Rc::new(World::with(&[("a", 0, 10)], patient()));
-    world.store.script([Script::Hang]);
-    let waiting: Vec<_> = (1..=512)
-        .map(|count| ask(&world, "a".to_owned(), count))
-        .collect();
-    eventually("all wait", || world.allocator.waiting() == 512).await;
-    let refused = world.take("a", 513).await;
-    assert!(
-        matches!(refused, Err(AllocError::Overloaded(_))),
-        "{refused:?}"
-    );
-    // A count that waits already has a lane.
-    let joined = ask(&world, "a".to_owned(), 512);
-    eventually("one more waits", || world.allocator.waiting() == 513).await;
-    waiting.iter().chain([&joined]).for_each(Asked::abort);
-    eventually("nobody waits", || world.allocator.waiting() == 0).await;
 }
 
 #[actix_web::test]

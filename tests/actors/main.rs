@@ -6,6 +6,7 @@ mod bounds;
 mod panics;
 mod world;
 
+use futures_util::FutureExt as _;
 use id_alloc::{
     actors::{AllocError, Allocator},
     domain::BizTag,
@@ -15,7 +16,7 @@ use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
-use world::{PATIENCE, World, eventually, flat, settings, transient};
+use world::{PATIENCE, Takers, World, eventually, flat, settings, transient};
 
 #[actix_web::test]
 async fn ids_begin_at_one_and_follow_each_other() {
@@ -44,21 +45,48 @@ async fn many_workers_callers_and_counts_get_each_id_once_from_a_step_of_one() {
 }
 
 #[actix_web::test]
-async fn requests_that_wait_together_travel_together() {
+async fn ids_in_memory_come_without_waiting_for_anyone_in_the_order_of_asking() {
     let world = World::new(&[("a", 0, 100_000)]);
     world.one("a").await;
     let tag = BizTag::parse("a").unwrap();
-    let calls = (0..500).map(|_| world.allocator.allocate(&tag, 1));
-    let ids: Vec<i64> = futures_util::future::join_all(calls)
-        .await
-        .into_iter()
-        .map(|ids| flat(&ids.unwrap())[0])
-        .collect();
-    assert_eq!(
-        ids,
-        (2..502).collect::<Vec<i64>>(),
-        "in the order of asking"
-    );
+    for expected in 2..1000 {
+        let answer = world.allocator.allocate(&tag, 1).now_or_never();
+        let ids = answer.expect("no message, no await").unwrap();
+        assert_eq!(flat(&ids), [expected]);
+    }
+}
+
+#[actix_web::test]
+async fn each_id_handed_out_is_counted_at_the_next_scrape() {
+    let world = World::new(&[("a", 0, 1000)]);
+    let counted = || world.metric("id_alloc_ids_allocated_total{biz_tag=\"a\"}");
+    let mut taken = 0.0;
+    for count in [1, 2, 500, 800, 3, 5000] {
+        taken += f64::from(count);
+        world.take("a", count).await.unwrap();
+        assert_eq!(counted(), taken);
+    }
+    world.allocation.tag_deleted(&BizTag::parse("a").unwrap());
+    eventually("it is gone", || {
+        world.metric("id_alloc_tags_loaded ") == 0.0
+    })
+    .await;
+    assert_eq!(counted(), taken, "of a tag that is gone, too");
+}
+
+#[actix_web::test]
+async fn a_tag_deleted_under_load_gives_no_more_and_made_again_it_goes_on_above() {
+    let world = World::new(&[("a", 0, 100_000)]);
+    let first = world.one("a").await;
+    let takers = Takers::start(&world, 4);
+    world.store.remove("a");
+    world.allocation.tag_deleted(&BizTag::parse("a").unwrap());
+    let seen = takers.ended(Some(AllocError::UnknownTag)).await;
+    assert!(!seen.contains(&first));
+    assert_eq!(world.take("a", 1).await, Err(AllocError::UnknownTag));
+    world.store.put("a", 100_000, 10);
+    world.allocation.tag_created(&BizTag::parse("a").unwrap());
+    assert!(world.one("a").await > seen.last().copied().unwrap_or(first));
 }
 
 #[actix_web::test]
@@ -197,6 +225,63 @@ async fn an_idle_tag_is_evicted_and_comes_back_above_its_mark() {
     assert!(world.one("a").await >= 100, "the mark outlives eviction");
 }
 
+/// Its actors end at once when nobody uses a tag.
+fn restful() -> World {
+    let mut settings = settings();
+    settings.rest_after = Duration::from_millis(1);
+    World::with(&[("a", 0, 100)], settings)
+}
+
+#[actix_web::test]
+async fn a_tag_at_rest_serves_on_from_memory_and_its_next_actor_has_what_the_last_one_left() {
+    let (world, tag) = (restful(), BizTag::parse("a").unwrap());
+    assert_eq!(world.one("a").await, 1);
+    eventually("it rests", || world.allocation.is_at_rest(&tag)).await;
+    let health = world.allocator.health().unwrap();
+    assert_eq!(health, 98);
+    assert_eq!(world.state(&tag).await.left, 98);
+    for expected in 2..100 {
+        assert_eq!(world.one("a").await, expected);
+        if expected % 10 == 0 {
+            eventually("it rests again", || world.allocation.is_at_rest(&tag)).await;
+        }
+    }
+    assert_eq!(world.one("a").await, 100, "the next segment was claimed");
+    assert_eq!(world.metric("id_alloc_tags_loaded "), 1.0);
+}
+
+#[actix_web::test]
+async fn a_tag_deleted_while_it_rests_gives_no_more() {
+    let (world, tag) = (restful(), BizTag::parse("a").unwrap());
+    assert_eq!(world.one("a").await, 1);
+    eventually("it rests", || world.allocation.is_at_rest(&tag)).await;
+    world.store.remove("a");
+    world.allocation.tag_deleted(&tag);
+    eventually("it is gone", || {
+        world.metric("id_alloc_tags_loaded ") == 0.0
+    })
+    .await;
+    assert_eq!(world.take("a", 1).await, Err(AllocError::UnknownTag));
+}
+
+#[actix_web::test]
+async fn many_who_come_at_once_to_a_tag_at_rest_are_all_served_in_order() {
+    let (world, tag) = (restful(), BizTag::parse("a").unwrap());
+    let mut last = world.one("a").await;
+    for _ in 0..20 {
+        eventually("it rests", || world.allocation.is_at_rest(&tag)).await;
+        // More in all than is open: the first come from memory, for the rest an actor is needed.
+        let calls = (0..16).map(|_| world.take("a", 60));
+        let mut ids = BTreeSet::new();
+        for taken in futures_util::future::join_all(calls).await {
+            ids.extend(taken.unwrap());
+        }
+        assert_eq!(ids.len(), 16 * 60, "each once");
+        assert!(ids.first().is_some_and(|first| *first > last));
+        last = ids.last().copied().unwrap();
+    }
+}
+
 #[actix_web::test]
 async fn health_loads_a_tag_without_taking_an_id() {
     let world = World::new(&[("a", 0, 100)]);
@@ -252,12 +337,13 @@ async fn who_waits_for_a_stuck_tag_has_an_answer_by_its_deadline_beside_two_hot_
     let world = std::rc::Rc::new(World::with(&rows, settings));
     assert_eq!((world.one("a").await, world.one("b").await), (1, 1));
     world.store.outage(Some(transient()));
-    // The courier always has something to carry for these.
+    // They never wait for anyone.
     let hot = (0..32).map(|number| {
         let world = world.clone();
         actix_web::rt::spawn(async move {
             loop {
                 world.one(["a", "b"][number % 2]).await;
+                tokio::task::yield_now().await;
             }
         })
     });
@@ -284,7 +370,7 @@ async fn a_demand_that_outlived_an_outage_in_the_queue_is_served_afterwards() {
     );
     // The claim made on its behalf is given up while nobody in time waits.
     let (tag, began) = (BizTag::parse("a").unwrap(), Instant::now());
-    while world.allocator.describe(&tag).await.unwrap().loading {
+    while world.state(&tag).await.loading {
         assert!(began.elapsed() < PATIENCE, "it claims on for nobody");
         actix_web::rt::time::sleep(Duration::from_millis(2)).await;
     }
@@ -360,11 +446,7 @@ async fn who_still_waits_at_the_end_is_told() {
 async fn an_actor_tells_its_state() {
     let world = World::new(&[("a", 0, 100)]);
     world.one("a").await;
-    let state = world
-        .allocator
-        .describe(&BizTag::parse("a").unwrap())
-        .await
-        .unwrap();
+    let state = world.state(&BizTag::parse("a").unwrap()).await;
     assert_eq!(state.segments, [(2, 100, 99)]);
     assert_eq!((state.left, state.step, state.restarts), (98, 100, 0));
 }

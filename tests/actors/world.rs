@@ -1,13 +1,17 @@
 //! A server's actors on a store in memory.
 
 use id_alloc::{
-    actors::{AllocError, Allocation, Allocator, Settings},
+    actors::{AllocError, Allocation, Allocator, Settings, TagState},
     domain::{BizTag, IdRange, Ids, StepSettings},
-    metrics::Metrics,
+    metrics::{Level, Metrics},
     storage::{MemoryStore, StoreError},
 };
 use std::{
-    sync::Arc,
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -27,10 +31,10 @@ pub(crate) fn settings() -> Settings {
         request_deadline: Duration::from_secs(10),
         max_waiting_per_tag: 10_000,
         max_waiting: 10_000,
-        workers: 1,
         unknown_tag_ttl: Duration::from_millis(200),
         unknown_tags: 100,
         max_loaded_tags: 100,
+        rest_after: Duration::from_secs(3600),
         idle_after: Duration::from_secs(3600),
         refresh: Duration::from_secs(60),
     }
@@ -72,8 +76,16 @@ impl World {
         self.take(tag, 1).await.unwrap()[0]
     }
 
+    /// What the tag's actor tells of itself.
+    pub(crate) async fn state(&self, tag: &BizTag) -> TagState {
+        let status = self.allocation.tag_state(tag).await.unwrap();
+        status.state.unwrap()
+    }
+
+    /// As a scrape sees it.
     pub(crate) fn metric(&self, line_start: &str) -> f64 {
-        let text = self.metrics.render(|_| {}).unwrap();
+        let levels = |visit: &mut dyn FnMut(&BizTag, Level)| self.allocator.levels(visit);
+        let text = self.metrics.render(levels).unwrap();
         text.lines()
             .find_map(|line| line.strip_prefix(line_start))
             .map_or(0.0, |value| value.trim().parse().unwrap())
@@ -94,4 +106,58 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
 
 pub(crate) fn transient() -> StoreError {
     StoreError::Transient("the database is down".to_owned())
+}
+
+/// Threads that take one id of `a` after the other until they are refused or told to stop.
+pub(crate) struct Takers {
+    stop: Arc<AtomicBool>,
+    threads: Vec<tokio::task::JoinHandle<(Vec<i64>, Option<AllocError>)>>,
+}
+
+impl Takers {
+    pub(crate) fn start(world: &World, threads: usize) -> Self {
+        let started = Arc::new(std::sync::Barrier::new(threads + 1));
+        let stop = Arc::new(AtomicBool::new(false));
+        let take = || {
+            let (allocator, started) = (world.allocator.clone(), started.clone());
+            let stop = stop.clone();
+            tokio::task::spawn_blocking(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_time()
+                    .build()
+                    .unwrap();
+                started.wait();
+                let tag = BizTag::parse("a").unwrap();
+                let mut taken = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    match runtime.block_on(allocator.allocate(&tag, 1)) {
+                        Ok(ids) => taken.extend(flat(&ids)),
+                        Err(error) => return (taken, Some(error)),
+                    }
+                }
+                (taken, None)
+            })
+        };
+        let threads = (0..threads).map(|_| take()).collect();
+        started.wait();
+        Self { stop, threads }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for all; each must have ended so, and no id may have come twice or to a thread out of order.
+    pub(crate) async fn ended(self, expected: Option<AllocError>) -> BTreeSet<i64> {
+        let mut seen = BTreeSet::new();
+        for thread in self.threads {
+            let (ids, error) = thread.await.unwrap();
+            assert_eq!(error, expected);
+            assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "in order");
+            for id in ids {
+                assert!(seen.insert(id), "{id} twice");
+            }
+        }
+        seen
+    }
 }

@@ -48,6 +48,7 @@ mod outages;
 mod rows;
 mod shutdown;
 mod start;
+mod stress;
 mod tls;
 mod tls_reload;
 mod traces;

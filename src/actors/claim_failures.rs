@@ -1,4 +1,4 @@
-//! `Trouble`: why a tag's claims fail, and when they are tried again. A tag that is well has none.
+//! `ClaimFailures`: why a tag's claims fail, and when they are tried again. A tag that is well has none.
 
 use super::error::AllocError;
 use crate::domain::Backoff;
@@ -12,7 +12,7 @@ use std::{
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
 
 /// See the module's documentation.
-pub(super) struct Trouble {
+pub(super) struct ClaimFailures {
     fault: Option<Fault>,
     /// How long nobody asks after a fault.
     pause: Backoff,
@@ -31,7 +31,7 @@ pub(super) struct Fault {
     pub(super) demand: i64,
 }
 
-impl Default for Trouble {
+impl Default for ClaimFailures {
     fn default() -> Self {
         Self {
             fault: None,
@@ -42,7 +42,7 @@ impl Default for Trouble {
     }
 }
 
-impl Trouble {
+impl ClaimFailures {
     /// Whether claims cannot succeed, rather than that they fail for now.
     pub(super) fn is_fault(&self) -> bool {
         self.fault.is_some()

@@ -1,19 +1,18 @@
-//! What the admin API sees of this server, and tells it: states of loaded tags, and that a tag was made
-//! or deleted, so that this server need not find out by itself.
+//! What the admin API sees of this server, and tells it: states of loaded tags, and that a tag was made or deleted,
+//! so that this server need not find out by itself.
 
 use super::{
     Allocation,
-    core::{Core, Phase, StoreHealth},
-    directory::TagEntry,
+    context::Phase,
+    directory::Entry,
     messages::{Deleted, Describe, TagState},
-    tag::TagActor,
+    store_health::StoreHealth,
 };
 use crate::{domain::BizTag, metrics::Level, storage::StoreReport};
-use actix::Handler;
 use futures_util::future::join_all;
 use std::{
-    collections::BTreeMap,
-    sync::Arc,
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
@@ -55,15 +54,15 @@ impl Allocation {
     /// What there is of this server.
     #[must_use]
     pub fn server_state(&self) -> ServerState {
-        let core = &self.core;
+        let server = &self.server;
         ServerState {
-            uptime: core.begun.elapsed(),
-            draining: core.phase() != Phase::Serving,
-            tags_loaded: core.directory.len(),
-            waiting: core.waiting.count(),
-            store: (**core.health.load()).clone(),
-            report: core.report.load_full(),
-            connections: core.store.connections(),
+            uptime: server.clock.uptime(),
+            draining: server.phase() != Phase::Serving,
+            tags_loaded: self.directory.len(),
+            waiting: server.waiting.load(Ordering::Relaxed),
+            store: (*server.monitor.health()).clone(),
+            report: server.monitor.report(),
+            connections: server.store.connections(),
         }
     }
 
@@ -75,65 +74,58 @@ impl Allocation {
         limit: usize,
     ) -> Vec<TagStatus> {
         // Only as many names as are wanted are kept, however many tags are loaded.
-        let mut first = BTreeMap::new();
-        self.core.directory.for_each(|entry| {
-            let name = entry.shared.tag.as_str();
+        let mut first = BTreeSet::new();
+        self.directory.for_each(|entry| {
+            let name = entry.name.as_str();
             if !name.starts_with(prefix) || after.is_some_and(|after| name <= after) {
                 return;
             }
             let is_late = |last: &BizTag| name > last.as_str();
-            if first.len() >= limit && first.last_key_value().is_none_or(|(last, _)| is_late(last))
-            {
+            if first.len() >= limit && first.last().is_none_or(is_late) {
                 return;
             }
-            first.insert(entry.shared.tag.clone(), ());
+            first.insert(entry.name.clone());
             if first.len() > limit {
                 first.pop_last();
             }
         });
         let asked = first
-            .into_keys()
+            .into_iter()
             .map(|tag| async move { self.tag_state(&tag).await });
         join_all(asked).await.into_iter().flatten().collect()
     }
 
     /// A loaded tag; `None` where it is not loaded.
     pub async fn tag_state(&self, tag: &BizTag) -> Option<TagStatus> {
-        let entry = self.core.directory.get(tag)?;
-        Some(status(&self.core, &entry).await)
+        let entry = self.directory.get(tag)?;
+        let state = describe(&entry).await;
+        let now = self.server.clock.millis(Instant::now());
+        Some(TagStatus {
+            tag: entry.name.clone(),
+            level: entry.level(now),
+            state,
+        })
     }
 
     /// A tag was made: it is not unknown any more.
     pub fn tag_created(&self, tag: &BizTag) {
-        self.core.directory.forget_unknown(tag);
+        self.server.unknown.forget(tag);
     }
 
     /// A tag was deleted: what there is of it in memory is thrown away.
     pub fn tag_deleted(&self, tag: &BizTag) {
-        if let Some(entry) = self.core.directory.get(tag) {
-            entry.addr.do_send(Deleted);
-        }
+        let tag = tag.clone();
+        self.server
+            .tell_registry(|registry| registry.deleted.do_send(Deleted { tag }));
     }
 }
 
-async fn status(core: &Core, entry: &TagEntry) -> TagStatus {
-    let (reply, answer) = oneshot::channel();
-    let asked = entry.addr.try_send(Describe { reply });
-    let state = match asked {
-        Ok(()) => tokio::time::timeout(PATIENCE, answer).await.ok(),
-        Err(_) => None,
+/// What the tag's actor tells of itself; `None` where it does not answer in time.
+async fn describe(entry: &Entry) -> Option<TagState> {
+    let Some(actor) = &entry.actor else {
+        return entry.resting_state();
     };
-    TagStatus {
-        tag: entry.shared.tag.clone(),
-        level: core.directory.level(&entry.shared, Instant::now()),
-        state: state.and_then(Result::ok),
-    }
-}
-
-impl Handler<Deleted> for TagActor {
-    type Result = ();
-
-    fn handle(&mut self, _: Deleted, _: &mut Self::Context) {
-        self.delete();
-    }
+    let (reply, answer) = oneshot::channel();
+    actor.try_send(Describe { reply }).ok()?;
+    tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
 }

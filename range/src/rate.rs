@@ -21,9 +21,11 @@ pub struct RateMeter {
 }
 
 impl RateMeter {
-    /// Counts `ids` handed out at `now`.
+    /// Counts `ids` handed out since the last call, which was a moment before `now`.
     pub fn record(&mut self, now: Instant, ids: u64) {
+        self.counted = self.counted.saturating_add(ids);
         match self.window {
+            None if ids == 0 => {}
             None => self.window = Some(now),
             Some(start) if now.duration_since(start) >= WINDOW => {
                 self.average = self.per_second(now);
@@ -32,7 +34,6 @@ impl RateMeter {
             }
             Some(_) => {}
         }
-        self.counted = self.counted.saturating_add(ids);
     }
 
     /// What the rate may turn out to be: at least what the window that just began has seen so far.

@@ -44,6 +44,15 @@ impl IdRange {
         })
     }
 
+    /// Ids `first..end`; empty where `end` is not above `first`.
+    #[must_use]
+    pub fn between(first: i64, end: i64) -> Self {
+        Self {
+            first,
+            end: end.max(first),
+        }
+    }
+
     /// The smallest id.
     #[must_use]
     pub fn first(&self) -> i64 {

@@ -1,0 +1,198 @@
+//! `ServerContext`: what all actors of one server know: limits, the store, the metrics, and the way to each other.
+
+use super::{
+    messages::{Deleted, Ended, Ensure, LoadSegment, Wake},
+    store_health::StoreMonitor,
+    unknown_names::UnknownNames,
+};
+use crate::{domain::StepSettings, metrics::Metrics, storage::SegmentStore};
+use actix::{ArbiterHandle, Recipient};
+use arc_swap::ArcSwapOption;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::watch;
+
+/// The limits and times that the actors obey.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How claims are sized.
+    pub step: Arc<StepSettings>,
+    /// The longest pause between attempts to claim.
+    pub backoff_max: Duration,
+    /// One claim may take so long in all; a bound of last resort above the store's own.
+    pub claim_timeout: Duration,
+    /// Claims under way at once, for tags that have been served before.
+    pub claims: usize,
+    /// How long a caller waits for ids.
+    pub request_deadline: Duration,
+    /// Callers that may wait for one tag.
+    pub max_waiting_per_tag: usize,
+    /// Callers that may wait in all.
+    pub max_waiting: usize,
+    /// How long an unknown name is remembered.
+    pub unknown_tag_ttl: Duration,
+    /// How many unknown names are remembered.
+    pub unknown_tags: usize,
+    /// Tags in memory at once.
+    pub max_loaded_tags: usize,
+    /// The actor of a tag unused for so long ends, and leaves what it has to the next.
+    pub rest_after: Duration,
+    /// A tag unused for so long is evicted.
+    pub idle_after: Duration,
+    /// How often the store is checked while it is well.
+    pub refresh: Duration,
+}
+
+/// Why the server is going away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// As always.
+    Serving,
+    /// Requests are answered, `/health` says no.
+    Draining,
+    /// Whoever still waits is refused.
+    Closed,
+}
+
+/// See the module's documentation.
+pub(super) struct ServerContext {
+    pub(super) settings: Settings,
+    pub(super) store: Arc<dyn SegmentStore>,
+    pub(super) metrics: Arc<Metrics>,
+    /// What is known of the store.
+    pub(super) monitor: StoreMonitor,
+    /// Names that had no row a moment ago.
+    pub(super) unknown: UnknownNames,
+    /// Callers that wait in the whole server.
+    pub(super) waiting: AtomicUsize,
+    pub(super) clock: Clock,
+    /// The segment loader that lives; replaced by supervision.
+    pub(super) loader: ArcSwapOption<LoaderLink>,
+    /// The registry that lives.
+    pub(super) registry: ArcSwapOption<RegistryLink>,
+    /// Where the registry and the loader live.
+    pub(super) control: ArbiterHandle,
+    /// Changed by [`ServerContext::enter`] alone, together with `phase_now`.
+    pub(super) phase: watch::Sender<Phase>,
+    /// The same, for those who only look: a request costs no lock.
+    pub(super) phase_now: AtomicU8,
+}
+
+/// What the loader can be told.
+pub(super) struct LoaderLink {
+    pub(super) load: Recipient<LoadSegment>,
+    #[cfg(feature = "fault-injection")]
+    pub(super) crash: Recipient<super::messages::Crash>,
+}
+
+/// What the registry can be told.
+pub(super) struct RegistryLink {
+    pub(super) ensure: Recipient<Ensure>,
+    pub(super) ended: Recipient<Ended>,
+    pub(super) wake: Recipient<Wake>,
+    pub(super) deleted: Recipient<Deleted>,
+    #[cfg(feature = "fault-injection")]
+    pub(super) crash: Recipient<super::messages::Crash>,
+}
+
+/// Milliseconds since the process began: half the size of an `Instant`, and atomic.
+#[derive(Debug)]
+pub(super) struct Clock(Instant);
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(super) fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.duration_since(self.0).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn uptime(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+impl ServerContext {
+    /// What the server is about.
+    pub(super) fn phase(&self) -> Phase {
+        match self.phase_now.load(Ordering::Acquire) {
+            0 => Phase::Serving,
+            1 => Phase::Draining,
+            _ => Phase::Closed,
+        }
+    }
+
+    /// Tells everyone that the server goes away.
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase_now.store(phase as u8, Ordering::Release);
+        self.phase.send_replace(phase);
+    }
+
+    /// Tells the registry something. One that has panicked does not hear it; whoever sends it says it again when
+    /// there is another reason to.
+    pub(super) fn tell_registry(&self, tell: impl FnOnce(&RegistryLink)) {
+        if let Some(registry) = &*self.registry.load() {
+            tell(registry);
+        }
+    }
+
+    /// Waits until whoever still waits is to be refused; for ever where the server just ends.
+    pub(super) async fn closed(&self) {
+        let mut phase = self.phase.subscribe();
+        if phase
+            .wait_for(|phase| *phase == Phase::Closed)
+            .await
+            .is_err()
+        {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Counts a caller for as long as it waits.
+pub(super) struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    /// One of `limit` places, if there is one.
+    pub(super) fn take(taken: &'a AtomicUsize, limit: usize) -> Option<Self> {
+        let more = |taken| (taken < limit).then_some(taken + 1);
+        let order = Ordering::Relaxed;
+        taken.fetch_update(order, order, more).ok()?;
+        Some(Self(taken))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for ServerContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerContext")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_places_as_the_limit_says_and_they_are_given_back() {
+        let taken = AtomicUsize::new(0);
+        let places: Vec<_> = (0..9).filter_map(|_| Place::take(&taken, 5)).collect();
+        assert_eq!(places.len(), 5);
+        drop(places);
+        assert!(Place::take(&taken, 1).is_some());
+    }
+}

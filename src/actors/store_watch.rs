@@ -1,0 +1,98 @@
+//! Looks after the store: checks it every `allocation.refresh` while it is well, every second while it is not, and
+//! soon after a claim has failed; in between it asks every few seconds whether the store is there, since nobody
+//! claims for minutes. With each check it drops the tags that were deleted.
+
+use super::{context::ServerContext, directory::Directory, messages::Deleted};
+use crate::{
+    domain::BizTag,
+    storage::{StoreError, StoreReport},
+};
+use futures_util::FutureExt as _;
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How often a store that is well is asked whether it is there.
+const PING: Duration = Duration::from_secs(5);
+
+/// So many tags, those deleted last, are looked for in memory at each check.
+const DELETED: u64 = 10_000;
+
+/// How often a store that is not well is checked.
+const UNWELL: Duration = Duration::from_secs(1);
+
+/// See the module's documentation.
+#[derive(Clone)]
+pub(super) struct StoreWatch {
+    pub(super) server: Arc<ServerContext>,
+    pub(super) directory: Arc<Directory>,
+}
+
+impl StoreWatch {
+    /// Runs until the server ends.
+    pub(super) async fn run(self) {
+        let (server, settings) = (&self.server, &self.server.settings);
+        loop {
+            let found = caught(server.store.check()).await;
+            self.note_check(found.as_ref());
+            if found.is_ok() && self.directory.len() > 0 {
+                match caught(server.store.retired(DELETED)).await {
+                    Ok(deleted) => self.drop_deleted(&deleted),
+                    // The next check asks again.
+                    Err(error) => tracing::warn!(%error, "deleted tags could not be looked for"),
+                }
+            }
+            let checked = Instant::now();
+            // Never more often than this, however many claims fail.
+            tokio::time::sleep(UNWELL.min(settings.refresh)).await;
+            while server.monitor.is_up() {
+                let rest = settings.refresh.saturating_sub(checked.elapsed());
+                let pause = tokio::time::timeout(rest.min(PING), server.monitor.doubted());
+                if pause.await.is_ok() || rest <= PING {
+                    break;
+                }
+                let asked = Instant::now();
+                let there = caught(server.store.ping()).await;
+                server.metrics.store.ping_took(asked.elapsed());
+                server
+                    .monitor
+                    .note_store(there.as_ref(), || self.shortest_supply());
+            }
+        }
+    }
+
+    /// Takes in what a check of the store found.
+    pub(super) fn note_check(&self, found: Result<&StoreReport, &StoreError>) {
+        self.server
+            .monitor
+            .note_check(found, || self.shortest_supply());
+    }
+
+    /// Tags that were deleted, here or elsewhere, leave memory.
+    fn drop_deleted(&self, deleted: &[BizTag]) {
+        for tag in deleted {
+            if self.directory.get(tag).is_some() {
+                tracing::info!(biz_tag = %tag, "the tag was deleted; its ids in memory are left as a gap");
+                let tag = tag.clone();
+                self.server
+                    .tell_registry(|registry| registry.deleted.do_send(Deleted { tag }));
+            }
+        }
+    }
+
+    fn shortest_supply(&self) -> String {
+        let now = self.server.clock.millis(Instant::now());
+        self.directory.shortest_supply(now)
+    }
+}
+
+/// A panic in the store is an error like any other: this task goes on.
+async fn caught<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let found = AssertUnwindSafe(asked).catch_unwind().await;
+    found.unwrap_or_else(|_| {
+        let text = "the check of the database panicked".to_owned();
+        Err(StoreError::Transient(text))
+    })
+}

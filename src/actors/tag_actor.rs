@@ -1,0 +1,378 @@
+//! `TagActor`: one per biz_tag. Owns the tag's double buffer and those who wait for it.
+//!
+//! Requests take ids from the tag's open range by themselves; the actor opens, closes and refills it, and hears of
+//! requests only where the range holds too little or it is time for the next segment. It never waits: claims are
+//! asked of the loader and arrive as messages, because actix lets mailbox traffic starve an actor's own futures and
+//! timers (actix#520). When the loader gives up a claim the actor stops its context; its Supervisor restarts it with
+//! the same buffer and the same who wait, while the range stays open, and it asks again. The loader waits out the
+//! backoff, so restarts come at most once per backoff. An actor that panics revokes the range as it is dropped: what
+//! its successor hands out lies above. One that has nothing to do for a while ends and leaves its buffer, and the
+//! open range, to the next: of 100,000 tags few are in use at a time, and an actor takes more memory than a buffer.
+
+use super::{
+    claim_failures::{ClaimFailures, Fault},
+    context::ServerContext,
+    error::AllocError,
+    loaded_tag::{Buffer, LoadedTag},
+    messages::{
+        Deleted, Describe, Ended, LoadEnded, LoadSegment, LoaderReplaced, Refusal, ReplyTo, Rest,
+        RunsLow, TagState, Wait, Wake,
+    },
+};
+use crate::{
+    domain::{DoubleBuffer, Offer, Replies, Waiting},
+    storage::{Claim, StoreError},
+};
+use actix::{Actor, AsyncContext, Context, Handler, Supervised};
+use std::{sync::Arc, time::Instant};
+
+/// Messages beside those of callers that wait.
+const OTHER_MESSAGES: usize = 64;
+
+/// See the module's documentation.
+pub(super) struct TagActor {
+    server: Arc<ServerContext>,
+    tag: Arc<LoadedTag>,
+    buffer: Buffer,
+    /// The smallest demand for which the load under way was asked.
+    demand: i64,
+    /// `None` while claims succeed; boxed, since there are many tags and few are in trouble.
+    failures: Option<Box<ClaimFailures>>,
+    restarts: u64,
+    /// Once set, it does nothing more: the buffer is at rest, or the range revoked.
+    ended: bool,
+}
+
+impl TagActor {
+    pub(super) fn new(
+        server: Arc<ServerContext>,
+        tag: Arc<LoadedTag>,
+        buffer: Option<Buffer>,
+        ctx: &mut Context<Self>,
+    ) -> Self {
+        // Room for each caller that may wait, so that none finds the mailbox full.
+        ctx.set_mailbox_capacity(server.settings.max_waiting_per_tag + OTHER_MESSAGES);
+        Self {
+            buffer: buffer.unwrap_or_else(|| new_buffer(&server, &tag)),
+            server,
+            tag,
+            demand: 1,
+            failures: None,
+            restarts: 0,
+            ended: false,
+        }
+    }
+
+    /// Asks for a segment where one is needed.
+    fn load_if_needed(&mut self, now: Instant, ctx: &mut Context<Self>) {
+        if self.ended || self.buffer.is_loading() {
+            return;
+        }
+        let demand = match &self.failures {
+            // Whom a claim could serve matters where some cannot succeed.
+            Some(_) => self.buffer.smallest_demand(now),
+            None => 1,
+        };
+        if self.fault_of(now, demand).is_some() {
+            return;
+        }
+        let served = self.buffer.serve_waiting(&self.tag.range, now);
+        answer(served);
+        let Some(request) = self.buffer.next_load(&self.tag.range, now) else {
+            return;
+        };
+        self.demand = self.buffer.smallest_demand(now);
+        let failures = self.failures.as_ref();
+        let load = LoadSegment {
+            tag: self.tag.name.clone(),
+            request,
+            mark: self.tag.mark(),
+            given_up: failures.map_or(0, |failures| failures.given_up),
+            reply: ctx.address().recipient(),
+        };
+        // A dead loader drops it; supervision makes a new one and says so to every tag.
+        if let Some(loader) = &*self.server.loader.load() {
+            loader.load.do_send(load);
+        }
+    }
+
+    fn publish(&self, now: Instant) {
+        self.tag.publish(self.buffer.step(), self.buffer.rate(now));
+    }
+
+    /// Refuses those who wait for so many ids or more.
+    fn refuse_waiting(&mut self, demand: i64, error: &AllocError) {
+        for reply in self.buffer.take_waiting(demand) {
+            let _ = reply.send(Err(Refusal::Failed(error.clone())));
+        }
+    }
+
+    /// What stands against a claim for a demand of so many ids, for now.
+    fn fault_of(&self, now: Instant, demand: i64) -> Option<&Fault> {
+        self.failures.as_ref()?.fault_of(now, demand)
+    }
+
+    fn take_in(&mut self, now: Instant, seq: u64, claim: &Claim) {
+        let tag = &self.tag;
+        // Also a segment that is not used was claimed: what comes later must lie above it.
+        tag.raise_mark(claim.max_id);
+        tag.count_in(|| self.server.metrics.tag(&tag.name));
+        let (offer, replies) = self
+            .buffer
+            .offer(&tag.range, now, seq, claim.range, claim.step);
+        self.publish(now);
+        answer(replies);
+        if offer == Offer::Stale {
+            self.server.metrics.store.load_ended("stale");
+            tracing::info!(biz_tag = %self.tag.name, "a late segment is left as a gap");
+            return;
+        }
+        if self
+            .failures
+            .take()
+            .is_some_and(|failures| failures.is_fault())
+        {
+            tracing::info!(biz_tag = %self.tag.name, "segments can be claimed again");
+        }
+        tracing::debug!(biz_tag = %self.tag.name, max_id = claim.max_id, step = claim.step,
+            size = claim.range.len(), "segment claimed");
+    }
+
+    fn give_up(&mut self, now: Instant, error: StoreError, ctx: &mut Context<Self>) {
+        let failures = self.failures.get_or_insert_default();
+        failures.last_error = error.to_string();
+        if error.is_transient() {
+            failures.given_up = failures.given_up.saturating_add(1);
+            answer(self.buffer.serve_waiting(&self.tag.range, now));
+            if !self.tag.was_served() && !self.buffer.has_waiting() {
+                // Nobody waits for a tag that may not even exist.
+                self.retire();
+                return;
+            }
+            // The Supervisor restarts it; `started` asks again.
+            actix::ActorContext::stop(ctx);
+            return;
+        }
+        let vanished = error == StoreError::UnknownTag;
+        // What is wrong with the whole store is said once for all tags.
+        let is_said =
+            matches!(error, StoreError::Unusable(_)) || vanished && !self.tag.was_served();
+        let error = AllocError::from(error);
+        let is_said = is_said || failures.is_known(&error);
+        let demand = match error {
+            AllocError::TagExhausted(_) => self.demand,
+            _ => 0,
+        };
+        failures.note_fault(now, error.clone(), demand);
+        let left = self.buffer.left(&self.tag.range);
+        if !is_said {
+            tracing::error!(biz_tag = %self.tag.name, %error, left, "no segment can be claimed");
+        }
+        if vanished && left == 0 {
+            self.delete();
+            return;
+        }
+        self.refuse_waiting(demand, &error);
+        // Who wants less may still be served.
+        self.load_if_needed(now, ctx);
+    }
+
+    fn retire(&mut self) {
+        self.buffer.discard(&self.tag.range);
+        self.tag.report();
+        self.end();
+    }
+
+    /// Leaves the buffer to a later actor. The range stays open.
+    fn rest(&mut self) {
+        let rest = new_buffer(&self.server, &self.tag);
+        self.tag
+            .lay_to_rest(std::mem::replace(&mut self.buffer, rest));
+        self.end();
+    }
+
+    /// The tag has no row: those who wait are refused, what is in memory is a gap.
+    fn delete(&mut self) {
+        if self.ended {
+            return;
+        }
+        // First, so that whoever was refused is not looked for again.
+        self.server.unknown.remember(&self.tag.name);
+        self.refuse_waiting(0, &AllocError::UnknownTag);
+        self.retire();
+    }
+
+    /// Does nothing more, and says so; again where a registry that panicked did not hear it.
+    fn end(&mut self) {
+        self.ended = true;
+        let (tag, id) = (self.tag.name.clone(), self.tag.id);
+        self.server
+            .tell_registry(|registry| registry.ended.do_send(Ended { tag, id }));
+    }
+}
+
+/// A buffer without segments that takes none below the tag's mark.
+fn new_buffer(server: &ServerContext, tag: &LoadedTag) -> Buffer {
+    DoubleBuffer::new(server.settings.step.clone(), tag.mark())
+}
+
+/// Ids of a caller who is gone are a gap.
+fn answer(replies: Replies<ReplyTo>) {
+    for (reply, ids) in replies {
+        let _ = reply.send(Ok(ids));
+    }
+}
+
+impl Drop for TagActor {
+    /// Also when it panicked: a successor must not hand out ids above those that are still being taken.
+    fn drop(&mut self) {
+        if !self.ended {
+            self.tag.range.revoke();
+            self.tag.report();
+        }
+    }
+}
+
+impl Actor for TagActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.load_if_needed(Instant::now(), ctx);
+    }
+}
+
+impl Supervised for TagActor {
+    fn restarting(&mut self, _: &mut Context<Self>) {
+        self.restarts += 1;
+        self.server.metrics.restarted("tag", "store_failure");
+        tracing::debug!(biz_tag = %self.tag.name, restarts = self.restarts, "tag restarted");
+    }
+}
+
+impl Handler<Wait> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Wait, ctx: &mut Context<Self>) {
+        if self.ended {
+            self.end();
+            let _ = message.reply.send(Err(Refusal::Moved));
+            return;
+        }
+        let now = Instant::now();
+        self.tag.touch(self.server.clock.millis(now));
+        let demand = i64::try_from(message.demand.count.max(1)).unwrap_or(i64::MAX);
+        let waiting = Waiting {
+            demand: message.demand,
+            deadline: message.deadline,
+            reply: message.reply,
+        };
+        if let Some(served) = self.buffer.wait(&self.tag.range, now, waiting) {
+            answer(vec![served]);
+        } else if let Some(fault) = self.fault_of(now, demand) {
+            let (demand, error) = (fault.demand, fault.error.clone());
+            self.refuse_waiting(demand, &error);
+        }
+        self.load_if_needed(now, ctx);
+    }
+}
+
+impl Handler<RunsLow> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, _: RunsLow, ctx: &mut Context<Self>) {
+        if self.ended {
+            // Nobody else is told: the reminder is sent once.
+            self.end();
+            let tag = self.tag.name.clone();
+            self.server
+                .tell_registry(|registry| registry.wake.do_send(Wake { tag }));
+            return;
+        }
+        let now = Instant::now();
+        self.buffer.remind(&self.tag.range, now);
+        self.load_if_needed(now, ctx);
+        self.publish(now);
+    }
+}
+
+impl Handler<LoadEnded> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, message: LoadEnded, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        match message.result {
+            Ok(claim) => {
+                self.take_in(now, message.seq, &claim);
+                self.load_if_needed(now, ctx);
+            }
+            Err(error) => {
+                if self.buffer.load_failed(message.seq) {
+                    self.give_up(now, error, ctx);
+                }
+            }
+        }
+    }
+}
+
+impl Handler<LoaderReplaced> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, _: LoaderReplaced, ctx: &mut Context<Self>) {
+        if self.buffer.is_loading() {
+            self.buffer.abandon_load();
+            self.load_if_needed(Instant::now(), ctx);
+        }
+    }
+}
+
+impl Handler<Rest> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Rest, _: &mut Context<Self>) {
+        if self.ended {
+            self.end();
+        } else if self.buffer.has_waiting() {
+            // There is something to do.
+        } else if !self.tag.was_served() {
+            self.retire();
+        } else if !self.buffer.is_loading() {
+            self.rest();
+        }
+    }
+}
+
+impl Handler<Deleted> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, deleted: Deleted, _: &mut Context<Self>) {
+        if self.ended && self.tag.is_at_rest() {
+            self.end();
+            self.server
+                .tell_registry(|registry| registry.deleted.do_send(deleted));
+        }
+        self.delete();
+    }
+}
+
+impl Handler<Describe> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Describe, _: &mut Context<Self>) {
+        let failures = self.failures.as_ref();
+        let _ = message.reply.send(TagState {
+            restarts: self.restarts,
+            last_error: failures.map(|failures| failures.last_error.clone()),
+            ..self.tag.state(&self.buffer)
+        });
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+impl Handler<super::messages::Crash> for TagActor {
+    type Result = ();
+
+    #[allow(clippy::panic, reason = "injected by a test")]
+    fn handle(&mut self, _: super::messages::Crash, _: &mut Context<Self>) {
+        panic!("injected panic in TagActor");
+    }
+}
