@@ -5,6 +5,7 @@
 
 mod admin;
 mod gate;
+mod heartbeat;
 mod listen;
 mod settings;
 mod tls;
@@ -25,6 +26,7 @@ use gate::Gate;
 use listen::{Setup, bind_host, bracketed, serve, serve_metrics};
 use settings::actor_settings;
 use std::{sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
 
 /// Tags loaded at start where `allocation.preload` is `"recent"`.
 const RECENT: u64 = 1000;
@@ -74,6 +76,8 @@ pub struct Application {
     port: u16,
     allocation: Allocation,
     store: Arc<SqlStore>,
+    /// Renews the heartbeat; aborted at the end.
+    heartbeat: JoinHandle<()>,
     start_line: String,
     drain_delay: Duration,
     grace_period: Duration,
@@ -163,6 +167,7 @@ impl Application {
             admin_server,
             port,
             allocation,
+            heartbeat: actix_web::rt::spawn(heartbeat::keep(store.clone())),
             store,
             drain_delay: config.server.drain_delay,
             grace_period: config.server.grace_period,
@@ -221,6 +226,7 @@ impl Application {
         for handle in beside.into_iter().flatten() {
             handle.stop(false).await;
         }
+        self.heartbeat.abort();
         self.store.close().await;
         tracing::info!("stopped");
         Ok(())

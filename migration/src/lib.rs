@@ -8,6 +8,7 @@
 
 mod m20261123_000001_segments;
 mod m20261123_000002_moves;
+mod m20261126_000003_allowance;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigrationStatus, MigratorTraitSelf};
@@ -34,6 +35,7 @@ impl MigratorTraitSelf for Migrator {
         vec![
             Box::new(m20261123_000001_segments::Segments { table: table() }),
             Box::new(m20261123_000002_moves::Moves { table: table() }),
+            Box::new(m20261126_000003_allowance::Allowance { table: table() }),
         ]
     }
 

@@ -42,6 +42,7 @@ impl From<StoreError> for AllocError {
             | StoreError::ReadOnly(text)
             | StoreError::Rejected(text)
             | StoreError::Exists(text) => Self::NoAvailableId(text),
+            StoreError::AllowanceUsedUp { text, .. } => Self::NoAvailableId(text),
             // Of an administrator's call; no claim fails so.
             error @ StoreError::Changed => Self::NoAvailableId(error.to_string()),
             StoreError::UnknownTag => Self::UnknownTag,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::BizTag,
     http::model::Advanced,
-    storage::{AdvanceTo, TagAdministration as _, sql::SqlStore},
+    storage::{AdvanceTo, Effect, TagAdministration as _, sql::SqlStore},
 };
 use serde_json::json;
 
@@ -29,6 +29,10 @@ pub(super) async fn run(
             )));
         }
     };
+    let effect = match call.now {
+        true => Effect::Now,
+        false => Effect::Announced,
+    };
     let tags = match &call.name {
         Some(name) => vec![parse(name)?],
         None => all_rows(store)
@@ -40,10 +44,14 @@ pub(super) async fn run(
     };
     let mut done = Vec::with_capacity(tags.len());
     for tag in tags {
-        let advanced = Advanced::of(&tag, &store.advance(&tag, to).await?);
+        let advanced = Advanced::of(&tag, &store.advance(&tag, to, effect).await?);
         if !output.is_json() {
+            let (done, from_when) = match advanced.in_seconds {
+                0 => ("raised", "from now on".to_owned()),
+                seconds => ("is going to be raised", format!("in {seconds} seconds")),
+            };
             output.line(&format!(
-                "{tag}: max_id raised from {} to {}; the first id claimed from now on is {}",
+                "{tag}: max_id {done} from {} to {}; the first id claimed {from_when} is {}",
                 advanced.from, advanced.max_id, advanced.first_id
             ))?;
         }

@@ -69,9 +69,10 @@ impl Exit {
 impl From<StoreError> for Exit {
     fn from(error: StoreError) -> Self {
         let code = match &error {
-            StoreError::Transient(_) | StoreError::UnknownOutcome(_) | StoreError::ReadOnly(_) => {
-                69
-            }
+            StoreError::Transient(_)
+            | StoreError::UnknownOutcome(_)
+            | StoreError::ReadOnly(_)
+            | StoreError::AllowanceUsedUp { .. } => 69,
             StoreError::Unusable(Unusable::AccessDenied(_)) => 77,
             StoreError::Unusable(Unusable::WrongDatabase(_)) => 78,
             StoreError::UnknownTag

@@ -5,12 +5,14 @@
 //! segment offered, load failed) and returns what its owner has to do. Its front segment stands in an [`OpenRange`], from
 //! which requests take ids by themselves.
 
+pub mod allowance;
 mod backoff;
 mod biz_tag;
 mod double_buffer;
 mod open_range;
 mod step_policy;
 
+pub use allowance::Allowance;
 pub use backoff::Backoff;
 pub use biz_tag::{BizTag, BizTagError, TagName};
 pub use double_buffer::{Demand, DoubleBuffer, LoadRequest, Offer, Replies, Waiting};

@@ -23,7 +23,15 @@ pub enum StoreError {
     /// The tag has no ids left below the limit.
     #[error("{0}")]
     TagExhausted(String),
-    /// The row was moved between primaries too often; claims wait (`database.failover_limit`).
+    /// More was asked for than all servers together may claim of the tag by now.
+    #[error("{text}")]
+    AllowanceUsedUp {
+        /// How long until it may be claimed, or until more may be.
+        wait: std::time::Duration,
+        /// For people: what to do.
+        text: String,
+    },
+    /// The data went back too often; claims wait (`database.failover_limit`).
     #[error("{0}")]
     FailoverFlapping(String),
     /// The store as a whole cannot serve until someone changes something.
@@ -62,7 +70,7 @@ impl StoreError {
     #[must_use]
     pub fn outcome(&self) -> &'static str {
         match self {
-            Self::Transient(_) | Self::ReadOnly(_) => "transient",
+            Self::Transient(_) | Self::ReadOnly(_) | Self::AllowanceUsedUp { .. } => "transient",
             Self::UnknownOutcome(_) => "unknown",
             Self::UnknownTag
             | Self::TagMisconfigured(_)
@@ -80,7 +88,10 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Transient(_) | Self::UnknownOutcome(_) | Self::ReadOnly(_)
+            Self::Transient(_)
+                | Self::UnknownOutcome(_)
+                | Self::ReadOnly(_)
+                | Self::AllowanceUsedUp { .. }
         )
     }
 }

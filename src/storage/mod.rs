@@ -22,6 +22,7 @@ pub use memory::{MemoryStore, Script};
 use crate::domain::{BizTag, IdRange};
 use async_trait::async_trait;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// What a claim asks for.
 #[derive(Debug, Clone)]
@@ -105,11 +106,12 @@ pub struct TagRow {
 }
 
 impl TagRow {
-    /// The end of everything that was ever claimed of the tag, as far as the row tells.
+    /// The end of everything that was ever claimed of the tag or announced, as far as the row tells.
     #[must_use]
     pub fn end(&self) -> i64 {
-        let claimed_to = self.guard.as_ref().map_or(0, |guard| guard.claimed_to);
-        self.max_id.max(claimed_to)
+        let guard = self.guard.as_ref();
+        let known = guard.map_or(0, |guard| guard.claimed_to.max(guard.advance_to));
+        self.max_id.max(known)
     }
 }
 
@@ -126,6 +128,8 @@ pub struct GuardRow {
     pub here: bool,
     /// How often the guard has moved or raised the row.
     pub moves: i64,
+    /// Where an announced advance takes `max_id`; not above it where there is none.
+    pub advance_to: i64,
 }
 
 /// A tag to be made.
@@ -161,6 +165,8 @@ pub struct Advanced {
     pub from: i64,
     /// `max_id` after: the first id that a later claim takes.
     pub to: i64,
+    /// How long it takes until claims heed it.
+    pub after: Duration,
 }
 
 /// Which rows are listed, in order of biz_tag by code point.
@@ -218,6 +224,16 @@ pub enum AdvanceTo {
     To(i64),
 }
 
+/// When an advance is heeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Once replicas know of it, where there may be any: a failover that loses the advance alone then still
+    /// finds it announced.
+    Announced,
+    /// By the next claim. For who knows that no replica is behind.
+    Now,
+}
+
 /// The database as actors need it. Every method is bounded in time by the implementation.
 #[async_trait]
 pub trait SegmentStore: Send + Sync + 'static {
@@ -264,6 +280,11 @@ pub trait TagAdministration: Send + Sync + 'static {
     /// Deletes a tag: nobody claims it any more, and the row stays, so that its ids are not repeated.
     async fn retire(&self, tag: &BizTag, seen: Option<&Seen>) -> Result<TagRow, StoreError>;
 
-    /// Raises `max_id`; never lowers it.
-    async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError>;
+    /// Raises `max_id`, or announces that; never lowers it.
+    async fn advance(
+        &self,
+        tag: &BizTag,
+        to: AdvanceTo,
+        effect: Effect,
+    ) -> Result<Advanced, StoreError>;
 }

@@ -72,7 +72,7 @@ async fn a_tag_lives_its_life_over_http() {
                 200,
                 "POST",
                 "/admin/v1/tags/order/advance",
-                Some(json!({"to": 7000})),
+                Some(json!({"to": 7000, "now": true})),
             )
             .await;
         assert_eq!(

@@ -144,8 +144,9 @@ async fn advance_only_raises_and_names_the_first_id_to_be_claimed() {
         prepare(&url, &[("order", 100, 10)]).await;
         let by = cli(&url, &["tag", "advance", "order", "--by", "900"]).await;
         assert!(by.contains("1000"), "{by}");
-        let to = cli(&url, &["tag", "advance", "order", "--to", "5000"]).await;
-        assert!(to.contains("5000"), "{to}");
+        let to = ["tag", "advance", "order", "--to", "5000", "--now"];
+        let to = cli(&url, &to).await;
+        assert!(to.contains("5000") && to.contains("from now on"), "{to}");
 
         let directory = TempDir::new().unwrap();
         let lower = ["tag", "advance", "order", "--to", "4999"];

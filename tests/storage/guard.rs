@@ -2,9 +2,7 @@
 
 use crate::helpers::{Take as _, ask, everywhere, new, on_servers, open, tag};
 use id_alloc::config::Database;
-use id_alloc::storage::{
-    ClaimRequest, Repairs, SegmentStore as _, StoreError, TagAdministration as _,
-};
+use id_alloc::storage::{ClaimRequest, Repairs, SegmentStore as _, TagAdministration as _};
 
 #[tokio::test]
 async fn a_lowered_max_id_is_raised_past_every_claim() {
@@ -22,7 +20,8 @@ async fn a_lowered_max_id_is_raised_past_every_claim() {
         // A server started anew knows no mark: the row itself tells.
         let (claim, raised, moved) = db.store().repair(&ask("test")).await;
         assert_eq!((raised, moved), (1, 0));
-        assert_eq!(claim.range.first(), 1000 + 8 * 1000);
+        // Nobody knows how long ago that was: half a minute of what the allowance permits.
+        assert_eq!(claim.range.first(), 1000 + 8 * 2_000_000 + 1);
         // A restore of the whole row: only the mark tells.
         db.sql("UPDATE segments SET max_id = 10, claimed_to = 10, claimed_size = 10")
             .await;
@@ -32,54 +31,38 @@ async fn a_lowered_max_id_is_raised_past_every_claim() {
         };
         let (again, raised, _) = store.repair(&request).await;
         assert_eq!(raised, 1);
-        assert_eq!(again.range.first(), claim.max_id + 8 * 100);
+        assert_eq!(again.range.first(), claim.max_id + 8 * 2_000_000 + 1);
     })
     .await;
 }
 
+/// A failover, as far as a row and the heartbeat show it: both name another primary, and the heartbeat is old.
+const FAILED_OVER: [&str; 2] = [
+    "UPDATE segments SET claimed_on = 'the old primary'",
+    "UPDATE segments_heartbeat SET identity = 'the old primary', beat = beat - 5000000",
+];
+
 #[tokio::test]
-async fn a_row_of_another_primary_is_moved_with_a_skip_and_not_too_often() {
+async fn a_row_of_another_primary_is_moved_past_what_the_allowance_permits_however_often() {
     everywhere(async |db| {
         let store = db.ready().await;
-        let request = ClaimRequest {
-            step: Some(100),
-            want: 500,
-            ..ask("test")
-        };
-        assert_eq!(store.take(&request).await.unwrap().max_id, 500);
-        let mut end = 500;
-        for _ in 0..3 {
-            db.sql("UPDATE segments SET claimed_on = 'the old primary'")
-                .await;
-            let (claim, raised, moved) = store.repair(&ask("test")).await;
+        let mut end = store.take(&ask("test")).await.unwrap().max_id;
+        let allowance = 2_000_000;
+        // Planned moves there and back lose nothing, and stop nothing.
+        for turn in 1..=5 {
+            for sql in FAILED_OVER {
+                db.sql(sql).await;
+            }
+            let (claim, raised, moved) = db.store().repair(&ask("test")).await;
             assert_eq!((raised, moved), (0, 1));
-            assert!(claim.range.first() >= end + 8 * 100, "{claim:?}");
-            assert!(
-                end > 500 || claim.range.first() == 500 + 8 * 500,
-                "{claim:?}"
-            );
+            let skipped = claim.range.first() - end;
+            assert!(skipped >= 3 * allowance, "{skipped}");
+            // A busy machine makes the heartbeat some seconds older still.
+            assert!(skipped < 20 * allowance, "{skipped}");
             end = claim.max_id;
+            let guard = store.show(&tag("test")).await.unwrap().guard.unwrap();
+            assert_eq!((guard.moves, guard.claimed_to), (turn, claim.max_id));
         }
-        db.sql("UPDATE segments SET claimed_on = 'the old primary'")
-            .await;
-        let refused = store.take(&ask("test")).await;
-        assert!(
-            matches!(refused, Err(StoreError::FailoverFlapping(_))),
-            "{refused:?}"
-        );
-        let other = open(Database {
-            server_identity: Some("the old primary".into()),
-            ..db.settings()
-        });
-        let (claim, _, moved) = other.repair(&ask("test")).await;
-        assert_eq!((claim.range.first(), moved), (end, 0));
-        let row = store.show(&tag("test")).await.unwrap();
-        let guard = row.guard.unwrap();
-        assert_eq!((guard.moves, guard.here), (3, false));
-        assert_eq!(
-            (guard.claimed_on.as_str(), guard.claimed_to),
-            ("the old primary", claim.max_id)
-        );
     })
     .await;
 }
@@ -118,7 +101,8 @@ async fn what_a_claim_expects_is_kept_in_the_row_and_sizes_the_skip() {
         store.take(&ask("test")).await.unwrap();
         let kept = "SELECT claimed_size FROM segments";
         assert_eq!(db.number(kept).await, 45_000);
-        db.sql("UPDATE segments SET claimed_on = 'the old primary'")
+        // Servers of an earlier version are not counted, but they said how large their claims become.
+        db.sql("UPDATE segments SET claimed_on = 'the old primary', allowance = 1000")
             .await;
         let (claim, _, moved) = db.store().repair(&ask("test")).await;
         assert_eq!(moved, 1);

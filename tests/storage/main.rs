@@ -7,6 +7,7 @@ mod support;
 mod connections;
 mod first;
 mod guard;
+mod heartbeat;
 mod helpers;
 mod tags;
 mod tls;
@@ -14,8 +15,8 @@ mod tls;
 use helpers::{Db, Take as _, ask, change, everywhere, new, on_servers, open, tag};
 use id_alloc::config::{Database, Guard};
 use id_alloc::storage::{
-    AdvanceTo, ClaimRequest, Listing, SegmentStore as _, StoreError, TagAdministration as _,
-    Unusable,
+    AdvanceTo, ClaimRequest, Effect, Listing, SegmentStore as _, StoreError,
+    TagAdministration as _, Unusable,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -187,7 +188,7 @@ async fn a_table_of_go_id_alloc_serves_and_migrates() {
         assert!(matches!(refused, Err(StoreError::Unusable(Unusable::TableMisconfigured(_)))));
 
         assert!(!store.migrate_status().await.unwrap()[0].1);
-        assert_eq!(store.migrate_up().await.unwrap().len(), 2);
+        assert_eq!(store.migrate_up().await.unwrap().len(), 3);
         assert_eq!(store.migrate_up().await.unwrap().len(), 0);
         assert!(store.migrate_status().await.unwrap()[0].1);
         let report = store.check().await.unwrap();
@@ -310,7 +311,7 @@ async fn four_migrate_at_once() {
         for one in all {
             applied += one.await.unwrap().unwrap().len();
         }
-        assert_eq!(applied, 2, "each of the two migrations once");
+        assert_eq!(applied, 3, "each of the three migrations once");
     })
     .await;
 }
@@ -501,17 +502,17 @@ async fn administration_keeps_its_rules() {
         );
         assert_eq!(store.recent(10).await.unwrap().len(), 3);
         let done = store
-            .advance(&tag("test"), AdvanceTo::By(50))
+            .advance(&tag("test"), AdvanceTo::By(50), Effect::Now)
             .await
             .unwrap();
         assert_eq!((done.from, done.to), (0, 50));
         store
-            .advance(&tag("test"), AdvanceTo::To(80))
+            .advance(&tag("test"), AdvanceTo::To(80), Effect::Now)
             .await
             .unwrap();
         for bad in [AdvanceTo::To(79), AdvanceTo::By(0), AdvanceTo::By(i64::MAX)] {
             assert!(matches!(
-                store.advance(&tag("test"), bad).await,
+                store.advance(&tag("test"), bad, Effect::Now).await,
                 Err(StoreError::Rejected(_))
             ));
         }

@@ -2,8 +2,8 @@
 
 use super::helpers::{Take as _, ask, change, everywhere, new, tag};
 use id_alloc::storage::{
-    AdvanceTo, Change, Listing, Seen, SegmentStore as _, StoreError, TagAdministration as _,
-    Unusable,
+    AdvanceTo, Change, Effect, Listing, Seen, SegmentStore as _, StoreError,
+    TagAdministration as _, Unusable,
 };
 
 #[tokio::test]
@@ -26,7 +26,9 @@ async fn a_deleted_tag_is_claimed_by_nobody_and_deleted_once() {
             store.set(&tag("test"), &again).await,
             Err(StoreError::UnknownTag)
         );
-        let advance = store.advance(&tag("test"), AdvanceTo::By(5)).await;
+        let advance = store
+            .advance(&tag("test"), AdvanceTo::By(5), Effect::Now)
+            .await;
         assert_eq!(advance, Err(StoreError::UnknownTag));
         assert_eq!(
             store.retire(&tag("nobody"), None).await,

@@ -135,4 +135,7 @@ pub(in crate::cli) struct Advance {
     /// Raise to this id.
     #[arg(long)]
     pub(in crate::cli) to: Option<i64>,
+    /// Raise at once, instead of announcing it 20 seconds ahead: where no replica is behind, or no server runs.
+    #[arg(long)]
+    pub(in crate::cli) now: bool,
 }

@@ -91,6 +91,7 @@ impl Advanced {
             from: done.from,
             max_id: done.to,
             first_id: done.to.max(1),
+            in_seconds: done.after.as_secs(),
             note: "ids already in the memory of servers are still handed out".to_owned(),
         }
     }

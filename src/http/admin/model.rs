@@ -90,7 +90,7 @@ pub struct PatchTag {
     pub description: Option<String>,
 }
 
-/// How far to raise `max_id`: one of the two.
+/// How far to raise `max_id`: one of `by` and `to`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Advance {
@@ -102,6 +102,9 @@ pub struct Advance {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = i64, required = false, minimum = 0)]
     pub to: Option<i64>,
+    /// At once, instead of announcing it 20 seconds ahead: only where no replica is behind.
+    #[serde(default)]
+    pub now: bool,
 }
 
 /// What an advance did.
@@ -113,8 +116,10 @@ pub struct Advanced {
     pub from: i64,
     /// `max_id` after.
     pub max_id: i64,
-    /// The first id that is claimed from now on.
+    /// The first id that is claimed once claims heed it.
     pub first_id: i64,
+    /// How long that takes; 0 for at once.
+    pub in_seconds: u64,
     /// That ids in the memory of servers are still handed out.
     pub note: String,
 }

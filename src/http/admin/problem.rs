@@ -30,9 +30,10 @@ impl<E: Into<Refused>> From<E> for Problem {
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         let kind = match &error {
-            StoreError::Transient(_) | StoreError::UnknownOutcome(_) | StoreError::ReadOnly(_) => {
-                Kind::StoreUnavailable
-            }
+            StoreError::Transient(_)
+            | StoreError::UnknownOutcome(_)
+            | StoreError::ReadOnly(_)
+            | StoreError::AllowanceUsedUp { .. } => Kind::StoreUnavailable,
             StoreError::UnknownTag => Kind::UnknownTag,
             StoreError::TagMisconfigured(_) => Kind::TagMisconfigured,
             StoreError::TagExhausted(_) => Kind::TagExhausted,

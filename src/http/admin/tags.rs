@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::BizTag,
     http::refusal::Refused,
-    storage::{AdvanceTo, Advanced, Change, Listing, NewTag, StoreError, TagRow},
+    storage::{AdvanceTo, Advanced, Change, Effect, Listing, NewTag, StoreError, TagRow},
 };
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -192,8 +192,8 @@ pub(in crate::http) async fn patch(
     Ok(shown(HttpResponse::Ok(), &row))
 }
 
-/// Raise `max_id`, so that later claims take higher ids. Ids in the memory of servers are still handed
-/// out.
+/// Raise `max_id`, so that later claims take higher ids: announced now, heeded by claims 20 seconds later, so
+/// that a replica which is promoted knows of it. Ids in the memory of servers are still handed out.
 #[utoipa::path(post, path = "/admin/v1/tags/{tag}/advance", operation_id = "advance_tag", tag = "admin", security(("admin" = ["write"])),
     params(
         ("tag" = String, Path, description = "The biz_tag, percent-encoded once."),
@@ -213,12 +213,17 @@ pub(in crate::http) async fn advance(
         (None, Some(to)) => AdvanceTo::To(to),
         _ => return Err(Refused::Invalid("give one of by and to".to_owned()).into()),
     };
+    let effect = match wanted.now {
+        true => Effect::Now,
+        false => Effect::Announced,
+    };
     let _turn = admin.turn().await?;
     let mut audit = Audit::of(&request, "advance", tag.as_str());
     let done = async {
         let live = live_row(&admin, &tag, &mut audit).await?;
         etag::check(&request, Some(&live))?;
-        admin.store.advance(&tag, to).await.map_err(about(&tag))
+        let advanced = admin.store.advance(&tag, to, effect).await;
+        advanced.map_err(about(&tag))
     };
     let done = done.await;
     let done: Advanced = audit.ended(done, |done| format!("max_id={}", done.to))?;

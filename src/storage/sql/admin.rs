@@ -4,15 +4,16 @@
 use super::SqlStore;
 use super::database::Sql;
 use super::errors::SqlError;
-use super::statements::value;
+use super::statements::{Statements, value};
 use super::together::fits;
-use crate::domain::BizTag;
+use crate::domain::{BizTag, allowance::DELAY};
 use crate::storage::{
-    AdvanceTo, Advanced, Change, Listing, NewTag, Seen, StoreError, TagAdministration, TagRow,
-    Unusable,
+    AdvanceTo, Advanced, Change, Effect, Listing, NewTag, Seen, StoreError, TagAdministration,
+    TagRow, Unusable,
 };
 use async_trait::async_trait;
 use sea_orm::QueryResult;
+use std::time::Duration;
 
 /// Turns of an advance against claims that move the row meanwhile.
 const TURNS: u32 = 16;
@@ -32,9 +33,11 @@ impl TagAdministration for SqlStore {
         let statement = found.statements.list(listing);
         let rows = self.pool.rows(&statement).await;
         let rows = rows.map_err(|error| self.noted(error))?;
-        let guarded = found.statements.identity.is_some();
         rows.iter()
-            .map(|row| self.tag_row(row, guarded).map_err(StoreError::from))
+            .map(|row| {
+                self.tag_row(row, &found.statements)
+                    .map_err(StoreError::from)
+            })
             .collect()
     }
 
@@ -50,7 +53,12 @@ impl TagAdministration for SqlStore {
     async fn create(&self, new: &NewTag) -> Result<(), StoreError> {
         let found = self.inspected().await?;
         self.vet(&found, new)?;
-        let statement = found.statements.insert(std::slice::from_ref(new));
+        let lineage = self.lineage_now(&found.statements).await;
+        let lineage = lineage.map_err(|error| self.noted(error))?;
+        let id_limit = self.limits.id_limit;
+        let statement = found
+            .statements
+            .insert(std::slice::from_ref(new), id_limit, lineage);
         match self.pool.execute(&statement).await {
             Ok(_) => Ok(()),
             Err(error) if error.duplicate => match self.any_row(&new.tag).await {
@@ -107,19 +115,28 @@ impl TagAdministration for SqlStore {
         self.after_change(tag, done > 0).await
     }
 
-    async fn advance(&self, tag: &BizTag, to: AdvanceTo) -> Result<Advanced, StoreError> {
+    async fn advance(
+        &self,
+        tag: &BizTag,
+        to: AdvanceTo,
+        effect: Effect,
+    ) -> Result<Advanced, StoreError> {
         if let AdvanceTo::By(by) = to
             && by < 1
         {
             return rejected(format!("the advance is by {by}, it must be 1 or more"));
         }
         let found = self.inspected().await?;
+        let statements = &found.statements;
+        let is_announced =
+            effect == Effect::Announced && statements.counted && self.pool.database.has_replicas();
         for _ in 0..TURNS {
             let row = self.any_row(tag).await?;
             if row.retired {
                 return Err(StoreError::UnknownTag);
             }
-            let from = row.max_id;
+            let announced = row.guard.as_ref().map_or(0, |guard| guard.advance_to);
+            let from = row.max_id.max(announced);
             let target = match to {
                 AdvanceTo::By(by) => from.checked_add(by),
                 AdvanceTo::To(to) => Some(to),
@@ -131,14 +148,31 @@ impl TagAdministration for SqlStore {
                 ));
             };
             if target < from {
+                let so_far = match announced > row.max_id {
+                    true => "is announced to be raised to",
+                    false => "is",
+                };
                 return rejected(format!(
-                    "biz_tag {tag}: max_id is {from} already and is never lowered"
+                    "biz_tag {tag}: max_id {so_far} {from} already and is never lowered"
                 ));
             }
-            let statement = found.statements.raise(tag, from, target, false);
+            let (statement, after) = match is_announced {
+                true => {
+                    let announce = statements.announce(tag, row.max_id, announced, target);
+                    (announce, Duration::from_micros(DELAY.unsigned_abs()))
+                }
+                false => {
+                    let raise = statements.raise(tag, row.max_id, target, false);
+                    (raise, Duration::ZERO)
+                }
+            };
             let done = self.pool.execute(&statement).await;
             if done.map_err(|error| self.noted(error))? > 0 {
-                return Ok(Advanced { from, to: target });
+                return Ok(Advanced {
+                    from,
+                    to: target,
+                    after,
+                });
             }
         }
         Err(StoreError::Transient(format!(
@@ -148,7 +182,8 @@ impl TagAdministration for SqlStore {
 }
 
 impl SqlStore {
-    fn tag_row(&self, row: &QueryResult, guarded: bool) -> Result<TagRow, SqlError> {
+    fn tag_row(&self, row: &QueryResult, statements: &Statements) -> Result<TagRow, SqlError> {
+        let guarded = statements.identity.is_some();
         let place = &self.pool.place;
         Ok(TagRow {
             biz_tag: value(row, "biz_tag", place)?,
@@ -156,7 +191,9 @@ impl SqlStore {
             step: value(row, "step", place)?,
             description: value::<Option<String>>(row, "description", place)?.unwrap_or_default(),
             retired: value::<i64>(row, "retired", place)? != 0,
-            guard: guarded.then(|| self.guard_row(row)).transpose()?,
+            guard: guarded
+                .then(|| self.guard_row(row, statements))
+                .transpose()?,
         })
     }
 
@@ -180,7 +217,7 @@ impl SqlStore {
         let rows = self.pool.rows(&found.statements.row(tag)).await;
         let rows = rows.map_err(|error| self.noted(error))?;
         let row = rows.first().ok_or(StoreError::UnknownTag)?;
-        Ok(self.tag_row(row, found.statements.identity.is_some())?)
+        Ok(self.tag_row(row, &found.statements)?)
     }
 
     pub(super) fn check_step(&self, step: i64) -> Result<(), StoreError> {

@@ -5,34 +5,27 @@
 //! whose outcome is unknown ends the claim: the next one looks at the row anew.
 
 use super::SqlStore;
-use super::decide::{Decision, Row, decide, wanted};
+use super::decide::{Account, Decision, Row, decide, wanted};
 use super::errors::SqlError;
 use super::mysql::{DEADLOCK, UNKNOWN_COLUMN};
 use super::pool::Lease;
-use super::statements::{Statements, value};
-use crate::domain::{BizTag, IdRange};
+use super::statements::{PreparedClaim, Statements, value};
+use crate::domain::{Allowance, BizTag, IdRange};
 use crate::storage::{
     Claim, ClaimRequest, GuardRow, Repairs, SegmentStore, StoreError, StoreReport,
 };
 use async_trait::async_trait;
 use sea_orm::QueryResult;
-use std::collections::{HashMap, VecDeque};
-use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Turns of one claim; each is a statement or two.
-const TURNS: u32 = 8;
+const TURNS: u32 = 12;
 /// Deadlocks (Galera: a write on another node came first) that are tried again at once.
 const DEADLOCKS: u32 = 3;
-/// The span in which moves are counted.
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// When each tag was moved within the last hour.
-pub(super) type Moves = HashMap<BizTag, VecDeque<Instant>>;
-
 #[derive(Default)]
 struct Progress {
     reconnected: bool,
+    looked: bool,
     deadlocks: u32,
 }
 
@@ -40,35 +33,33 @@ struct Progress {
 impl SegmentStore for SqlStore {
     async fn claim(&self, request: &ClaimRequest, repairs: &Repairs) -> Result<Claim, StoreError> {
         let mut progress = Progress::default();
-        let mut step = request.step.or_else(|| self.likely_step.guess());
-        // Set where exactly so many are to be claimed.
-        let mut rest = None;
+        // The step to claim with, and how many ids where that was decided.
+        let mut next = request.step.or_else(|| self.likely_step.guess());
+        let mut exactly = None;
         for _ in 0..TURNS {
             let inspection = self.inspected().await?;
             let statements = &inspection.statements;
             let epoch = self.pool.epoch();
-            let mut on = match self.pool.acquire().await {
-                Ok(on) => on,
-                Err(error) => return Err(self.noted(error)),
-            };
-            if let Some(step) = step {
-                let n = rest.take().unwrap_or_else(|| wanted(request, step));
-                match self.try_claim(&mut on, statements, request, n, step).await {
-                    Ok(Some(max_id)) => {
-                        let range = IdRange::claimed(max_id, n)
-                            .map_err(|error| StoreError::TagMisconfigured(error.to_string()))?;
-                        if range.is_empty() {
-                            // A step of 1 at start 0 held only id 0.
-                            continue;
-                        }
+            let on = self.pool.acquire().await;
+            let mut on = on.map_err(|error| self.noted(error))?;
+            let lineage = self.lineage(&mut on, statements).await;
+            let lineage = lineage.map_err(|error| self.noted(error))?;
+            if let Some(step) = next {
+                let claim = PreparedClaim {
+                    request,
+                    n: exactly.take().unwrap_or_else(|| wanted(request, step)),
+                    step,
+                    limit: self.limits.id_limit,
+                    lineage,
+                };
+                match self.try_claim(&mut on, statements, &claim).await {
+                    // A step of 1 at start 0 held only id 0.
+                    Ok(Some(claimed)) if claimed.range.is_empty() => continue,
+                    Ok(Some(claimed)) => {
                         if request.step.is_none() {
                             self.likely_step.found(step);
                         }
-                        return Ok(Claim {
-                            range,
-                            max_id,
-                            step,
-                        });
+                        return Ok(claimed);
                     }
                     Ok(None) => {}
                     Err(error) if progress.again(&error) => continue,
@@ -80,47 +71,38 @@ impl SegmentStore for SqlStore {
                 Err(error) if progress.again(&error) => continue,
                 Err(error) => return Err(self.noted(error)),
             };
-            let asked = ClaimRequest {
-                step,
-                ..request.clone()
+            let decision = decide(row.as_ref(), request, &self.limits, lineage);
+            let (Some(row), false) = (row, decision == Decision::Unknown) else {
+                self.likely_step.missed();
+                return Err(StoreError::UnknownTag);
             };
-            match (decide(row.as_ref(), &asked, &self.limits), row) {
-                (Decision::Unknown, _) | (_, None) => {
-                    self.likely_step.missed();
-                    return Err(StoreError::UnknownTag);
-                }
-                (Decision::Misconfigured(why), _) => return Err(StoreError::TagMisconfigured(why)),
-                (Decision::Exhausted { remaining }, _) => {
-                    return Err(StoreError::TagExhausted(format!(
-                        "biz_tag {}: {remaining} ids are left below {}, {} are needed",
-                        request.tag, self.limits.id_limit, request.at_least
-                    )));
-                }
-                (Decision::StepChanged(new), _) => step = Some(new),
-                (Decision::TakeRest(n), Some(row)) => (step, rest) = (Some(row.step), Some(n)),
-                (Decision::Retry, _) => {}
-                (Decision::ReadOnly, _) => {
-                    // With SUPER no statement fails here; only this tells that it was demoted.
-                    self.pool.leave();
-                    return Err(StoreError::ReadOnly(format!(
-                        "the database is read-only: {}",
-                        self.pool.place.endpoint
-                    )));
-                }
-                (Decision::Regressed { .. }, _) if !progress.reconnected => {
-                    // The connection may lead to a replica or to the primary of yesterday.
-                    progress.reconnected = true;
-                    self.pool.renew(epoch);
-                }
-                (decision, Some(row)) => {
-                    let put_right =
-                        self.put_right(&mut on, statements, &request.tag, &row, decision, repairs);
-                    match put_right.await {
-                        Ok(()) => {}
-                        Err(error) if progress.again(&error) => {}
-                        Err(error) => return Err(self.noted(error)),
-                    }
-                }
+            if let Decision::Claim { step, n } = decision {
+                (next, exactly) = (Some(step), Some(n));
+                continue;
+            }
+            if matches!(decision, Decision::Regressed { .. }) && !progress.reconnected {
+                // The connection may lead to a replica or to the primary of yesterday.
+                progress.reconnected = true;
+                self.pool.renew(epoch);
+                continue;
+            }
+            if matches!(decision, Decision::Foreign { .. }) && lineage.is_some() && !progress.looked
+            {
+                // The heartbeat of the server that answered tells how much was lost.
+                progress.looked = true;
+                self.heart.doubt();
+                continue;
+            }
+            if let Some(refusal) = self.refusal(request, &decision) {
+                return Err(refusal);
+            }
+            let tag = &request.tag;
+            let put_right =
+                self.put_right(&mut on, statements, tag, &row, decision, lineage, repairs);
+            match put_right.await {
+                Ok(()) => {}
+                Err(error) if progress.again(&error) => {}
+                Err(error) => return Err(self.noted(error)),
             }
         }
         Err(StoreError::Transient(format!(
@@ -152,21 +134,48 @@ impl SegmentStore for SqlStore {
 }
 
 impl SqlStore {
-    /// The new `max_id`, or `None` where no row matched.
+    /// What was claimed, or `None` where no row matched.
     async fn try_claim(
         &self,
         on: &mut Lease<'_>,
         statements: &Statements,
-        request: &ClaimRequest,
-        n: i64,
-        step: i64,
-    ) -> Result<Option<i64>, SqlError> {
-        let statement = statements.claim(request, n, step, self.limits.id_limit);
-        let max_id = on.claim(&statement).await?;
-        max_id
-            .map(i64::try_from)
-            .transpose()
-            .map_err(|_| StoreError::TagMisconfigured("max_id has left 63 bits".to_owned()).into())
+        claim: &PreparedClaim<'_>,
+    ) -> Result<Option<Claim>, SqlError> {
+        let Some(max_id) = on.claim(&statements.claim(claim)).await? else {
+            return Ok(None);
+        };
+        let misconfigured = |text: String| StoreError::TagMisconfigured(text);
+        let max_id = i64::try_from(max_id)
+            .map_err(|_| misconfigured("max_id has left 63 bits".to_owned()))?;
+        let range =
+            IdRange::claimed(max_id, claim.n).map_err(|error| misconfigured(error.to_string()))?;
+        Ok(Some(Claim {
+            range,
+            max_id,
+            step: claim.step,
+        }))
+    }
+
+    /// The error of a decision after which nothing can be claimed.
+    fn refusal(&self, request: &ClaimRequest, decision: &Decision) -> Option<StoreError> {
+        let tag = &request.tag;
+        match decision {
+            Decision::Misconfigured(why) => Some(StoreError::TagMisconfigured(why.clone())),
+            Decision::Exhausted { remaining } => Some(StoreError::TagExhausted(format!(
+                "biz_tag {tag}: {remaining} ids are left below {}, {} are needed",
+                self.limits.id_limit, request.at_least
+            ))),
+            Decision::UsedUp { wait, step } => Some(used_up(request, *wait, *step)),
+            Decision::ReadOnly => {
+                // With SUPER no statement fails here; only this tells that it was demoted.
+                self.pool.leave();
+                Some(StoreError::ReadOnly(format!(
+                    "the database is read-only: {}",
+                    self.pool.place.endpoint
+                )))
+            }
+            _ => None,
+        }
     }
 
     pub(super) async fn read_row(
@@ -183,7 +192,7 @@ impl SqlStore {
         };
         let guard = match statements.identity {
             None => None,
-            Some(_) => Some(self.guard_row(row)?),
+            Some(_) => Some(self.guard_row(row, statements)?),
         };
         // A column may allow NULL; that is this row's fault, not the table's.
         let number = |name: &str| match value::<Option<i64>>(row, name, place) {
@@ -199,10 +208,32 @@ impl SqlStore {
             retired: value::<i64>(row, "retired", place)? != 0,
             writable: value::<i64>(row, "writable", place)? != 0,
             guard,
+            account: statements.counted.then(|| self.account(row)).transpose()?,
         }))
     }
 
-    pub(super) fn guard_row(&self, row: &QueryResult) -> Result<GuardRow, SqlError> {
+    fn account(&self, row: &QueryResult) -> Result<Account, SqlError> {
+        let number = |name: &str| value::<i64>(row, name, &self.pool.place);
+        Ok(Account {
+            allowance: Allowance {
+                ids: number("allowance")?,
+                before: number("allowance_before")?,
+                written_at: number("allowance_at")?,
+                needed_at: number("needed_at")?,
+                paid_until: number("paid_until")?,
+            },
+            lineage: number("lineage")?,
+            advance_to: number("advance_to")?,
+            advance_at: number("advance_at")?,
+            now: number("now")?,
+        })
+    }
+
+    pub(super) fn guard_row(
+        &self,
+        row: &QueryResult,
+        statements: &Statements,
+    ) -> Result<GuardRow, SqlError> {
         let place = &self.pool.place;
         Ok(GuardRow {
             claimed_to: value(row, "claimed_to", place)?,
@@ -210,10 +241,18 @@ impl SqlStore {
             claimed_on: value(row, "claimed_on", place)?,
             here: value::<i64>(row, "here", place)? != 0,
             moves: value(row, "moves", place)?,
+            advance_to: match statements.counted {
+                true => value(row, "advance_to", place)?,
+                false => 0,
+            },
         })
     }
 
-    /// Raises or moves the row, unless another was first.
+    /// Changes the row as was decided, unless another was first.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what was read, decided and known, each once"
+    )]
     async fn put_right(
         &self,
         on: &mut Lease<'_>,
@@ -221,20 +260,25 @@ impl SqlStore {
         tag: &BizTag,
         row: &Row,
         decision: Decision,
+        lineage: Option<i64>,
         repairs: &Repairs,
     ) -> Result<(), SqlError> {
-        let identity = statements.identity.as_ref();
-        let statement = match (&decision, identity) {
-            (Decision::Regressed { target }, _) => statements.raise(tag, row.max_id, *target, true),
-            (
-                Decision::Foreign {
-                    claimed_on, target, ..
-                },
-                Some(identity),
-            ) => {
-                self.may_move(tag)?;
-                statements.take_over(tag, identity, claimed_on, row.max_id, *target)
+        let statement = match (&decision, &statements.identity, &row.account) {
+            (Decision::LineageBehind(behind), ..) => {
+                return self.begin_beyond(on, statements, *behind).await;
             }
+            (Decision::Regressed { target }, ..) => {
+                statements.raise(tag, row.max_id, *target, true)
+            }
+            (Decision::Foreign { target, .. }, Some(identity), _) => {
+                statements.take_over(tag, identity, row, lineage, *target)
+            }
+            (Decision::Adopt, ..) => statements.adopt(tag, lineage.unwrap_or(0)),
+            (Decision::Advance { target }, ..) => statements.raise(tag, row.max_id, *target, false),
+            (Decision::Allow(change), _, Some(account)) => {
+                statements.allow(tag, &account.allowance, *change)
+            }
+            (Decision::ClockWentBack, ..) => statements.heed_clock(tag),
             _ => return Ok(()),
         };
         if on.execute(&statement).await? == 0 {
@@ -248,48 +292,23 @@ impl SqlStore {
                     "max_id had gone backwards (a restore, or somebody lowered it) and was raised"
                 );
             }
-            Decision::Foreign {
-                claimed_on,
-                target,
-                regressed,
-            } => {
-                self.count_move(tag);
+            Decision::Foreign { target, regressed } => {
                 repairs.note_moved();
                 if *regressed {
                     repairs.note_raised();
                 }
+                let claimed_on = row.guard.as_ref().map_or("", |guard| &guard.claimed_on);
                 tracing::error!(
                     biz_tag = %tag, claimed_on, max_id = row.max_id, moved_to = target,
                     "the newest claim was made on another primary: moved past what it may have lost"
                 );
             }
+            Decision::Allow(change) => {
+                tracing::debug!(biz_tag = %tag, allowance = change.ids, "another allowance");
+            }
             _ => {}
         }
         Ok(())
-    }
-
-    fn may_move(&self, tag: &BizTag) -> Result<(), StoreError> {
-        let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
-        moves.retain(|_, times| {
-            times.retain(|time| time.elapsed() < HOUR);
-            !times.is_empty()
-        });
-        let made = moves.get(tag).map_or(0, VecDeque::len);
-        if made < self.settings.failover_limit as usize {
-            return Ok(());
-        }
-        Err(StoreError::FailoverFlapping(format!(
-            "biz_tag {tag}: the database changed its primary {made} times within an hour \
-             (database.failover_limit); claims wait. Are there two primaries?"
-        )))
-    }
-
-    fn count_move(&self, tag: &BizTag) {
-        let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
-        moves
-            .entry(tag.clone())
-            .or_default()
-            .push_back(Instant::now());
     }
 
     /// A column that is gone means the table is not what was inspected: look again next time.
@@ -298,6 +317,26 @@ impl SqlStore {
             self.pool.inspected(self.pool.epoch(), None);
         }
         error.store
+    }
+}
+
+fn used_up(request: &ClaimRequest, wait: i64, step: Option<i64>) -> StoreError {
+    let wait = Duration::from_micros(wait.unsigned_abs());
+    let advice = match step {
+        Some(step) => format!(
+            "; a step of {step} permits it (id-alloc tag set {} --step {step})",
+            request.tag
+        ),
+        None => String::new(),
+    };
+    StoreError::AllowanceUsedUp {
+        wait,
+        text: format!(
+            "biz_tag {}: {} ids are more than may be claimed at once by now: try again in {:.1} s{advice}",
+            request.tag,
+            request.at_least.max(1),
+            wait.as_secs_f64()
+        ),
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) trait Connection: Send {
     /// statement of SQLite is committed.
     async fn rows(&mut self, sql: &Sql) -> Result<Vec<QueryResult>, sqlx::Error>;
 
-    /// Runs a claim and returns the new `max_id`; `None` where no row matched.
+    /// Runs a statement that returns a value it assigned; `None` where no row matched.
     async fn claim(&mut self, sql: &Sql) -> Result<Option<u64>, sqlx::Error>;
 
     /// Closes the connection when it is dropped, instead of giving it back.
@@ -101,6 +101,11 @@ pub(super) trait Database: Send + Sync {
     /// Why no connection was made, where that can be told.
     async fn why_unreachable(&self) -> Option<String> {
         None
+    }
+
+    /// Whether there may be replicas, which may be behind.
+    fn has_replicas(&self) -> bool {
+        true
     }
 
     /// The file of an embedded database.
@@ -145,6 +150,12 @@ pub(super) trait Dialect: Debug + Send + Sync {
     /// The function that returns the greatest of its arguments.
     fn greatest(&self) -> &'static str;
 
+    /// The function that returns the least of its arguments.
+    fn least(&self) -> &'static str;
+
+    /// The database's clock in microseconds, the same throughout a statement.
+    fn now(&self) -> &'static str;
+
     /// The operator of integer division.
     fn div(&self) -> &'static str;
 
@@ -157,11 +168,11 @@ pub(super) trait Dialect: Debug + Send + Sync {
     /// What makes a SELECT a write for a read/write-splitting proxy, which else asks a replica.
     fn locking(&self) -> &'static str;
 
-    /// The assignment that moves `max_id` by the value which is bound next.
-    fn move_max_id(&self) -> (&'static str, &'static str);
+    /// What stands before and after an assigned expression so that its value comes back with the answer.
+    fn returned(&self) -> [&'static str; 2];
 
-    /// What ends a claim, where its result is a row.
-    fn returning(&self) -> &'static str;
+    /// What ends such a statement, where the value comes as a row.
+    fn returning(&self, column: &str) -> String;
 }
 
 /// A mistake in `database.url`.

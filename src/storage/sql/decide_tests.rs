@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::BizTag;
+use crate::domain::allowance::SECOND;
 
 const LIMITS: Limits = Limits {
     id_limit: 1_000_000,
@@ -32,8 +33,39 @@ fn row() -> Row {
             claimed_on: "here".into(),
             here: true,
             moves: 0,
+            advance_to: 0,
         }),
+        account: None,
     }
+}
+
+const NOW: i64 = 1_000 * SECOND;
+const LINEAGE: i64 = 7;
+
+/// A row that counts claims, with an allowance of so many ids that nothing was claimed of.
+fn counted(ids: i64) -> Row {
+    Row {
+        account: Some(Account {
+            allowance: Allowance {
+                ids,
+                before: ids,
+                written_at: 0,
+                needed_at: NOW,
+                paid_until: 0,
+            },
+            lineage: LINEAGE,
+            advance_to: 0,
+            advance_at: 0,
+            now: NOW,
+        }),
+        ..row()
+    }
+}
+
+fn with_account(ids: i64, change: impl FnOnce(&mut Account)) -> Row {
+    let mut row = counted(ids);
+    change(row.account.as_mut().unwrap());
+    row
 }
 
 fn with_guard(change: impl FnOnce(&mut GuardRow)) -> Row {
@@ -43,12 +75,17 @@ fn with_guard(change: impl FnOnce(&mut GuardRow)) -> Row {
 }
 
 fn decided(row: &Row) -> Decision {
-    decide(Some(row), &request(), &LIMITS)
+    decide(Some(row), &request(), &LIMITS, Some(LINEAGE))
 }
+
+const CLAIM: Decision = Decision::Claim { step: 100, n: 100 };
 
 #[test]
 fn no_row_and_a_retired_row_are_unknown() {
-    assert_eq!(decide(None, &request(), &LIMITS), Decision::Unknown);
+    assert_eq!(
+        decide(None, &request(), &LIMITS, Some(LINEAGE)),
+        Decision::Unknown
+    );
     let retired = Row {
         retired: true,
         step: 0,
@@ -74,8 +111,11 @@ fn steps_outside_their_bounds_and_negative_max_ids_are_misconfigured() {
 
 #[test]
 fn another_step_is_taken_up() {
-    assert_eq!(decided(&Row { step: 7, ..row() }), Decision::StepChanged(7));
-    assert_eq!(decided(&row()), Decision::Retry);
+    assert_eq!(
+        decided(&Row { step: 7, ..row() }),
+        Decision::Claim { step: 7, n: 100 }
+    );
+    assert_eq!(decided(&row()), CLAIM);
 }
 
 #[test]
@@ -96,7 +136,7 @@ fn a_regression_is_raised_past_what_anyone_may_hold() {
         ..request()
     };
     assert_eq!(
-        decide(Some(&row()), &behind, &LIMITS),
+        decide(Some(&row()), &behind, &LIMITS, Some(LINEAGE)),
         Decision::Regressed {
             target: 9000 + 8 * 1000
         }
@@ -109,13 +149,13 @@ fn without_the_guard_the_mark_still_tells() {
         guard: None,
         ..row()
     };
-    assert_eq!(decided(&plain), Decision::Retry);
+    assert_eq!(decided(&plain), CLAIM);
     let behind = ClaimRequest {
         mark: 5001,
         ..request()
     };
     assert_eq!(
-        decide(Some(&plain), &behind, &LIMITS),
+        decide(Some(&plain), &behind, &LIMITS, Some(LINEAGE)),
         Decision::Regressed { target: 5001 + 800 }
     );
 }
@@ -126,7 +166,6 @@ fn a_foreign_row_is_moved_and_one_of_no_primary_is_claimed_as_it_stands() {
     assert_eq!(
         decided(&foreign),
         Decision::Foreign {
-            claimed_on: "old".into(),
             target: 6600,
             regressed: false
         }
@@ -138,13 +177,12 @@ fn a_foreign_row_is_moved_and_one_of_no_primary_is_claimed_as_it_stands() {
     assert_eq!(
         decided(&both),
         Decision::Foreign {
-            claimed_on: "old".into(),
             target: 6600,
             regressed: true
         }
     );
     let empty = with_guard(|guard| (guard.here, guard.claimed_on) = (false, String::new()));
-    assert_eq!(decided(&empty), Decision::Retry);
+    assert_eq!(decided(&empty), CLAIM);
 }
 
 #[test]
@@ -158,7 +196,7 @@ fn a_configured_skip_is_taken_as_it_is() {
         ..row()
     };
     assert_eq!(
-        decide(Some(&lowered), &request(), &limits),
+        decide(Some(&lowered), &request(), &limits, Some(LINEAGE)),
         Decision::Regressed { target: 5003 }
     );
 }
@@ -166,8 +204,11 @@ fn a_configured_skip_is_taken_as_it_is() {
 #[test]
 fn the_last_ids_are_used_and_then_it_is_exhausted() {
     let near = |max_id| Row { max_id, ..row() };
-    assert_eq!(decided(&near(999_950)), Decision::TakeRest(50));
-    assert_eq!(decided(&near(999_900)), Decision::Retry);
+    assert_eq!(
+        decided(&near(999_950)),
+        Decision::Claim { step: 100, n: 50 }
+    );
+    assert_eq!(decided(&near(999_900)), CLAIM);
     assert_eq!(
         decided(&near(1_000_000)),
         Decision::Exhausted { remaining: 0 }
@@ -181,7 +222,7 @@ fn the_last_ids_are_used_and_then_it_is_exhausted() {
         ..request()
     };
     assert_eq!(
-        decide(Some(&near(999_950)), &many, &LIMITS),
+        decide(Some(&near(999_950)), &many, &LIMITS, Some(LINEAGE)),
         Decision::Exhausted { remaining: 50 }
     );
 }
@@ -198,7 +239,162 @@ fn a_skip_past_the_limit_exhausts_and_never_overflows() {
         ..request()
     };
     assert_eq!(
-        decide(Some(&row()), &behind, &LIMITS),
+        decide(Some(&row()), &behind, &LIMITS, Some(LINEAGE)),
         Decision::Exhausted { remaining: 0 }
     );
+}
+
+fn foreign(ids: i64, change: impl FnOnce(&mut Account)) -> Row {
+    let mut row = with_account(ids, change);
+    let guard = row.guard.as_mut().unwrap();
+    (guard.here, guard.claimed_on) = (false, "old".into());
+    row
+}
+
+/// Limits that leave room for a skip of millions.
+const WIDE: Limits = Limits {
+    id_limit: i64::MAX,
+    ..LIMITS
+};
+
+fn moved_to(row: &Row, lineage: Option<i64>) -> i64 {
+    match decide(Some(row), &request(), &WIDE, lineage) {
+        Decision::Foreign { target, .. } => target,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_move_skips_what_the_allowance_permits_in_the_time_that_was_lost() {
+    let ids = 1_000_000;
+    let row = foreign(ids, |_| {});
+    let lost = 20 * SECOND;
+    assert_eq!(moved_to(&row, Some(LINEAGE + lost)), 5000 + 4 * ids + 1);
+    // No heartbeat tells, or the row was moved by a server that knows of none.
+    for lineage in [None, Some(LINEAGE)] {
+        assert_eq!(moved_to(&row, lineage), 5000 + 8 * ids + 1);
+    }
+    // An advance that was announced may have been heeded.
+    let announced = foreign(ids, |account| account.advance_to = 7_000_000);
+    assert_eq!(moved_to(&announced, None), 7_000_000 + 8 * ids + 1);
+    // A row without an allowance has the first one.
+    assert_eq!(moved_to(&foreign(0, |_| {}), None), 5000 + 16_000_000 + 1);
+}
+
+#[test]
+fn a_server_of_an_earlier_version_is_covered_by_what_it_announced() {
+    let mut row = foreign(1000, |_| {});
+    row.guard.as_mut().unwrap().claimed_size = 500_000;
+    assert_eq!(
+        moved_to(&row, Some(LINEAGE + 10 * SECOND)),
+        5000 + 8 * 500_000
+    );
+}
+
+#[test]
+fn a_row_of_an_earlier_lineage_is_moved_and_one_of_a_later_is_asked_about() {
+    let row = counted(1_000_000);
+    assert_eq!(
+        moved_to(&row, Some(LINEAGE + 10 * SECOND)),
+        5000 + 2_000_001
+    );
+    assert_eq!(
+        decide(Some(&row), &request(), &LIMITS, Some(LINEAGE - 1)),
+        Decision::LineageBehind(LINEAGE)
+    );
+    let mut fresh = counted(1_000_000);
+    fresh.guard.as_mut().unwrap().claimed_on.clear();
+    assert_eq!(
+        decide(Some(&fresh), &request(), &LIMITS, Some(LINEAGE + 1)),
+        Decision::Adopt
+    );
+}
+
+#[test]
+fn a_claim_takes_what_the_allowance_permits_and_raises_it() {
+    let many = ClaimRequest {
+        want: 900,
+        ..request()
+    };
+    let on = |row: &Row| decide(Some(row), &many, &WIDE, Some(LINEAGE));
+    let change = Change {
+        ids: 4000,
+        before: 2000,
+    };
+    assert_eq!(on(&counted(2000)), Decision::Claim { step: 100, n: 900 });
+    let used = with_account(2000, |account| account.allowance.paid_until = NOW + SECOND);
+    assert_eq!(on(&used), Decision::Allow(change));
+    let raised = with_account(4000, |account| {
+        account.allowance.before = 2000;
+        account.allowance.written_at = NOW - SECOND;
+        account.allowance.paid_until = NOW + SECOND;
+    });
+    assert_eq!(on(&raised), Decision::Claim { step: 100, n: 800 });
+}
+
+#[test]
+fn what_is_beyond_the_allowance_is_refused_with_a_time_or_a_step() {
+    let used = |ahead: i64| {
+        with_account(2000, |account| {
+            account.allowance.written_at = NOW - 3 * SECOND;
+            account.allowance.paid_until = NOW + ahead;
+        })
+    };
+    let asked = |at_least| ClaimRequest {
+        want: at_least,
+        at_least,
+        ..request()
+    };
+    let on = |ahead, at_least| decide(Some(&used(ahead)), &asked(at_least), &WIDE, Some(LINEAGE));
+    // Nothing is left, and a claim for less than half a second's worth is not made.
+    assert_eq!(
+        on(5 * SECOND, 1),
+        Decision::UsedUp {
+            wait: SECOND / 2,
+            step: None
+        }
+    );
+    assert_eq!(
+        on(0, 1001),
+        Decision::UsedUp {
+            wait: 17 * SECOND,
+            step: Some(101)
+        }
+    );
+}
+
+#[test]
+fn an_advance_is_heeded_once_it_is_old_enough() {
+    let announced = |ago: i64| {
+        with_account(2000, |account| {
+            (account.advance_to, account.advance_at) = (9000, NOW - ago);
+        })
+    };
+    assert_eq!(decided(&announced(20 * SECOND - 1)), CLAIM);
+    assert_eq!(
+        decided(&announced(20 * SECOND)),
+        Decision::Advance { target: 9000 }
+    );
+}
+
+#[test]
+fn a_first_allowance_a_lowering_and_a_clock_that_went_back_come_before_the_claim() {
+    assert_eq!(
+        decide(Some(&counted(0)), &request(), &WIDE, Some(LINEAGE)),
+        Decision::Allow(Allowance::open(100, i64::MAX - 5000))
+    );
+    let quiet = with_account(1_000_000, |account| {
+        account.allowance.needed_at = NOW - 61 * SECOND
+    });
+    assert_eq!(
+        decide(Some(&quiet), &request(), &WIDE, Some(LINEAGE)),
+        Decision::Allow(Change {
+            ids: 500_000,
+            before: 1_000_000
+        })
+    );
+    let ahead = with_account(2000, |account| {
+        account.allowance.paid_until = NOW + 3600 * SECOND
+    });
+    assert_eq!(decided(&ahead), Decision::ClockWentBack);
 }

@@ -3,7 +3,7 @@
 
 use super::database::Sql;
 use super::statements::Statements;
-use crate::domain::BizTag;
+use crate::domain::{Allowance, BizTag};
 use crate::storage::{Change, Listing, NewTag, Seen};
 
 impl Statements {
@@ -58,6 +58,9 @@ impl Statements {
         if self.identity.is_some() {
             sql = sql.text(" AND claimed_to <= ").bind(new.start);
         }
+        if self.counted {
+            sql = sql.text(" AND advance_to <= ").bind(new.start);
+        }
         sql
     }
 
@@ -109,21 +112,28 @@ impl Statements {
         sql.bind(i64::try_from(limit).unwrap_or(i64::MAX))
     }
 
-    /// New rows, at least one; the guard's columns have their defaults.
-    pub(super) fn insert(&self, new: &[NewTag]) -> Sql {
-        let more = match self.identity {
-            Some(_) => ", claimed_on",
-            None => "",
+    /// New rows, at least one, in the lineage that is known. Other columns of the guard have their defaults.
+    pub(super) fn insert(&self, new: &[NewTag], id_limit: i64, lineage: Option<i64>) -> Sql {
+        let guard = self.identity.as_ref().map_or("", |_| ", claimed_on");
+        let account = match self.counted {
+            true => ", allowance, allowance_before, lineage, needed_at",
+            false => "",
         };
         let sql = Sql::new(format!(
-            "INSERT INTO {} (biz_tag, max_id, step, description{more}) VALUES ",
+            "INSERT INTO {} (biz_tag, max_id, step, description{guard}{account}) VALUES ",
             self.table
         ));
         new.iter().enumerate().fold(sql, |sql, (index, new)| {
             let sql = sql.text(if index == 0 { "(" } else { ", (" });
             let sql = sql.bind(new.tag.as_str()).text(", ").bind(new.start);
             let sql = sql.text(", ").bind(new.step).text(", ");
-            let sql = self.with_identity(sql.bind(new.description.as_str()));
+            let mut sql = self.with_identity(sql.bind(new.description.as_str()));
+            if self.counted {
+                let first = Allowance::first(new.step, id_limit.saturating_sub(new.start));
+                sql = sql.text(", ").bind(first).text(", ").bind(first);
+                sql = sql.text(", ").bind(lineage.unwrap_or(0));
+                sql = sql.text(&format!(", {}", self.dialect.now()));
+            }
             sql.text(")")
         })
     }
@@ -134,5 +144,16 @@ impl Statements {
             Some(identity) => self.identity(sql.text(", "), identity),
             None => sql,
         }
+    }
+
+    /// Announces that `max_id` is going to be raised to `target`, if the row still says what was read. Any
+    /// claim after [`DELAY`](crate::domain::allowance::DELAY) does it.
+    pub(super) fn announce(&self, tag: &BizTag, max_id: i64, announced: i64, target: i64) -> Sql {
+        let sql = Sql::new(format!("UPDATE {} SET advance_to = ", self.table)).bind(target);
+        let now = self.dialect.now();
+        let sql = sql.text(&format!(", advance_at = {now}{}", self.dialect.touched()));
+        let sql = self.live(self.exact(sql, tag.as_str()));
+        let sql = sql.text(" AND max_id = ").bind(max_id);
+        self.only_writable(sql.text(" AND advance_to = ").bind(announced))
     }
 }

@@ -30,6 +30,18 @@ const GUARD_COLUMNS: [&str; 5] = [
     "retired_at",
 ];
 
+/// The columns that say how much may be claimed of a row, and of which history it is part.
+const ACCOUNT_COLUMNS: [&str; 8] = [
+    "allowance",
+    "allowance_before",
+    "allowance_at",
+    "needed_at",
+    "paid_until",
+    "lineage",
+    "advance_to",
+    "advance_at",
+];
+
 impl SqlStore {
     /// What the server and the table are; looked at once, then by each [`SqlStore::report`].
     pub(super) async fn inspected(&self) -> Result<Arc<Inspection>, StoreError> {
@@ -97,28 +109,88 @@ impl SqlStore {
             .collect()
     }
 
-    pub(super) fn inspection(
+    /// What was found, with the guard as far as table and server allow it. `primary` is what the server
+    /// says it is; `refusal` why it allows no guard.
+    pub(super) async fn inspection(
         &self,
-        identity: Option<Identity>,
+        primary: Identity,
+        refusal: Option<&'static str>,
         columns: &Columns,
-        warnings: Vec<String>,
-    ) -> Inspection {
+        mut warnings: Vec<String>,
+    ) -> Result<Inspection, SqlError> {
+        let configured = self.settings.server_identity.clone();
+        let identity = configured.map_or_else(|| primary.clone(), Identity::Configured);
+        let identity = self.guarded(identity, refusal, columns, &mut warnings)?;
+        let heartbeat = match &identity {
+            Some(_) => self.heartbeat(columns, &mut warnings).await?,
+            None => None,
+        };
         let length = |name: &str| columns.get(name).and_then(|column| column.length);
-        Inspection {
+        Ok(Inspection {
             statements: Statements {
                 dialect: self.pool.dialect(),
                 table: self.pool.dialect().quoted(&self.settings.table),
+                primary: identity.is_some().then_some(primary),
+                counted: identity.is_some() && missing(&ACCOUNT_COLUMNS, columns).is_empty(),
+                heartbeat,
                 identity,
                 retirable: columns.contains_key("retired_at"),
             },
             product: String::new(),
             warnings,
             lengths: (length("biz_tag"), length("description")),
+        })
+    }
+
+    /// The heartbeat's table, where it can be renewed; else a warning that says what to do.
+    async fn heartbeat(
+        &self,
+        columns: &Columns,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<String>, SqlError> {
+        let table = &self.settings.table;
+        let beside = format!("{table}_heartbeat");
+        let quoted = self.pool.dialect().quoted(&beside);
+        let touch = Sql::new(format!("UPDATE {quoted} SET beat = beat WHERE id = 0"));
+        let lacking = missing(&ACCOUNT_COLUMNS, columns);
+        let why = if !lacking.is_empty() {
+            format!(
+                "table `{table}` lacks {}: run `id-alloc migrate up`; until then claims are not counted, \
+                 and a failover while they grow may repeat ids",
+                lacking.join(", ")
+            )
+        } else {
+            match self.pool.execute(&touch).await {
+                Err(SqlError {
+                    store: StoreError::Unusable(why),
+                    ..
+                }) => format!(
+                    "the heartbeat cannot be renewed, so each failover is taken to have lost 30 seconds, and \
+                     data that went back is not seen: grant SELECT and UPDATE on `{beside}`, which \
+                     `id-alloc migrate up` makes ({why})"
+                ),
+                _ => return Ok(Some(quoted)),
+            }
+        };
+        if self.settings.guard == Guard::On {
+            let text = format!("database.guard is \"on\" but {why}");
+            return Err(StoreError::from(Unusable::TableMisconfigured(text)).into());
         }
+        if self.says(&why) {
+            tracing::warn!("{why}");
+        }
+        warnings.push(why);
+        Ok(None)
+    }
+
+    /// Whether this is not what was said last, so that it is not said every minute.
+    fn says(&self, text: &str) -> bool {
+        let said = self.said.lock();
+        said.is_ok_and(|mut said| said.replace(text.to_owned()).as_deref() != Some(text))
     }
 
     /// The identity, where claims may carry the guard; logs it where not, unless it said the same before.
-    pub(super) fn guarded(
+    fn guarded(
         &self,
         identity: Identity,
         refusal: Option<&'static str>,
@@ -129,10 +201,7 @@ impl SqlStore {
         if self.settings.guard == Guard::Off {
             return Ok(None);
         }
-        let missing: Vec<_> = GUARD_COLUMNS
-            .into_iter()
-            .filter(|name| !columns.contains_key(*name))
-            .collect();
+        let missing = missing(&GUARD_COLUMNS, columns);
         let why = if !missing.is_empty() {
             format!(
                 "table `{table}` lacks {}: run `id-alloc migrate up`",
@@ -150,11 +219,7 @@ impl SqlStore {
             .into());
         }
         let text = format!("the guard is off, a failover may repeat ids: {why}");
-        if self
-            .said
-            .lock()
-            .is_ok_and(|mut said| said.replace(text.clone()) != Some(text.clone()))
-        {
+        if self.says(&text) {
             if missing.is_empty() {
                 tracing::error!("{text}");
             } else {
@@ -164,4 +229,9 @@ impl SqlStore {
         warnings.push(text);
         Ok(None)
     }
+}
+
+fn missing(wanted: &[&'static str], columns: &Columns) -> Vec<&'static str> {
+    let is_missing = |name: &&&str| !columns.contains_key(**name);
+    wanted.iter().filter(is_missing).copied().collect()
 }

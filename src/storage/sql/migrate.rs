@@ -72,7 +72,7 @@ impl SqlStore {
             Err(StoreError::Unusable(Unusable::TableMissing(_))) => {
                 Err(Unusable::TableMissing(format!(
                     "table `{table}` was made and is gone: restore it from a backup and run \
-                     `id-alloc tag advance --all --by N`; where its ids do not matter, drop \
+                     `id-alloc tag advance --all --now --by N`; where its ids do not matter, drop \
                      `{table}_migrations` and run `id-alloc migrate up` again"
                 ))
                 .into())

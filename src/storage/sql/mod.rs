@@ -10,12 +10,18 @@ mod database;
 mod decide;
 mod edit;
 mod errors;
+mod heartbeat;
 mod inspect;
 mod likely;
+mod lineage;
 mod migrate;
 mod mysql;
 mod pool;
+#[cfg(test)]
+mod simulation_tests;
 mod sqlite;
+#[cfg(test)]
+mod statement_tests;
 mod statements;
 mod table;
 mod together;
@@ -34,8 +40,8 @@ pub struct SqlStore {
     pool: Pool,
     /// What a tag's first claim is tried with.
     likely_step: likely::LikelyStep,
-    /// When tags were moved between primaries.
-    moves: Mutex<claim::Moves>,
+    /// What is known of the heartbeat.
+    heart: heartbeat::Heart,
     /// Why the guard was last said to be off, so that it is not said every minute.
     said: Mutex<Option<String>>,
 }
@@ -59,7 +65,7 @@ impl SqlStore {
             settings,
             limits,
             likely_step: likely::LikelyStep::default(),
-            moves: Mutex::default(),
+            heart: heartbeat::Heart::default(),
             said: Mutex::default(),
         })
     }

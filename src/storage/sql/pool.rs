@@ -29,7 +29,11 @@ const ACQUIRE_SLACK: Duration = Duration::from_secs(1);
 
 /// Which pooled connections are still good for use. Shared with the hooks of the pool.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Renewal(Arc<Mutex<Marks>>);
+pub(super) struct Renewal {
+    marks: Arc<Mutex<Marks>>,
+    /// Connections made so far.
+    made: Arc<AtomicU64>,
+}
 
 #[derive(Debug, Default)]
 struct Marks {
@@ -49,7 +53,16 @@ enum Verdict {
 
 impl Renewal {
     fn marks(&self) -> std::sync::MutexGuard<'_, Marks> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Connections made so far. A new one may lead to another server than those before.
+    pub(super) fn connections_made(&self) -> u64 {
+        self.made.load(Ordering::Acquire)
+    }
+
+    pub(super) fn count_connection(&self) {
+        self.made.fetch_add(1, Ordering::AcqRel);
     }
 
     fn verdict(&self, now: Instant, age: Duration, idle: Duration) -> Verdict {
@@ -237,7 +250,7 @@ impl Lease<'_> {
         self.ended(Kind::Read, ended)
     }
 
-    /// Runs a claim and returns the new `max_id`; `None` where no row matched.
+    /// Runs a statement that returns a value it assigned; `None` where no row matched.
     pub(super) async fn claim(&mut self, sql: &Sql) -> Result<Option<u64>, SqlError> {
         self.is_broken = true;
         let work = self.connection.claim(sql);

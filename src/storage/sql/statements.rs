@@ -5,8 +5,12 @@
 //! the text, quoted.
 
 use super::database::{Dialect, Sql};
+use super::decide::Row;
 use super::errors::{Place, SqlError, unexpected};
 use crate::domain::BizTag;
+use crate::domain::allowance::{
+    AHEAD, Allowance, Change, DELAY, LARGEST_CLAIM, MOST, NEEDED, QUIET, WINDOW,
+};
 use crate::storage::{ClaimRequest, StoreError};
 use sea_orm::{QueryResult, TryGetable};
 
@@ -28,8 +32,28 @@ pub(super) struct Statements {
     pub(super) table: String,
     /// `None`: claims carry no guard.
     pub(super) identity: Option<Identity>,
+    /// What the server says it is, whatever is configured; `None` without the guard.
+    pub(super) primary: Option<Identity>,
     /// Whether the table has `retired_at`.
     pub(super) retirable: bool,
+    /// Whether rows say how much may be claimed of them. With the guard alone.
+    pub(super) counted: bool,
+    /// The heartbeat's table, quoted; `None` where it cannot be used.
+    pub(super) heartbeat: Option<String>,
+}
+
+/// A claim whose size is decided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PreparedClaim<'a> {
+    pub(super) request: &'a ClaimRequest,
+    /// How many ids are claimed.
+    pub(super) n: i64,
+    /// What the row's step has to be.
+    pub(super) step: i64,
+    /// No `max_id` is moved beyond it.
+    pub(super) limit: i64,
+    /// The lineage in which claims are made; `None` where no heartbeat tells.
+    pub(super) lineage: Option<i64>,
 }
 
 impl Statements {
@@ -65,17 +89,17 @@ impl Statements {
         }
     }
 
-    /// `claimed_on = <identity>`, as bytes: the collations of a column and of a system variable do
+    /// `<column> = <identity>`, as bytes: the collations of a column and of a system variable do
     /// not always go together.
-    fn here(&self, sql: Sql, identity: &Identity) -> Sql {
-        let claimed_on = self.dialect.bytes("claimed_on");
-        let sql = sql.text(&format!("{claimed_on} = CAST("));
+    pub(super) fn here(&self, sql: Sql, column: &str, identity: &Identity) -> Sql {
+        let column = self.dialect.bytes(column);
+        let sql = sql.text(&format!("{column} = CAST("));
         let kind = self.dialect.binary();
         self.identity(sql, identity).text(&format!(" AS {kind})"))
     }
 
     /// Not on a primary that was demoted: with SUPER the write itself would pass.
-    fn only_writable(&self, sql: Sql) -> Sql {
+    pub(super) fn only_writable(&self, sql: Sql) -> Sql {
         sql.text(" AND ").text(self.dialect.writable())
     }
 
@@ -83,7 +107,14 @@ impl Statements {
     pub(super) fn guard_columns(&self, mut sql: Sql) -> Sql {
         if let Some(identity) = &self.identity {
             sql = sql.text(", claimed_to, claimed_size, claimed_on, moves, (");
-            sql = self.here(sql, identity).text(") AS here");
+            sql = self.here(sql, "claimed_on", identity).text(") AS here");
+        }
+        if self.counted {
+            let now = self.dialect.now();
+            sql = sql.text(&format!(
+                ", allowance, allowance_before, allowance_at, needed_at, paid_until, lineage, \
+                 advance_to, advance_at, {now} AS now"
+            ));
         }
         match &self.identity {
             Some(_) => sql.text(&format!(", ({}) AS writable", self.dialect.writable())),
@@ -99,11 +130,15 @@ impl Statements {
         }
     }
 
-    /// The claim of `n` ids where the row stands right. The order of the assignments matters: MySQL
-    /// evaluates them from left to right, so `max_id` must come last.
-    pub(super) fn claim(&self, request: &ClaimRequest, n: i64, step: i64, limit: i64) -> Sql {
+    /// The claim of `n` ids where the row stands right, in the lineage that is known. The order of the
+    /// assignments matters: MySQL evaluates them from left to right, so each comes before what it reads.
+    pub(super) fn claim(&self, claim: &PreparedClaim<'_>) -> Sql {
+        let PreparedClaim { request, n, .. } = *claim;
         let words = self.dialect;
         let mut sql = Sql::new(format!("UPDATE {} SET ", self.table));
+        if self.counted {
+            sql = self.pay(sql, n);
+        }
         if let Some(identity) = &self.identity {
             sql = sql.text("claimed_to = max_id + ").bind(n);
             // Half of what was said before stays, so that a tag which rests, or another server that
@@ -115,13 +150,18 @@ impl Statements {
                 .text(&format!(", claimed_size {div} 2), claimed_on = "));
             sql = self.identity(sql, identity).text(", ");
         }
-        let (before, after) = words.move_max_id();
-        sql = sql.text(before).bind(n).text(after).text(words.touched());
+        let [before, after] = words.returned();
+        sql = sql.text(&format!("max_id = {before}max_id + ")).bind(n);
+        sql = sql.text(after).text(words.touched());
         sql = self.live(self.exact(sql, request.tag.as_str()));
-        sql = sql.text(" AND step = ").bind(step);
+        sql = sql.text(" AND step = ").bind(claim.step);
         if let Some(identity) = &self.identity {
             // A row on which no claim was made under the guard is adopted as it stands.
-            sql = self.here(sql.text(" AND (claimed_on = '' OR "), identity);
+            sql = self.here(
+                sql.text(" AND (claimed_on = '' OR "),
+                "claimed_on",
+                identity,
+            );
             sql = sql.text(")");
         }
         sql = sql
@@ -134,13 +174,101 @@ impl Statements {
         sql = sql
             .bind(request.mark)
             .text(", 0) AND ")
-            .bind(limit.saturating_sub(n));
+            .bind(claim.limit.saturating_sub(n));
+        if self.counted {
+            sql = self.only_within_allowance(sql, claim);
+        }
         // Not in the plain claim: with binlog_format=STATEMENT a replica would evaluate it anew, find
         // itself read-only and apply nothing.
         if self.identity.is_some() {
             sql = self.only_writable(sql);
         }
-        sql.text(words.returning())
+        sql.text(&words.returning("max_id"))
+    }
+
+    /// Up to when everything is paid for after a claim of `n` ids: [`Allowance::pay`], in SQL.
+    fn paid_after(&self, sql: Sql, n: i64) -> Sql {
+        let (now, div) = (self.dialect.now(), self.dialect.div());
+        let (greatest, least) = (self.dialect.greatest(), self.dialect.least());
+        let in_force = format!(
+            "{greatest}({least}(CASE WHEN {now} < allowance_at + {DELAY} \
+             THEN {least}(allowance, allowance_before) ELSE allowance END, {MOST}), 1)"
+        );
+        let price = n.clamp(0, LARGEST_CLAIM) * WINDOW - 1;
+        sql.text(&format!("({greatest}(paid_until, {now}) + ("))
+            .bind(price)
+            .text(&format!(" + {in_force}) {div} {in_force})"))
+    }
+
+    /// The assignments that pay for a claim.
+    fn pay(&self, sql: Sql, n: i64) -> Sql {
+        let now = self.dialect.now();
+        let sql = self.paid_after(sql.text("needed_at = CASE WHEN "), n);
+        let sql = sql.text(&format!(
+            " > {now} + {NEEDED} THEN {now} ELSE needed_at END, paid_until = "
+        ));
+        self.paid_after(sql, n).text(", ")
+    }
+
+    /// Only in this lineage, where the allowance permits it, no advance is due, and the allowance is not
+    /// to be lowered first.
+    fn only_within_allowance(&self, mut sql: Sql, claim: &PreparedClaim<'_>) -> Sql {
+        let (now, div) = (self.dialect.now(), self.dialect.div());
+        if let Some(lineage) = claim.lineage {
+            sql = sql.text(" AND lineage = ").bind(lineage);
+        }
+        sql = self.paid_after(sql.text(" AND allowance > 0 AND "), claim.n);
+        sql = sql.text(&format!(
+            " <= {now} + {AHEAD} AND (advance_to <= max_id OR advance_at > {now} - {DELAY}) \
+             AND (allowance {div} 2 < "
+        ));
+        sql = sql.bind(Allowance::least(claim.step)).text(&format!(
+            " OR needed_at >= {now} - {QUIET} OR allowance_at > {now} - {DELAY} OR "
+        ));
+        sql = self.paid_after(sql, claim.n);
+        sql.text(&format!(" > {now} + {NEEDED})"))
+    }
+
+    /// Writes another allowance, unless somebody did so since it was read.
+    pub(super) fn allow(&self, tag: &BizTag, read: &Allowance, change: Change) -> Sql {
+        let now = self.dialect.now();
+        let sql = Sql::new(format!("UPDATE {} SET allowance = ", self.table));
+        let sql = sql.bind(change.ids).text(", allowance_before = ");
+        let sql = sql.bind(change.before).text(&format!(
+            ", allowance_at = {now}, needed_at = {now}{}",
+            self.dialect.touched()
+        ));
+        let sql = self.live(self.exact(sql, tag.as_str()));
+        let sql = sql.text(" AND allowance = ").bind(read.ids);
+        let mut sql = sql.text(" AND allowance_at = ").bind(read.written_at);
+        if change.ids < read.ids {
+            // A claim has needed it since.
+            sql = sql.text(" AND needed_at = ").bind(read.needed_at);
+        }
+        self.only_writable(sql)
+    }
+
+    /// Brings the times of a row that a clock ahead of this one wrote back to the present.
+    pub(super) fn heed_clock(&self, tag: &BizTag) -> Sql {
+        let (now, least) = (self.dialect.now(), self.dialect.least());
+        let sql = Sql::new(format!(
+            "UPDATE {} SET paid_until = {least}(paid_until, {now} + {AHEAD}), \
+             allowance_at = {least}(allowance_at, {now}), needed_at = {least}(needed_at, {now}){}",
+            self.table,
+            self.dialect.touched()
+        ));
+        self.only_writable(self.live(self.exact(sql, tag.as_str())))
+    }
+
+    /// Binds a row on which no claim was made under the guard to this primary's lineage.
+    pub(super) fn adopt(&self, tag: &BizTag, lineage: i64) -> Sql {
+        let sql = Sql::new(format!("UPDATE {} SET lineage = ", self.table)).bind(lineage);
+        let sql = sql.text(self.dialect.touched());
+        let sql = self.live(self.exact(sql, tag.as_str()));
+        self.only_writable(
+            sql.text(" AND claimed_on = '' AND lineage < ")
+                .bind(lineage),
+        )
     }
 
     /// The row of exactly this name.
@@ -170,23 +298,34 @@ impl Statements {
         sql.text(" AND max_id = ").bind(read)
     }
 
-    /// Moves a row that still carries `old` and `read` to this server.
+    /// Moves a row that still is what was read to this server and its lineage.
     pub(super) fn take_over(
         &self,
         tag: &BizTag,
         identity: &Identity,
-        old: &str,
-        read: i64,
+        row: &Row,
+        lineage: Option<i64>,
         target: i64,
     ) -> Sql {
         let sql = Sql::new(format!("UPDATE {} SET max_id = ", self.table)).bind(target);
-        let sql = self.moved(self.identity(sql.text(", claimed_on = "), identity));
-        let sql = self.live(self.exact(sql.text(self.dialect.touched()), tag.as_str()));
-        let sql = sql
-            .text(" AND max_id = ")
-            .bind(read)
-            .text(" AND claimed_on = ")
-            .bind(old);
+        let mut sql = self.moved(self.identity(sql.text(", claimed_on = "), identity));
+        if self.counted {
+            sql = sql.text(&format!(", paid_until = {}", self.dialect.now()));
+            if let Some(lineage) = lineage {
+                sql = sql.text(", lineage = ").bind(lineage);
+            }
+        }
+        let sql = sql.text(self.dialect.touched());
+        let sql = self.live(self.exact(sql, tag.as_str()));
+        let mut sql = sql.text(" AND max_id = ").bind(row.max_id);
+        if let Some(guard) = &row.guard {
+            sql = sql
+                .text(" AND claimed_on = ")
+                .bind(guard.claimed_on.as_str());
+        }
+        if let Some(account) = &row.account {
+            sql = sql.text(" AND lineage = ").bind(account.lineage);
+        }
         self.only_writable(sql)
     }
 

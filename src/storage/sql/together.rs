@@ -29,7 +29,10 @@ impl SqlStore {
         for new in new {
             self.vet(&found, new)?;
         }
-        let statement = found.statements.insert(new);
+        let lineage = self.lineage_now(&found.statements).await;
+        let lineage = lineage.map_err(|error| self.noted(error))?;
+        let id_limit = self.limits.id_limit;
+        let statement = found.statements.insert(new, id_limit, lineage);
         match self.pool.execute(&statement).await {
             Ok(_) => Ok(()),
             Err(error) if error.duplicate => Err(StoreError::Exists(

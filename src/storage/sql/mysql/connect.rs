@@ -18,9 +18,10 @@ pub(super) fn pool(
     renewal: &Renewal,
     setup_error: &SetupError,
 ) -> MySqlPool {
-    let setup_error = setup_error.clone();
-    pool_options(connections, acquire_timeout, renewal)
+    let (setup_error, renewal) = (setup_error.clone(), renewal.clone());
+    pool_options(connections, acquire_timeout, &renewal)
         .after_connect(move |connection, _| {
+            renewal.count_connection();
             let setup_error = setup_error.clone();
             Box::pin(async move {
                 let result = prepare(connection, statement_timeout).await;

@@ -66,11 +66,7 @@ pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
         "binlog_format is STATEMENT, under which a guarded claim applies nothing on the replica: \
          set binlog_format = ROW",
     );
-    let identity = match &store.settings.server_identity {
-        Some(identity) => Identity::Configured(identity.clone()),
-        None => Identity::Expression(mysql_identity(&variables)),
-    };
-    let identity = store.guarded(identity, refusal, &columns, &mut warnings)?;
+    let primary = Identity::Expression(mysql_identity(&variables));
     let number = version.split('-').next().unwrap_or_default();
     let product = if version.contains("MariaDB") {
         "MariaDB"
@@ -79,7 +75,9 @@ pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
     };
     Ok(Inspection {
         product: format!("{product} {number}"),
-        ..store.inspection(identity, &columns, warnings)
+        ..store
+            .inspection(primary, refusal, &columns, warnings)
+            .await?
     })
 }
 

@@ -218,6 +218,14 @@ impl Dialect for Words {
         "GREATEST"
     }
 
+    fn least(&self) -> &'static str {
+        "LEAST"
+    }
+
+    fn now(&self) -> &'static str {
+        "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"
+    }
+
     fn div(&self) -> &'static str {
         "DIV"
     }
@@ -236,11 +244,11 @@ impl Dialect for Words {
         " FOR UPDATE"
     }
 
-    fn move_max_id(&self) -> (&'static str, &'static str) {
-        ("max_id = LAST_INSERT_ID(max_id + ", ")")
+    fn returned(&self) -> [&'static str; 2] {
+        ["LAST_INSERT_ID(", ")"]
     }
 
-    fn returning(&self) -> &'static str {
-        ""
+    fn returning(&self, _column: &str) -> String {
+        String::new()
     }
 }

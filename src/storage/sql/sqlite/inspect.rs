@@ -38,11 +38,6 @@ pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
         )))
         .into());
     }
-    let identity = match &store.settings.server_identity {
-        Some(identity) => Identity::Configured(identity.clone()),
-        None => Identity::Expression("'sqlite'"),
-    };
-    let mut warnings = Vec::new();
-    let identity = store.guarded(identity, None, &columns, &mut warnings)?;
-    Ok(store.inspection(identity, &columns, warnings))
+    let primary = Identity::Expression("'sqlite'");
+    store.inspection(primary, None, &columns, Vec::new()).await
 }

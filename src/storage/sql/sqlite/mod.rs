@@ -63,7 +63,13 @@ fn pool(
     acquire_timeout: Duration,
     renewal: &Renewal,
 ) -> SqlitePool {
-    pool_options(1, acquire_timeout, renewal).connect_lazy_with(options.clone())
+    let renewal = renewal.clone();
+    pool_options(1, acquire_timeout, &renewal)
+        .after_connect(move |_, _| {
+            renewal.count_connection();
+            Box::pin(async { Ok(()) })
+        })
+        .connect_lazy_with(options.clone())
 }
 
 #[async_trait]
@@ -97,6 +103,10 @@ impl Database for Sqlite {
 
     fn meaning(&self, error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError {
         errors::meaning(error, kind, place)
+    }
+
+    fn has_replicas(&self) -> bool {
+        false
     }
 
     fn file(&self) -> Option<&Path> {
@@ -142,9 +152,9 @@ impl Connection for PoolConnection<Driver> {
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let max_id: i64 = row.try_get(0)?;
+        let assigned: i64 = row.try_get(0)?;
         // A negative one leaves 63 bits, and is refused as such.
-        Ok(Some(u64::try_from(max_id).unwrap_or(u64::MAX)))
+        Ok(Some(u64::try_from(assigned).unwrap_or(u64::MAX)))
     }
 
     fn close(&mut self) {
@@ -189,6 +199,14 @@ impl Dialect for Words {
         "MAX"
     }
 
+    fn least(&self) -> &'static str {
+        "MIN"
+    }
+
+    fn now(&self) -> &'static str {
+        "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
+    }
+
     fn div(&self) -> &'static str {
         "/"
     }
@@ -205,11 +223,11 @@ impl Dialect for Words {
         ""
     }
 
-    fn move_max_id(&self) -> (&'static str, &'static str) {
-        ("max_id = max_id + ", "")
+    fn returned(&self) -> [&'static str; 2] {
+        ["", ""]
     }
 
-    fn returning(&self) -> &'static str {
-        " RETURNING max_id"
+    fn returning(&self, column: &str) -> String {
+        format!(" RETURNING {column}")
     }
 }
