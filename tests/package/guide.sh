@@ -62,20 +62,25 @@ timed() {
     echo "$((SECONDS - start)) s" >"$work/time"
 }
 
+show_time() {
+    [[ ! -f $work/time ]] || sed 's/^/        /' "$work/time"
+    rm -f "$work/time"
+}
+
 part_guide() {
     ./scripts/package binary deb image
     need_programs podman=podman runc=runc curl=curl
     need_root bullseye ca-certificates,curl
     check "the portable binary, in Debian 11" timed guide_binary
-    printf "        %s\n" "$(cat "$work/time")"
+    show_time
     need_root bookworm systemd,systemd-sysv,dbus,adduser,ca-certificates,curl,sudo
     boot
     check "the Debian package, in Debian 12" timed guide_deb
-    printf "        %s\n" "$(cat "$work/time")"
+    show_time
     shut_down
     # Port 8880 of this machine may be taken.
     guide_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     check "the image, with podman as docker" timed guide_image
-    printf "        %s\n" "$(cat "$work/time")"
+    show_time
     end_pods
 }
