@@ -7,10 +7,7 @@ mod admin;
 mod gate;
 mod heartbeat;
 mod listen;
-mod settings;
 mod tls;
-
-pub use settings::store;
 
 use crate::{
     actors::Allocation,
@@ -24,7 +21,6 @@ use crate::{
 use actix_web::dev::{Server, ServerHandle};
 use gate::Gate;
 use listen::{Setup, bind_host, bracketed, serve, serve_metrics};
-use settings::actor_settings;
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
@@ -91,6 +87,14 @@ pub fn check_tls(config: &Config) -> Result<(), StartError> {
     tls::read(&config.server.tls).map(drop)
 }
 
+/// The store that the configuration names.
+///
+/// # Errors
+/// [`StoreError`] where its URL cannot be used. Nothing is connected to yet.
+pub fn store(config: &Config) -> Result<SqlStore, StoreError> {
+    SqlStore::new(config.database.clone(), &config.allocation)
+}
+
 impl Application {
     /// Prepares the store, starts the actors and binds the port.
     ///
@@ -117,12 +121,8 @@ impl Application {
         let listener = bind_host(&config.server.host, config.server.port)?;
         let internal = |error: std::io::Error| StartError::Internal(error.to_string());
         let port = listener.local_addr().map_err(internal)?.port();
-        let allocation = Allocation::start(
-            actor_settings(&config),
-            store.clone(),
-            metrics.clone(),
-            workers,
-        );
+        let allocation =
+            Allocation::start((&config).into(), store.clone(), metrics.clone(), workers);
         allocation.note_check(first_look.as_ref());
         let shared = Arc::new(http::Shared::new(&config, metrics));
         start_preload(&config, allocation.clone(), store.clone(), shared.clone());

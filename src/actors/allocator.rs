@@ -96,11 +96,11 @@ impl Allocator {
     /// Asks the tag's actor, and waits for it until the request's deadline.
     #[cold]
     async fn wait(&self, tag: &BizTag, demand: Demand) -> Result<Ids, AllocError> {
-        let settings = &self.server.settings;
-        let Some(_place) = Place::take(&self.server.waiting, settings.max_waiting) else {
+        let limits = &self.server.settings.limits;
+        let Some(_place) = Place::take(&self.server.waiting, limits.max_waiting) else {
             return Err(AllocError::Overloaded("too many requests wait"));
         };
-        let deadline = Instant::now() + settings.request_deadline;
+        let deadline = Instant::now() + limits.request_deadline;
         tokio::select! {
             // Whoever could be served at the last moment is.
             biased;
@@ -126,7 +126,7 @@ impl Allocator {
                 if let Some(ids) = self.take_from(&entry, demand) {
                     return Ok(ids);
                 }
-                let limit = self.server.settings.max_waiting_per_tag;
+                let limit = self.server.settings.limits.max_waiting_per_tag;
                 let Some(_place) = Place::take(&entry.waiting, limit) else {
                     return Err(AllocError::Overloaded(
                         "too many requests wait for this biz_tag",

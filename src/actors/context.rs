@@ -5,7 +5,12 @@ use super::{
     store_health::StoreMonitor,
     unknown_names::UnknownNames,
 };
-use crate::{domain::StepSettings, metrics::Metrics, storage::SegmentStore};
+use crate::{
+    config::{self, Config},
+    domain::StepSettings,
+    metrics::Metrics,
+    storage::SegmentStore,
+};
 use actix::{ArbiterHandle, Recipient};
 use arc_swap::ArcSwapOption;
 use std::{
@@ -18,35 +23,45 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// The limits and times that the actors obey.
+/// The sections of the configuration that the actors obey, as they are.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How claims are sized.
-    pub step: Arc<StepSettings>,
-    /// The longest pause between attempts to claim.
-    pub backoff_max: Duration,
-    /// One claim may take so long in all; a bound of last resort above the store's own.
-    pub claim_timeout: Duration,
-    /// Claims under way at once, for tags that have been served before.
-    pub claims: usize,
-    /// How long a caller waits for ids.
-    pub request_deadline: Duration,
-    /// Callers that may wait for one tag.
-    pub max_waiting_per_tag: usize,
-    /// Callers that may wait in all.
-    pub max_waiting: usize,
-    /// How long an unknown name is remembered.
-    pub unknown_tag_ttl: Duration,
-    /// How many unknown names are remembered.
-    pub unknown_tags: usize,
-    /// Tags in memory at once.
-    pub max_loaded_tags: usize,
+    /// How claims are sized, and how long tags stay.
+    pub allocation: config::Allocation,
+    /// Connections, times and pauses of claims.
+    pub database: config::Database,
+    /// Who may wait, for how long, and for how many tags.
+    pub limits: config::Limits,
     /// The actor of a tag unused for so long ends, and leaves what it has to the next.
     pub rest_after: Duration,
-    /// A tag unused for so long is evicted.
-    pub idle_after: Duration,
-    /// How often the store is checked while it is well.
-    pub refresh: Duration,
+}
+
+/// To start an actor again takes less time than a claim.
+const REST_AFTER: Duration = Duration::from_secs(10);
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        Self {
+            allocation: config.allocation.clone(),
+            database: config.database.clone(),
+            limits: config.limits.clone(),
+            rest_after: REST_AFTER,
+        }
+    }
+}
+
+impl Settings {
+    /// One claim may take so long in all; a bound of last resort above the store's own. A claim is one statement;
+    /// beside it the guard may read, move and claim again.
+    pub(super) fn claim_timeout(&self) -> Duration {
+        (self.database.acquire_timeout + self.database.statement_timeout) * 4
+    }
+
+    /// Claims under way at once, for tags that have been served before. One connection is left for checks.
+    pub(super) fn claims(&self) -> usize {
+        let connections = usize::try_from(self.database.max_connections).unwrap_or(1);
+        connections.saturating_sub(1).max(1)
+    }
 }
 
 /// Why the server is going away.
@@ -63,6 +78,8 @@ pub(super) enum Phase {
 /// See the module's documentation.
 pub(super) struct ServerContext {
     pub(super) settings: Settings,
+    /// How claims are sized, for each tag.
+    pub(super) step: Arc<StepSettings>,
     pub(super) store: Arc<dyn SegmentStore>,
     pub(super) metrics: Arc<Metrics>,
     /// What is known of the store.

@@ -122,7 +122,7 @@ impl Handler<LoadSegment> for SegmentLoader {
 impl SegmentLoader {
     /// Tries until it succeeds, cannot succeed, or [`ATTEMPTS`] have failed.
     async fn claim_patiently(&self, load: &LoadSegment) -> Result<Claim, StoreError> {
-        let mut backoff = Backoff::new(FIRST_PAUSE, self.server.settings.backoff_max);
+        let mut backoff = Backoff::new(FIRST_PAUSE, self.server.settings.database.backoff_max);
         for _ in 0..load.given_up.min(16) * ATTEMPTS {
             backoff.after_failure(0.0);
         }
@@ -156,7 +156,7 @@ impl SegmentLoader {
         let repairs = Repairs::default();
         let span = tracing::info_span!("claim", biz_tag = %request.tag, want = request.want);
         let claim = self.server.store.claim(request, &repairs).instrument(span);
-        let result = tokio::time::timeout(self.server.settings.claim_timeout, claim)
+        let result = tokio::time::timeout(self.server.settings.claim_timeout(), claim)
             .await
             .unwrap_or_else(|_| {
                 Err(StoreError::UnknownOutcome(

@@ -95,10 +95,14 @@ impl Allocation {
         let homes: Arc<[ArbiterHandle]> = (0..tag_arbiters.max(1))
             .map(|_| Arbiter::new().handle())
             .collect();
-        let permits = loader::Permits::new(settings.claims);
+        let permits = loader::Permits::new(settings.claims());
         let server = Arc::new(ServerContext {
-            unknown: UnknownNames::new(settings.unknown_tags, settings.unknown_tag_ttl),
+            unknown: UnknownNames::new(
+                settings.limits.unknown_tags,
+                settings.limits.unknown_tag_ttl,
+            ),
             monitor: StoreMonitor::new(metrics.clone()),
+            step: Arc::new((&settings.allocation).into()),
             settings,
             store,
             metrics,

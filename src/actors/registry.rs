@@ -55,7 +55,7 @@ impl TagRegistry {
                 return Some(Ok(()));
             }
             let now = self.server.clock.millis(Instant::now());
-            if entry.age(now) < self.server.settings.backoff_max {
+            if entry.age(now) < self.server.settings.database.backoff_max {
                 return None;
             }
             // The actor has done so as it was dropped; nobody may take from it beside its successor.
@@ -66,7 +66,7 @@ impl TagRegistry {
         if self.server.unknown.contains(tag) {
             return Some(Err(AllocError::UnknownTag));
         }
-        let max_loaded_tags = self.server.settings.max_loaded_tags;
+        let max_loaded_tags = self.server.settings.limits.max_loaded_tags;
         if predecessor.is_none() && self.directory.len() >= max_loaded_tags {
             return Some(Err(AllocError::Overloaded("too many tags are loaded")));
         }
@@ -111,7 +111,7 @@ impl TagRegistry {
     fn sweep(&self) {
         let now = self.server.clock.millis(Instant::now());
         let settings = &self.server.settings;
-        let (rest_after, idle_after) = (settings.rest_after, settings.idle_after);
+        let (rest_after, idle_after) = (settings.rest_after, settings.allocation.idle_after);
         let mut evicted = Vec::new();
         self.directory.for_each(|entry| {
             let is_used = entry.look(now);

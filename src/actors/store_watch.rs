@@ -33,7 +33,7 @@ pub(super) struct StoreWatch {
 impl StoreWatch {
     /// Runs until the server ends.
     pub(super) async fn run(self) {
-        let (server, settings) = (&self.server, &self.server.settings);
+        let (server, settings) = (&self.server, &self.server.settings.allocation);
         loop {
             let found = caught(server.store.check()).await;
             self.note_check(found.as_ref());

@@ -57,7 +57,7 @@ impl Supervision {
     /// Looks after them until the server ends.
     pub(super) async fn watch(mut self) {
         let settings = &self.server.settings;
-        let sweep_every = (settings.idle_after.min(settings.rest_after) / 4).min(SWEEP);
+        let sweep_every = (settings.allocation.idle_after.min(settings.rest_after) / 4).min(SWEEP);
         let mut swept = Instant::now();
         loop {
             tokio::time::sleep(ROUND).await;

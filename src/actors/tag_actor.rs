@@ -51,7 +51,7 @@ impl TagActor {
         ctx: &mut Context<Self>,
     ) -> Self {
         // Room for each caller that may wait, so that none finds the mailbox full.
-        ctx.set_mailbox_capacity(server.settings.max_waiting_per_tag + OTHER_MESSAGES);
+        ctx.set_mailbox_capacity(server.settings.limits.max_waiting_per_tag + OTHER_MESSAGES);
         Self {
             buffer: buffer.unwrap_or_else(|| new_buffer(&server, &tag)),
             server,
@@ -213,7 +213,7 @@ impl TagActor {
 
 /// A buffer without segments that takes none below the tag's mark.
 fn new_buffer(server: &ServerContext, tag: &LoadedTag) -> Buffer {
-    DoubleBuffer::new(server.settings.step.clone(), tag.mark())
+    DoubleBuffer::new(server.step.clone(), tag.mark())
 }
 
 /// Ids of a caller who is gone are a gap.

@@ -12,6 +12,7 @@ use super::{
     texts,
     values::{AutoOr, MINUTE, MS, Period, Whole, YEAR, part},
 };
+use crate::domain::StepSettings;
 
 /// Listening, connections and shutting down.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -168,6 +169,16 @@ pub struct Allocation {
     pub refresh: Duration,
     /// A tag that does not exist, or cannot be loaded, is warned about; `/readyz` turns green without it.
     pub preload: Preload,
+}
+
+impl From<&Allocation> for StepSettings {
+    fn from(allocation: &Allocation) -> Self {
+        Self {
+            segment_duration: allocation.segment_duration,
+            max_step: allocation.max_step,
+            outage_budget: allocation.outage_budget,
+        }
+    }
 }
 
 /// Bounds of every queue, wait and cache.

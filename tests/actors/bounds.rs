@@ -11,11 +11,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 /// Claims that hang are waited for.
 fn patient() -> Settings {
-    Settings {
-        claim_timeout: Duration::from_secs(60),
-        request_deadline: Duration::from_secs(60),
-        ..settings()
-    }
+    let mut settings = settings();
+    settings.database.statement_timeout = Duration::from_secs(15);
+    settings.limits.request_deadline = Duration::from_secs(60);
+    settings
 }
 
 type Asked = actix_web::rt::task::JoinHandle<Result<Vec<i64>, AllocError>>;
@@ -69,10 +68,8 @@ async fn a_burst_of_different_counts_on_a_cold_tag_is_served_whole() {
 
 #[actix_web::test]
 async fn tags_past_max_loaded_tags_are_refused_and_those_loaded_go_on() {
-    let limited = Settings {
-        max_loaded_tags: 2,
-        ..settings()
-    };
+    let mut limited = settings();
+    limited.limits.max_loaded_tags = 2;
     let world = World::with(&[("a", 0, 10), ("b", 0, 10), ("c", 0, 10)], limited);
     assert_eq!((world.one("a").await, world.one("b").await), (1, 1));
     let refused = world.take("c", 1).await;
@@ -85,11 +82,9 @@ async fn tags_past_max_loaded_tags_are_refused_and_those_loaded_go_on() {
 
 #[actix_web::test]
 async fn unknown_names_past_the_limit_push_out_the_oldest() {
-    let limited = Settings {
-        unknown_tags: 3,
-        unknown_tag_ttl: Duration::from_secs(3600),
-        ..settings()
-    };
+    let mut limited = settings();
+    limited.limits.unknown_tags = 3;
+    limited.limits.unknown_tag_ttl = Duration::from_secs(3600);
     let world = World::with(&[], limited);
     let ask = async |name: &str| {
         let before = world.store.claims();

@@ -125,7 +125,7 @@ async fn those_waiting_survive_restarts_and_are_served_when_the_store_is_back() 
 #[actix_web::test]
 async fn restarts_come_at_most_once_per_backoff() {
     let mut settings = settings();
-    settings.backoff_max = Duration::from_secs(600);
+    settings.database.backoff_max = Duration::from_secs(600);
     let world = World::with(&[("a", 0, 10)], settings);
     world.store.outage(Some(transient()));
     let tag = BizTag::parse("a").unwrap();
@@ -217,7 +217,7 @@ async fn a_missing_table_is_said_and_ids_come_once_it_is_there() {
 #[actix_web::test]
 async fn an_idle_tag_is_evicted_and_comes_back_above_its_mark() {
     let mut settings = settings();
-    settings.idle_after = Duration::from_millis(400);
+    settings.allocation.idle_after = Duration::from_millis(400);
     let world = World::with(&[("a", 0, 100)], settings);
     assert_eq!(world.one("a").await, 1);
     eventually("evicted", || world.metric("id_alloc_tags_loaded") == 0.0).await;
@@ -316,7 +316,7 @@ async fn health_is_red_exactly_while_nothing_can_be_served() {
 #[actix_web::test]
 async fn each_caller_has_an_answer_by_its_deadline() {
     let mut settings = settings();
-    settings.request_deadline = Duration::from_millis(100);
+    settings.limits.request_deadline = Duration::from_millis(100);
     let world = World::with(&[("a", 0, 10)], settings);
     world.store.outage(Some(transient()));
     let tag = BizTag::parse("a").unwrap();
@@ -332,7 +332,7 @@ async fn each_caller_has_an_answer_by_its_deadline() {
 #[actix_web::test]
 async fn who_waits_for_a_stuck_tag_has_an_answer_by_its_deadline_beside_two_hot_ones() {
     let mut settings = settings();
-    settings.request_deadline = Duration::from_millis(100);
+    settings.limits.request_deadline = Duration::from_millis(100);
     let rows = [("a", 0, 1_000_000), ("b", 0, 1_000_000), ("stuck", 0, 10)];
     let world = std::rc::Rc::new(World::with(&rows, settings));
     assert_eq!((world.one("a").await, world.one("b").await), (1, 1));
@@ -359,7 +359,7 @@ async fn who_waits_for_a_stuck_tag_has_an_answer_by_its_deadline_beside_two_hot_
 #[actix_web::test]
 async fn a_demand_that_outlived_an_outage_in_the_queue_is_served_afterwards() {
     let mut settings = settings();
-    settings.request_deadline = Duration::from_millis(300);
+    settings.limits.request_deadline = Duration::from_millis(300);
     let world = World::with(&[("a", 0, 1000)], settings);
     assert_eq!(world.take("a", 5).await.unwrap().len(), 5);
     world.store.outage(Some(transient()));
@@ -381,7 +381,7 @@ async fn a_demand_that_outlived_an_outage_in_the_queue_is_served_afterwards() {
 #[actix_web::test]
 async fn names_asked_for_in_an_outage_do_not_stay_in_memory() {
     let mut settings = settings();
-    settings.request_deadline = Duration::from_millis(50);
+    settings.limits.request_deadline = Duration::from_millis(50);
     let world = World::with(&[], settings);
     world.store.outage(Some(transient()));
     for name in ["x", "y", "z"] {
@@ -393,9 +393,9 @@ async fn names_asked_for_in_an_outage_do_not_stay_in_memory() {
 #[actix_web::test]
 async fn waiting_is_bounded_per_tag_and_in_all_and_the_rest_is_refused_at_once() {
     let mut settings = settings();
-    settings.max_waiting_per_tag = 5;
-    settings.max_waiting = 8;
-    settings.request_deadline = Duration::from_millis(300);
+    settings.limits.max_waiting_per_tag = 5;
+    settings.limits.max_waiting = 8;
+    settings.limits.request_deadline = Duration::from_millis(300);
     let world = World::with(&[("a", 0, 10), ("b", 0, 10)], settings);
     world.store.outage(Some(transient()));
     let (a, b) = (BizTag::parse("a").unwrap(), BizTag::parse("b").unwrap());

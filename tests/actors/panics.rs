@@ -2,11 +2,7 @@
 
 use crate::world::{Takers, World, eventually, settings};
 use futures_util::future::join;
-use id_alloc::{
-    actors::{Crash, Settings},
-    domain::BizTag,
-    storage::Script,
-};
+use id_alloc::{actors::Crash, domain::BizTag, storage::Script};
 use std::time::{Duration, Instant};
 
 #[actix_web::test]
@@ -90,13 +86,9 @@ async fn a_panicked_loader_and_registry_are_made_anew() {
 #[actix_web::test]
 async fn an_actor_that_panics_over_and_over_is_made_anew_once_per_backoff() {
     let backoff_max = Duration::from_millis(100);
-    let world = World::with(
-        &[("bad", 0, 100), ("good", 0, 100)],
-        Settings {
-            backoff_max,
-            ..settings()
-        },
-    );
+    let mut settings = settings();
+    settings.database.backoff_max = backoff_max;
+    let world = World::with(&[("bad", 0, 100), ("good", 0, 100)], settings);
     let tag = BizTag::parse("bad").unwrap();
     let began = Instant::now();
     world.one("bad").await;

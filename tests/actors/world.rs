@@ -2,7 +2,8 @@
 
 use id_alloc::{
     actors::{AllocError, Allocation, Allocator, Settings, TagState},
-    domain::{BizTag, IdRange, Ids, StepSettings},
+    config::Config,
+    domain::{BizTag, IdRange, Ids},
     metrics::{Level, Metrics},
     storage::{MemoryStore, StoreError},
 };
@@ -18,26 +19,20 @@ use std::{
 /// Nothing here takes longer, unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The defaults, but for what a test would wait for.
 pub(crate) fn settings() -> Settings {
-    Settings {
-        step: Arc::new(StepSettings {
-            segment_duration: Duration::from_secs(900),
-            max_step: 100_000_000,
-            outage_budget: Duration::from_secs(300),
-        }),
-        backoff_max: Duration::from_millis(20),
-        claim_timeout: Duration::from_millis(200),
-        claims: 4,
-        request_deadline: Duration::from_secs(10),
-        max_waiting_per_tag: 10_000,
-        max_waiting: 10_000,
-        unknown_tag_ttl: Duration::from_millis(200),
-        unknown_tags: 100,
-        max_loaded_tags: 100,
-        rest_after: Duration::from_secs(3600),
-        idle_after: Duration::from_secs(3600),
-        refresh: Duration::from_secs(60),
-    }
+    let mut settings = Settings::from(&Config::default());
+    settings.database.backoff_max = Duration::from_millis(20);
+    settings.database.acquire_timeout = Duration::from_millis(25);
+    settings.database.statement_timeout = Duration::from_millis(25);
+    settings.database.max_connections = 5;
+    settings.limits.request_deadline = Duration::from_secs(10);
+    settings.limits.max_waiting = 10_000;
+    settings.limits.unknown_tag_ttl = Duration::from_millis(200);
+    settings.limits.unknown_tags = 100;
+    settings.limits.max_loaded_tags = 100;
+    settings.rest_after = Duration::from_secs(3600);
+    settings
 }
 
 pub(crate) struct World {
