@@ -39,6 +39,7 @@ type command struct {
 	N               int      `json:"n"`
 	Threads         int      `json:"threads"`
 	AdvanceMs       int64    `json:"advance_ms"`
+	CountWaits      bool     `json:"count_waits"`
 }
 
 type reply map[string]any
@@ -73,7 +74,7 @@ func newAdapter() *adapter {
 }
 
 func (a *adapter) run() {
-	a.say(reply{"hello": reply{"can": []string{"manual_clock", "copy"}}})
+	a.say(reply{"hello": reply{"can": []string{"manual_clock", "count_waits", "copy"}}})
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		var c command
@@ -117,6 +118,9 @@ func (a *adapter) do(c command) (reply, error) {
 	a.mu.Unlock()
 	switch c.Do {
 	case "next":
+		if c.CountWaits {
+			return drawCountingWaits(client.Tag(c.Tag), c.Times), nil
+		}
 		return draw(client.Tag(c.Tag), c.Times), nil
 	case "next_many":
 		ids, err := client.Tag(c.Tag).NextMany(context.Background(), c.N)
@@ -186,6 +190,26 @@ func draw(tag Tag, times int) reply {
 		ids = append(ids, id)
 	}
 	return result(ids, nil)
+}
+
+// drawCountingWaits says too how often no id was in memory.
+func drawCountingWaits(tag Tag, times int) reply {
+	ids, waited := make([]int64, 0, times), 0
+	var err error
+	for len(ids) < times && err == nil {
+		tag.mu.Lock()
+		if tag.current.Load().empty() && tag.reserve == nil {
+			waited++
+		}
+		tag.mu.Unlock()
+		var id int64
+		if id, err = tag.Next(context.Background()); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	r := result(ids, err)
+	r["waited"] = waited
+	return r
 }
 
 func result(ids []int64, err error) reply {

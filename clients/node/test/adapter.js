@@ -21,7 +21,25 @@ const commands = {
     clients.set(command.client, { client, clock, options });
     return {};
   },
-  next: ({ client, tag, times }) => draw(clients.get(client).client.tag(tag), times),
+  async next({ client, tag, times, count_waits }) {
+    const handle = clients.get(client).client.tag(tag);
+    if (!count_waits) return draw(handle, times);
+    const ids = [];
+    let waited = 0;
+    try {
+      while (ids.length < times) {
+        let id = handle.tryNext();
+        if (id === undefined) {
+          waited++;
+          id = await handle.next();
+        }
+        ids.push(id);
+      }
+    } catch (error) {
+      return { runs: runs(ids), waited, error: told(error) };
+    }
+    return { runs: runs(ids), waited };
+  },
   async next_many({ client, tag, n }) {
     try {
       return { runs: runs(await clients.get(client).client.tag(tag).nextMany(n)) };
@@ -110,7 +128,7 @@ async function answer(command) {
 }
 
 if (isMainThread) {
-  say({ hello: { can: ["manual_clock", "worker", "copy"] } });
+  say({ hello: { can: ["manual_clock", "count_waits", "worker", "copy"] } });
   readline.createInterface({ input: process.stdin }).on("line", (line) => answer(JSON.parse(line)));
 } else {
   const { options, tag, times } = workerData;

@@ -57,7 +57,18 @@ class Adapter:
         return {}
 
     async def next(self, command):
-        return await draw(self.clients[command["client"]].tag(command["tag"]), command["times"])
+        tag, times = self.clients[command["client"]].tag(command["tag"]), command["times"]
+        if not command.get("count_waits"):
+            return await draw(tag, times)
+        ids, waited = [], 0
+        try:
+            for _ in range(times):
+                with tag._lock:
+                    waited += tag._next >= tag._end and tag._reserve is None
+                ids.append(await awaited(tag.next()))
+        except id_alloc_client.IdAllocError as error:
+            return {"runs": runs(ids), "waited": waited, "error": told(error)}
+        return {"runs": runs(ids), "waited": waited}
 
     async def next_many(self, command):
         tag = self.clients[command["client"]].tag(command["tag"])
@@ -182,7 +193,7 @@ if __name__ == "__main__":
         import faults
 
         faults.FAULTS[sys.argv[sys.argv.index("--fault") + 1]][0](id_alloc_client)
-    say({"hello": {"can": ["manual_clock", "copy", "pickle", *(["fork"] if hasattr(os, "fork") else [])]}})
+    say({"hello": {"can": ["manual_clock", "count_waits", "copy", "pickle", *(["fork"] if hasattr(os, "fork") else [])]}})
     if "--asyncio" in sys.argv:
         asyncio.run(in_one_loop(Adapter(id_alloc_client.AsyncClient)))
     else:
