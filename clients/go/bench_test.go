@@ -9,7 +9,7 @@ import (
 // Next from memory beside a plain counter. `go test -bench . -cpu 1,2`; ids/s is 1e9 / (ns/op).
 
 func benchmarkTag() Tag {
-	tag := newTag(&core{}, "order")
+	tag := newTag(&core{options: Options{MaxRange: DefaultMaxRange}}, "order")
 	tag.current.Store(&span{count: 1 << 62})
 	return Tag{tag}
 }

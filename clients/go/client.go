@@ -128,7 +128,7 @@ type server struct {
 	base url.URL
 
 	mu sync.Mutex
-	// suspectUntil: it did not answer at all a moment ago, so other tags try it last until then.
+	// suspectUntil: it did not answer at all lately, so it is tried last until then, or until it answers.
 	suspectUntil time.Time
 }
 

@@ -9,6 +9,7 @@ const (
 	firstPause    = 50 * time.Millisecond
 	longestPause  = 2 * time.Second
 	maxRetryAfter = time.Minute
+	suspicion     = 30 * time.Second
 )
 
 // line is the servers as one tag sees them: which is asked next, and when. A server that failed is left alone for a while,
@@ -77,7 +78,7 @@ func (l *line) failed(server int, now time.Time, f *failure) {
 	standing.failures++
 	standing.retryAt = now.Add(pause)
 	if f.status == 0 {
-		l.servers[server].suspect(standing.retryAt)
+		l.servers[server].suspect(now.Add(suspicion))
 	}
 	l.trouble = f
 }

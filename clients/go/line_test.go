@@ -72,7 +72,8 @@ func TestLinePutsAServerThatDoesNotAnswerLastForOtherTagsToo(t *testing.T) {
 	wantServer(t, &other, at(0), 1)
 	other.failed(1, at(0), &failure{status: 500})
 	wantServer(t, &other, at(0), 0) // suspect, but all that is left
-	wantServer(t, &l, at(10), 0)    // and not for ever
+	wantServer(t, &other, at(1), 1) // suspect still
+	wantServer(t, &l, at(31), 0)    // and not for ever
 }
 
 func TestLineCountsARefusalForItsTagOnly(t *testing.T) {

@@ -95,7 +95,7 @@ func (t *tag) NextMany(ctx context.Context, n int) ([]int64, error) {
 	}
 	var patience patience
 	defer patience.end()
-	ids := make([]int64, 0, n)
+	ids := make([]int64, 0, min(int64(n), t.client.options.MaxRange))
 	for len(ids) < n {
 		first, got, err := t.take(ctx, int64(n-len(ids)), &patience)
 		if err != nil {

@@ -152,7 +152,8 @@ func (s *server) refusal(response *http.Response, body []byte) *failure {
 		f.final = ErrExhausted
 	case f.status == http.StatusUnauthorized || f.status == http.StatusForbidden:
 		f.final = ErrUnauthorized
-	case f.status == http.StatusBadRequest:
+	case f.status == http.StatusBadRequest || f.status == http.StatusRequestEntityTooLarge ||
+		f.status == http.StatusRequestURITooLong || f.status == http.StatusRequestHeaderFieldsTooLarge:
 		f.final, f.tooMany = errOther, f.code == "invalid_count"
 	case f.code == "no_available_id":
 		f.noIds = true

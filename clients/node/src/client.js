@@ -72,11 +72,10 @@ class Core {
     return this.#aborter.signal;
   }
 
-  /** Runs what `close` has to wait for. */
+  /** Notes a promise that `close` has to wait for. */
   run(work) {
-    const done = work().finally(() => this.#running.delete(done));
+    const done = work.finally(() => this.#running.delete(done));
     this.#running.add(done);
-    return done;
   }
 
   async close() {

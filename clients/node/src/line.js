@@ -3,6 +3,7 @@
 export const FIRST_PAUSE = 50;
 export const LONGEST_PAUSE = 2000;
 export const MOST_RETRY_AFTER = 60_000;
+export const SUSPICION = 30_000;
 
 /**
  * The servers as one tag sees them. One that failed is left alone for a while, and the next one asked at once. Times are
@@ -54,8 +55,8 @@ export class Line {
     }
     this.#failures[at]++;
     this.#retryAt[at] = now + pause;
-    // It did not answer at all: other tags try it last.
-    if (failure.status === undefined) this.#servers[at].suspectUntil = now + pause;
+    // It did not answer at all: it is tried last.
+    if (failure.status === undefined) this.#servers[at].suspectUntil = now + SUSPICION;
     this.trouble = failure;
   }
 }

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { IdAllocError, Unavailable, closed } from "./errors.js";
 import { Line } from "./line.js";
 import { Pace } from "./pace.js";
+import { Refill } from "./refill.js";
 import { Seen } from "./seen.js";
 import { Failure } from "./wire.js";
 
@@ -85,7 +86,7 @@ export class Tag {
       if (ids.length > 0) return ids;
       const refill = this.#fetch(n);
       try {
-        if (!(await over(refill.done, until))) throw this.#late();
+        if (!(await refill.over(until))) throw this.#late();
       } finally {
         this.#waiting -= n;
       }
@@ -114,39 +115,45 @@ export class Tag {
   #fetch(n) {
     this.#waiting += n;
     if (!this.#refill) {
-      const refill = { size: this.#pace.next(this.#core.now()), shrink: 0, error: undefined };
-      this.#refill = refill;
-      refill.done = this.#core.run(() => this.#run(refill));
+      this.#refill = new Refill(this.#pace.next(this.#core.now()));
+      this.#core.run(this.#run(this.#refill));
     }
     return this.#refill;
   }
 
-  /** Attempts until one succeeds, the servers refuse for good, or the client closes. */
   async #run(refill) {
-    const core = this.#core;
+    let error;
     try {
-      // After the caller has said how many ids it waits for.
-      await undefined;
-      while (!core.closing.aborted) {
-        const { at, wait } = this.#line.choose(performance.now());
-        if (at < 0) {
-          await sleep(wait, undefined, { signal: core.closing, ref: false }).catch(() => {});
-          continue;
-        }
-        const count = this.#pace.bound(Math.max(refill.size >>> Math.min(refill.shrink, 4), this.#waiting));
-        const answer = await core.servers[at].ask(this.name, count, core.token, core.deadline / 4, core.closing);
-        if (!core.closing.aborted && this.#settle(refill, at, count, answer)) return;
-      }
-      refill.error = () => closed(this.name);
-    } catch (error) {
+      error = await this.#refillNow(refill);
+    } catch (fault) {
       // A fault of this library: those who wait are told.
-      refill.error = () => this.#error(IdAllocError, String(error?.stack ?? error));
-    } finally {
-      this.#refill = undefined;
+      error = () => this.#error(IdAllocError, String(fault?.stack ?? fault));
     }
+    this.#refill = undefined;
+    refill.end(error);
   }
 
-  /** Takes note of an attempt's outcome; true if the refill is over. */
+  /** Attempts until a range has come; else returns what makes the error. */
+  async #refillNow(refill) {
+    const core = this.#core;
+    // After the caller has said how many ids it waits for.
+    await undefined;
+    while (!core.closing.aborted) {
+      const { at, wait } = this.#line.choose(performance.now());
+      if (at < 0) {
+        await sleep(wait, undefined, { signal: core.closing, ref: false }).catch(() => {});
+        continue;
+      }
+      const count = this.#pace.bound(Math.max(refill.size >>> Math.min(refill.shrink, 4), this.#waiting));
+      const answer = await core.servers[at].ask(this.name, count, core.token, core.deadline / 4, core.closing);
+      if (core.closing.aborted) break;
+      const outcome = this.#settle(refill, at, count, answer);
+      if (outcome.over) return outcome.error;
+    }
+    return () => closed(this.name);
+  }
+
+  /** Takes note of an attempt's outcome: whether the refill is over, and with which error. */
   #settle(refill, at, count, answer) {
     if (!(answer instanceof Failure) && !this.#seen.add(answer, BigInt(count))) {
       const last = answer + BigInt(count) - 1n;
@@ -158,19 +165,18 @@ export class Tag {
       this.#line.succeeded(at);
       this.#reserve = { first: answer, count };
       this.#pace.arrived(this.#core.now());
-      return true;
+      return { over: true };
     }
     if (answer.tooMany && count > 1) {
       this.#pace.permit(Math.floor(count / 2));
-      return false;
+      return { over: false };
     }
     if (answer.final) {
-      refill.error = () => this.#error(answer.final, String(answer), answer);
-      return true;
+      return { over: true, error: () => this.#error(answer.final, String(answer), answer) };
     }
     if (answer.code === "no_available_id") refill.shrink++;
     this.#line.failed(at, performance.now(), answer);
-    return false;
+    return { over: false };
   }
 
   /** What a caller is told whose deadline has passed. */
@@ -184,22 +190,4 @@ export class Tag {
     const { server, status, code } = failure;
     return new kind(`tag ${JSON.stringify(this.name)}: ${text}`, { tag: this.name, server, status, code: code || undefined });
   }
-}
-
-/** Whether `done` came true before `until`. */
-function over(done, until) {
-  return new Promise((resolve) => {
-    let timer;
-    const look = () => {
-      const left = until - performance.now();
-      if (left <= 0) resolve(false);
-      // A timer may end a little early.
-      else timer = setTimeout(look, Math.ceil(left));
-    };
-    look();
-    done.then(() => {
-      clearTimeout(timer);
-      resolve(true);
-    });
-  });
 }

@@ -34,7 +34,7 @@ export class Failure {
 
 /** One address with its kept connections. */
 export class Server {
-  /** It did not answer at all a moment ago, so other tags try it last until then. */
+  /** It did not answer at all lately, so it is tried last until then, or until it answers. */
   suspectUntil = 0;
   #url;
   #agent;
@@ -133,7 +133,7 @@ export class Server {
       failure.final = Exhausted;
     } else if (failure.status === 401 || failure.status === 403) {
       failure.final = Unauthorized;
-    } else if (failure.status === 400) {
+    } else if ([400, 413, 414, 431].includes(failure.status)) {
       failure.final = IdAllocError;
       failure.tooMany = failure.code === "invalid_count";
     }

@@ -5,6 +5,7 @@ import test from "node:test";
 
 import { FIRST_PAUSE, LONGEST_PAUSE, Line, MOST_RETRY_AFTER } from "../src/line.js";
 import { Pace } from "../src/pace.js";
+import { Refill } from "../src/refill.js";
 import { MOST_RUNS, Seen } from "../src/seen.js";
 import { Failure, MAX_ID, Server, integer } from "../src/wire.js";
 
@@ -144,7 +145,19 @@ test("a server that does not answer comes last for other tags too, a refusal is 
   assert.equal(other.choose(1).at, 1);
   other.failed(1, 1, refused());
   assert.equal(other.choose(1).at, 0, "suspect, but all that is left");
-  assert.equal(line.choose(10_001).at, 0, "and not for ever");
+  assert.equal(line.choose(31_000).at, 0, "and not for ever");
+});
+
+test("who gives up waiting for a refill leaves nothing behind", async () => {
+  const refill = new Refill(16);
+  const patient = refill.over(performance.now() + 60_000);
+  const impatient = Array.from({ length: 100 }, () => refill.over(performance.now()));
+  assert.deepEqual(new Set(await Promise.all(impatient)), new Set([false]));
+  assert.equal(refill.waiting, 1);
+  refill.end(undefined);
+  assert.equal(await patient, true);
+  assert.equal(await refill.over(0), true, "it is over");
+  assert.equal(refill.waiting, 0);
 });
 
 test("integer reads digits and nothing else", () => {

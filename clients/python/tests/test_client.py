@@ -7,6 +7,7 @@ import multiprocessing
 import pickle
 import threading
 import unittest
+import unittest.mock
 import warnings
 import weakref
 
@@ -111,6 +112,21 @@ class ClientTest(unittest.TestCase):
         threads[0].join()
         self.assertEqual(self.client._core.threads, set())
 
+    def test_where_no_thread_is_to_be_had_ids_in_memory_still_come(self):
+        tag = self.client.tag("order")
+        with unittest.mock.patch("threading.Thread.start", side_effect=RuntimeError("can't start new thread")):
+            with self.assertRaisesRegex(IdAllocError, "can't start new thread"):
+                tag.next()
+        tag.next()
+        for thread in list(self.client._core.threads):
+            thread.join()
+        with unittest.mock.patch("threading.Thread.start", side_effect=RuntimeError("can't start new thread")):
+            # The current range and the reserve.
+            self.assertEqual([tag.next() for _ in range(31)], list(range(2, 33)))
+            with self.assertRaises(IdAllocError):
+                tag.next()
+        self.assertEqual(tag.next(), 33)
+
     def test_a_client_that_is_dropped_is_freed(self):
         client = Client([self.server.address])
         client.tag("order").next()
@@ -170,15 +186,26 @@ class AsyncClientTest(unittest.IsolatedAsyncioTestCase):
             ids = [id for many in drawn for id in many] + await tag.next_many(50)
             self.assertEqual(len(set(ids)), 250)
 
-    async def test_errors_and_deadline(self):
-        async with AsyncClient([self.server.address], deadline=0.2) as client:
+    async def test_who_gives_up_leaves_nothing_behind(self):
+        async with AsyncClient([self.server.address], deadline=0.05) as client:
+            self.server.hold()
+            tag = client.tag("order")
+            results = await asyncio.gather(*[tag.next() for _ in range(100)], return_exceptions=True)
+            self.assertEqual({type(result) for result in results}, {Unavailable})
+            self.assertEqual((tag._waiting, len(tag._refill.callbacks)), (0, 0))
+
+    async def test_errors(self):
+        async with AsyncClient([self.server.address]) as client:
             with self.assertRaises(UnknownTag):
                 await client.tag("nope").next()
+            with self.assertRaises(IdAllocError):
+                await client.tag("order").next_many(0)
+
+    async def test_deadline(self):
+        async with AsyncClient([self.server.address], deadline=0.2) as client:
             self.server.hold()
             with self.assertRaisesRegex(Unavailable, "no ids within 0.2 s"):
                 await client.tag("order").next_many(3)
-            with self.assertRaises(IdAllocError):
-                await client.tag("order").next_many(0)
 
 
 if __name__ == "__main__":

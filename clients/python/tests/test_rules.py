@@ -126,7 +126,7 @@ class LineTest(unittest.TestCase):
         self.assertEqual(other.choose(1), (1, 0))
         other.failed(1, 1, refused())
         self.assertEqual(other.choose(1), (0, 0), "suspect, but all that is left")
-        self.assertEqual(line.choose(11), (0, 0), "and not for ever")
+        self.assertEqual(line.choose(31.5), (0, 0), "and not for ever")
 
     def test_counts_a_refusal_for_its_tag_only(self):
         line, other = Line(self.servers[:2], 10), Line(self.servers[:2], 10)

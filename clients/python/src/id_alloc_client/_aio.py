@@ -65,6 +65,8 @@ class AsyncTag(TagState):
             await asyncio.wait_for(done.wait(), seconds)
         except asyncio.TimeoutError:
             return refill.done.is_set()
+        finally:
+            self._forget(refill, tell)
         return True
 
 

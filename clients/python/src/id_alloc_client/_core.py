@@ -58,7 +58,12 @@ class Core:
         thread = threading.Thread(target=body, name=name, daemon=True)
         with self.lock:
             self.threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            with self.lock:
+                self.threads.discard(thread)
+            raise
 
     def running(self, tag: TagState, sock: socket.socket | None) -> None:
         """Notes which socket a tag's request runs on, so that `close` can end it; None once it is over."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 MOST_RETRY_AFTER = 60.0
+SUSPICION = 30.0
 
 
 class Line:
@@ -61,6 +62,6 @@ class Line:
         self._failures[server] += 1
         self._retry_at[server] = now + pause
         if failure.status is None:
-            # It did not answer at all: other tags try it last.
-            self.servers[server].suspect_until = now + pause
+            # It did not answer at all: it is tried last.
+            self.servers[server].suspect_until = now + SUSPICION
         self.trouble = failure

@@ -30,8 +30,8 @@ class Refill:
         self.done = threading.Event()
         #: For those who wait; None if the range has come.
         self.error: Callable[[], IdAllocError] | None = None
-        #: Called once it is over, by its thread.
-        self.callbacks: list[Callable[[], object]] = []
+        #: Called once it is over, by its thread; a table for its order and quick removal.
+        self.callbacks: dict[Callable[[], object], None] = {}
 
 
 class TagState:
@@ -92,7 +92,11 @@ class TagState:
                 return None
             self._pace.ran_dry(now)
             self._waiting += n
-            self._fetch(now)
+            try:
+                self._fetch(now)
+            except IdAllocError:
+                self._waiting -= n
+                raise
             return self._refill
 
     def _stop_waiting(self, n: int) -> None:
@@ -112,8 +116,15 @@ class TagState:
     def _fetch(self, now: float) -> None:
         """Starts a refill unless one is on its way or not needed. The caller holds the lock."""
         if self._refill is None and self._reserve is None and not self._closed:
-            self._refill = Refill(self._pace.next(now))
-            self._core.start(self._run, self._refill, f"id-alloc {self.name}")
+            refill = Refill(self._pace.next(now))
+            try:
+                self._core.start(self._run, refill, f"id-alloc {self.name}")
+            except RuntimeError as error:
+                # No thread is to be had: the process ends, or has too many. Who finds ids in memory need not know.
+                if self._next == self._end:
+                    raise IdAllocError(f"tag {self.name!r}: {error}", tag=self.name) from error
+            else:
+                self._refill = refill
 
     def _run(self, refill: Refill) -> None:
         try:
@@ -187,16 +198,21 @@ class TagState:
             if self._refill is refill:
                 self._refill = None
             refill.done.set()
-            callbacks, refill.callbacks = refill.callbacks, []
+            callbacks, refill.callbacks = refill.callbacks, {}
         for callback in callbacks:
             callback()
 
     def _when_done(self, refill: Refill, callback: Callable[[], object]) -> None:
         with self._lock:
             if not refill.done.is_set():
-                refill.callbacks.append(callback)
+                refill.callbacks[callback] = None
                 return
         callback()
+
+    def _forget(self, refill: Refill, callback: Callable[[], object]) -> None:
+        """Who has given up leaves nothing behind, however long an outage lasts."""
+        with self._lock:
+            refill.callbacks.pop(callback, None)
 
     def _close(self) -> None:
         with self._lock:

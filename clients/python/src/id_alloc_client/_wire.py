@@ -62,7 +62,7 @@ class Server:
         self.host, self.port = url.hostname, port
         self.tls = ssl.create_default_context() if url.scheme == "https" else None
         self.idle: list[http.client.HTTPConnection] = []
-        #: It did not answer at all a moment ago, so other tags try it last until then.
+        #: It did not answer at all lately, so it is tried last until then, or until it answers.
         self.suspect_until = 0.0
 
     def connection(self) -> http.client.HTTPConnection:
@@ -141,7 +141,7 @@ class Server:
             failure.final = Exhausted
         elif response.status in (401, 403):
             failure.final = Unauthorized
-        elif response.status == 400:
+        elif response.status in (400, 413, 414, 431):
             failure.final, failure.too_many = IdAllocError, failure.code == "invalid_count"
         return failure
 
