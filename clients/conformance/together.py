@@ -41,15 +41,20 @@ class Database:
              "--auth-root-authentication-method=normal"],
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.process = subprocess.Popen(
-            ["mariadbd", "--no-defaults", *user, f"--datadir={folder}/data", f"--socket={folder}/s", f"--port={self.port}",
-             "--bind-address=127.0.0.1", "--skip-name-resolve", f"--log-error={folder}/log"],
-        )  # fmt: skip
-        until(lambda: self.answers() or self.process.poll() is not None)
-        if self.process.poll() is not None:
+        # Whether a port is still free only the attempt to listen on it tells.
+        for _ in range(5):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = free.getsockname()[1]
+            self.process = subprocess.Popen(
+                ["mariadbd", "--no-defaults", *user, f"--datadir={folder}/data", f"--socket={folder}/s", f"--port={self.port}",
+                 "--bind-address=127.0.0.1", "--skip-name-resolve", f"--log-error={folder}/log"],
+                stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            until(lambda: self.answers() or self.process.poll() is not None)
+            if self.process.poll() is None:
+                break
+        else:
             raise SystemExit(f"MariaDB did not start: {pathlib.Path(folder, 'log').read_text()}")
         self.run("create database ids")
         self.url = f"mysql://root@127.0.0.1:{self.port}/ids"
