@@ -45,7 +45,7 @@ def _run(command: list[str], seconds: float, env: dict[str, str] | None = None) 
 
 def saturate(server: Server, path: str, seconds: float, connections: int = 64, tags: int = 0) -> Run:
     """As many requests as go. With `tags`, `many1` … in turn instead of `path`."""
-    call = ["wrk", "-t2", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(WRK_SCRIPT)]
+    call = ["wrk", f"-t{min(2, connections)}", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(WRK_SCRIPT)]
     before = server.process.cpu()
     out = _run([*call, server.url(path)], seconds, os.environ | {"TAGS": str(tags)})
     cpu = server.process.cpu() - before
