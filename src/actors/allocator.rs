@@ -38,7 +38,7 @@ impl Allocator {
         Self { server, directory }
     }
 
-    /// `count` ids of `tag`, ascending, that nobody else gets.
+    /// The ids of `tag` that are demanded, ascending, that nobody else gets; a number demands so many.
     ///
     /// Dropping the future gives nothing back: ids allotted to it are a gap.
     ///
@@ -48,13 +48,9 @@ impl Allocator {
     pub async fn allocate<'a>(
         &self,
         tag: impl Into<TagName<'a>>,
-        count: u32,
+        demand: impl Into<Demand>,
     ) -> Result<Ids, AllocError> {
-        let demand = Demand {
-            count: count.into(),
-            contiguous: false,
-        };
-        let tag = tag.into();
+        let (tag, demand) = (tag.into(), demand.into());
         match self.take(&tag, demand) {
             Some(ids) => Ok(ids),
             None => self.wait(&tag.to_biz_tag(), demand).await,
@@ -191,7 +187,7 @@ impl Allocator {
             return Err(AllocError::ShuttingDown);
         }
         let tag = tag.into();
-        self.allocate(tag.clone(), 0).await?;
+        self.allocate(tag.clone(), 0_u32).await?;
         let left = self
             .directory
             .with(tag.as_str(), |entry| entry.range.left());

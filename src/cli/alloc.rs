@@ -12,6 +12,13 @@ struct Taken {
     ids: Option<Vec<i64>>,
 }
 
+/// A success of `/range`.
+#[derive(Deserialize)]
+struct Range {
+    first: i64,
+    count: i64,
+}
+
 /// `alloc TAG`.
 pub(super) fn run(
     call: &Alloc,
@@ -20,14 +27,24 @@ pub(super) fn run(
 ) -> Result<(), Exit> {
     let tag = parse(&call.tag)?;
     let remote = Remote::new(&call.reach, config, false)?;
-    let count = call.count.map(|count| count.to_string());
+    let count = call.range.or(call.count).map(|count| count.to_string());
     let mut form = vec![("biz_tag", tag.as_str())];
     if let Some(count) = &count {
         form.push(("count", count));
     }
-    let body = remote.post("/alloc", &form)?;
+    let path = if call.range.is_some() {
+        "/range"
+    } else {
+        "/alloc"
+    };
+    let body = remote.post(path, &form)?;
     if output.is_json() {
         return output.line(body.trim_end());
+    }
+    if call.range.is_some() {
+        let range: Range = remote.read(&body)?;
+        let last = range.first + range.count - 1;
+        return output.raw(&format!("{} {last}\n", range.first));
     }
     let taken: Taken = remote.read(&body)?;
     let mut text = String::new();

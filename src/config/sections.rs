@@ -188,6 +188,9 @@ pub struct Limits {
     /// Too low and batch callers get `invalid_count`; too high and single answers grow to megabytes.
     #[serde(with = "Whole::<1, 1_000_000>")]
     pub max_count: u32,
+    /// Too low and clients that count by themselves come often; too high and one mistake uses up many ids.
+    #[serde(with = "Whole::<1, 1_000_000_000>")]
+    pub max_range: u32,
     /// Too short and a first request fails before its claim is done; longer than the callers' own
     /// timeout and ids are allotted to callers who have left.
     #[serde(with = "Period::<MS, MINUTE>")]

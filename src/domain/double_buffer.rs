@@ -34,7 +34,7 @@ const MAX_SEGMENTS: usize = 8;
 const REMINDER: Duration = Duration::from_secs(1);
 
 /// With so many waiting, those whose time is over are taken out.
-const MANY_WAITING: usize = 64;
+const MANY_WAITING: u32 = 64;
 
 /// What someone asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,16 @@ pub struct Demand {
     pub count: u64,
     /// Whether they must follow each other without a gap.
     pub contiguous: bool,
+}
+
+impl From<u32> for Demand {
+    /// So many ids, in as many pieces as they come.
+    fn from(count: u32) -> Self {
+        Self {
+            count: count.into(),
+            contiguous: false,
+        }
+    }
 }
 
 /// A demand that waits.
@@ -105,11 +115,11 @@ pub struct DoubleBuffer<W> {
     /// Demands that cannot be served yet, in the order in which they came.
     waiting: VecDeque<Waiting<W>>,
     /// With so many waiting, those whose time is over are looked for.
-    prune_at: usize,
+    prune_at: u32,
     /// The number of the newest load asked for.
     seq: u64,
-    /// The load under way.
-    loading: Option<Loading>,
+    /// The load under way; boxed, since most tags of many are at rest.
+    loading: Option<Box<Loading>>,
     /// The end of the newest segment seen; a lower one is refused.
     end: i64,
     policy: StepPolicy,
@@ -120,8 +130,8 @@ pub struct DoubleBuffer<W> {
     pace: i64,
     /// When the last reminder came.
     reminded: Option<Instant>,
-    /// How long the newest load took.
-    load_time: Duration,
+    /// How long the newest load took, in milliseconds.
+    load_millis: u32,
 }
 
 impl<W> DoubleBuffer<W> {
@@ -141,7 +151,7 @@ impl<W> DoubleBuffer<W> {
             metered: 0,
             pace: 1,
             reminded: None,
-            load_time: Duration::ZERO,
+            load_millis: 0,
         }
     }
 
@@ -163,9 +173,10 @@ impl<W> DoubleBuffer<W> {
         {
             return Some((waiting.reply, ids));
         }
-        if self.waiting.len() >= self.prune_at {
+        if self.waiting.len() >= self.prune_at as usize {
             self.waiting.retain(|waiting| waiting.deadline > now);
-            self.prune_at = MANY_WAITING.max(self.waiting.len() * 2);
+            let many = u32::try_from(self.waiting.len() * 2).unwrap_or(u32::MAX);
+            self.prune_at = MANY_WAITING.max(many);
         }
         self.waiting.push_back(waiting);
         None
@@ -186,7 +197,8 @@ impl<W> DoubleBuffer<W> {
         let Some(load) = self.loading.take() else {
             return (Offer::Stale, Vec::new());
         };
-        self.load_time = now.saturating_duration_since(load.since);
+        let took = now.saturating_duration_since(load.since).as_millis();
+        self.load_millis = u32::try_from(took).unwrap_or(u32::MAX);
         if segment.first() < self.end {
             return (Offer::Stale, self.serve_waiting(range, now));
         }
@@ -283,11 +295,11 @@ impl<W> DoubleBuffer<W> {
         let proposed = self.policy.propose(now, rate, lately);
         let forecast = self.policy.forecast(proposed, lately);
         self.seq += 1;
-        self.loading = Some(Loading {
+        self.loading = Some(Box::new(Loading {
             since: now,
             proposed,
             forecast,
-        });
+        }));
         Some(LoadRequest {
             seq: self.seq,
             step: self.policy.row_step(),
@@ -414,10 +426,10 @@ impl<W> DoubleBuffer<W> {
         if segments == 0 {
             return true;
         }
+        let load_time = Duration::from_millis(self.load_millis.into());
         let used = (self.front_size - front) * PREFETCH_PART >= self.front_size;
         self.next.is_empty() && used
-            || segments < MAX_SEGMENTS
-                && self.policy.is_short(self.left(range), rate, self.load_time)
+            || segments < MAX_SEGMENTS && self.policy.is_short(self.left(range), rate, load_time)
     }
 }
 

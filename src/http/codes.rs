@@ -46,8 +46,8 @@ macro_rules! table {
 table! {
     MissingBizTag BAD_REQUEST "missing_biz_tag" no "Name the tag in the query or a form: `biz_tag=order`."
     InvalidBizTag BAD_REQUEST "invalid_biz_tag" no "A biz_tag has 1 to 128 characters, none of them a control character, and does not begin with `_`."
-    InvalidCount BAD_REQUEST "invalid_count" no "Ask for 1 to `limits.max_count` ids."
-    BadRequest BAD_REQUEST "bad_request" no "Send the body whole."
+    InvalidCount BAD_REQUEST "invalid_count" no "Ask for 1 to `limits.max_count` ids, or for a range of 1 to `limits.max_range`."
+    BadRequest BAD_REQUEST "bad_request" no "Send the body whole, and `format` as `string` or `number`."
     InvalidRequest BAD_REQUEST "invalid_request" no "The text says what is wrong with the call."
     ConfirmationMissing BAD_REQUEST "confirmation_missing" no "Repeat the name of the tag to delete: `?confirm=NAME`."
     Unauthorized UNAUTHORIZED "unauthorized" no "Send a token that the server knows: `Authorization: Bearer TOKEN`."

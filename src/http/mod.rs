@@ -52,7 +52,7 @@ use std::sync::{
 };
 use throttle::Throttle;
 use tracing_actix_web::TracingLogger;
-use wire::{Door, Protocol as _, id_alloc::Alloc};
+use wire::{Door, Protocol as _, id_alloc::Alloc, range::Range};
 
 /// What all workers share beside their own allocator.
 #[derive(Debug)]
@@ -185,7 +185,8 @@ fn app(
         .app_data(door.shared.clone())
         .wrap(Observe::new(door.allocator.clone(), door.shared.clone()))
         .default_service(web::to(not_found))
-        .service(door.route::<Alloc>("/alloc"))
+        .service(door.clone().route::<Alloc>("/alloc"))
+        .service(door.route::<Range>("/range"))
         .service(read_only("/openapi.json", openapi::document))
 }
 

@@ -159,7 +159,7 @@ impl Observe {
 /// The route's pattern, never the raw path: labels stay bounded. Those that load balancers and callers
 /// ask all the time are told by the path itself, since the pattern is looked up by matching it again.
 fn route(request: &actix_web::HttpRequest) -> Cow<'static, str> {
-    let known = [ALLOC, "/health", "/livez", "/readyz", "/metrics"];
+    let known = [ALLOC, "/range", "/health", "/livez", "/readyz", "/metrics"];
     match known.into_iter().find(|known| *known == request.path()) {
         Some(known) => Cow::Borrowed(known),
         None => Cow::Owned(

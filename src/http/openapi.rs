@@ -47,12 +47,12 @@ pub(super) async fn document() -> HttpResponse {
         (name = "admin", description = "Tags and this server; there where `admin.tokens_file` is set, on `admin.bind` where that is."),
     ),
     paths(
-        shapes::alloc_get, shapes::alloc_post, operations::health, operations::livez, operations::readyz, operations::metrics, document,
+        shapes::alloc_get, shapes::alloc_post, shapes::range_get, shapes::range_post, operations::health, operations::livez, operations::readyz, operations::metrics, document,
         tags::list, tags::show, tags::put, tags::patch, tags::advance, tags::delete,
         server::show, server::tags, server::tag,
     ),
     components(schemas(
-        shapes::Ids, shapes::Refusal, shapes::Health, ProblemBody, Order, model::Tag, model::Guard, model::TagPage, model::PutTag,
+        shapes::Ids, shapes::IdRange, shapes::Refusal, shapes::Health, ProblemBody, Order, model::Tag, model::Guard, model::TagPage, model::PutTag,
         model::PatchTag, model::Advance, model::Advanced, model::Server, model::Database,
         model::LoadedPage, model::LoadedTag, model::SegmentInUse,
     )),

@@ -17,6 +17,8 @@ pub(super) enum Refused {
     NotUtf8,
     #[error("count is a whole number from 1 to {0}")]
     InvalidCount(u32),
+    #[error("format is `string` or `number`")]
+    InvalidFormat,
     #[error("no parameter is called {given:?}; write {meant}")]
     Misspelt { given: String, meant: &'static str },
     #[error("the query is longer than {0} bytes (limits.max_query)")]
@@ -75,7 +77,7 @@ impl Refused {
             Self::QueryTooLong(_) | Self::BodyTooLong(_) => Kind::PayloadTooLarge,
             Self::Misspelt { meant: "count", .. } => Kind::InvalidCount,
             Self::Misspelt { .. } => Kind::MissingBizTag,
-            Self::BadBody => Kind::BadRequest,
+            Self::BadBody | Self::InvalidFormat => Kind::BadRequest,
             Self::BodyTooSlow => Kind::TooSlow,
             Self::MediaType(_) => Kind::UnsupportedMediaType,
             Self::NotFound(_) => Kind::NotFound,

@@ -9,6 +9,19 @@ const BUCKETS: [f64; 14] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 ];
 
+/// By which interface ids left the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interface {
+    /// `/alloc`: ids by themselves.
+    Alloc,
+    /// `/range`: ids that a client counts by itself.
+    Range,
+}
+
+impl Interface {
+    const LABELS: [&'static str; 2] = ["alloc", "range"];
+}
+
 /// Answers, how long they took, and refusals by their codes.
 #[derive(Debug)]
 pub struct HttpMetrics {
@@ -17,11 +30,20 @@ pub struct HttpMetrics {
     /// Those of `GET /alloc` that were answered with ids, looked up once: nearly all are.
     alloc_requests: OnceLock<(IntCounter, Histogram)>,
     rejected: IntCounterVec,
+    /// By [`Interface`].
+    ids: [IntCounter; 2],
 }
 
 impl HttpMetrics {
     pub(super) fn new(registry: &Registry) -> Made<Self> {
+        let ids = counters(
+            registry,
+            "id_alloc_ids_answered_total",
+            "Ids in answers, by the interface that was asked: alloc or range.",
+            &["interface"],
+        )?;
         Ok(Self {
+            ids: Interface::LABELS.map(|label| ids.with_label_values(&[label])),
             requests: counters(
                 registry,
                 "http_requests_total",
@@ -82,6 +104,11 @@ impl HttpMetrics {
         });
         requests.inc();
         durations.observe(took.as_secs_f64());
+    }
+
+    /// Counts ids that are about to be answered.
+    pub fn gave(&self, interface: Interface, ids: u64) {
+        self.ids[interface as usize].inc_by(ids);
     }
 
     /// Counts a refused request.

@@ -5,7 +5,7 @@ mod levels;
 mod register;
 mod store;
 
-pub use http::HttpMetrics;
+pub use http::{HttpMetrics, Interface};
 pub use levels::Level;
 pub use store::StoreMetrics;
 

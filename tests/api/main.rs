@@ -45,6 +45,7 @@ mod numbers;
 mod observability;
 mod openapi;
 mod outages;
+mod range;
 mod rows;
 mod shutdown;
 mod start;

@@ -30,6 +30,7 @@ async fn the_document_describes_every_path_with_its_methods_and_who_may() {
     );
     let methods: [(&str, &[&str]); 11] = [
         ("/alloc", &["get", "post"]),
+        ("/range", &["get", "post"]),
         ("/health", &["get"]),
         ("/livez", &["get"]),
         ("/readyz", &["get"]),
@@ -57,7 +58,7 @@ async fn the_document_describes_every_path_with_its_methods_and_who_may() {
             }
         }
     }
-    assert_eq!(document["paths"].as_object().unwrap().len(), 12);
+    assert_eq!(document["paths"].as_object().unwrap().len(), 13);
     assert_eq!(
         document["components"]["securitySchemes"]["admin"]["scheme"],
         "bearer"

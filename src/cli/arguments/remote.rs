@@ -26,6 +26,9 @@ pub(in crate::cli) struct Alloc {
     /// How many ids, up to the server's limits.max_count.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) count: Option<u32>,
+    /// A range of so many ids without a gap, up to the server's limits.max_range; prints the first and the last.
+    #[arg(long, value_name = "COUNT", conflicts_with = "count", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(in crate::cli) range: Option<u32>,
     #[command(flatten)]
     pub(in crate::cli) reach: Reach,
 }

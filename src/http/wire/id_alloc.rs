@@ -1,7 +1,12 @@
 //! `/alloc` and `/health` in go-id-alloc's format, byte for byte; refusals say more than it did.
 
 use super::{Asked, Call, Protocol, id_list, parameters};
-use crate::{config::Limits, domain::Ids, http::refusal::Refused};
+use crate::{
+    config::Limits,
+    domain::{IdRange, Ids},
+    http::refusal::Refused,
+    metrics::Interface,
+};
 use actix_web::{
     HttpResponse,
     http::{Method, header},
@@ -13,25 +18,38 @@ const JSON: &str = "application/json";
 /// `/alloc`: ids of a biz_tag.
 pub(in crate::http) struct Alloc;
 
-/// Whether the ids are listed: where a count was asked for.
-pub(in crate::http) struct Listed(bool);
+/// How the ids are written.
+pub(in crate::http) struct Shape {
+    /// Whether all are listed: where a count was asked for.
+    listed: bool,
+    /// Whether as strings, for callers whose numbers are doubles.
+    as_text: bool,
+}
 
 impl Protocol for Alloc {
     const METHODS: (&[Method], &str) = (&[Method::GET, Method::POST], "GET, POST");
-    type Shape = Listed;
+    const INTERFACE: Interface = Interface::Alloc;
+    type Shape = Shape;
 
-    fn read<'a>(asked: &Asked<'a>, limits: &Limits) -> Result<Call<'a, Listed>, Refused> {
+    fn read<'a>(asked: &Asked<'a>, limits: &Limits) -> Result<Call<'a, Shape>, Refused> {
         let query = asked.query.as_bytes();
         let call = parameters::alloc_call(query, asked.form, limits.max_count)?;
         Ok(Call {
             tag: call.tag,
-            count: call.count.unwrap_or(1),
-            shape: Listed(call.count.is_some()),
+            demand: call.count.unwrap_or(1).into(),
+            shape: Shape {
+                listed: call.count.is_some(),
+                as_text: call.as_text,
+            },
         })
     }
 
-    fn granted(ids: &Ids, listed: &Listed) -> Option<HttpResponse> {
-        Some(success(render(ids, listed.0)?))
+    fn granted(ids: &Ids, shape: &Shape) -> Option<HttpResponse> {
+        let body = match shape.as_text {
+            false => render(ids, shape.listed)?,
+            true => render_text(ids, shape.listed)?,
+        };
+        Some(success(body))
     }
 
     fn refused(refused: &Refused) -> HttpResponse {
@@ -47,7 +65,7 @@ pub(in crate::http) fn health(result: Result<u64, Refused>) -> HttpResponse {
     }
 }
 
-fn success(body: Vec<u8>) -> HttpResponse {
+pub(super) fn success(body: Vec<u8>) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((
         header::CACHE_CONTROL,
@@ -69,7 +87,7 @@ struct Body<'a> {
     code: &'static str,
 }
 
-fn refusal(refused: &Refused, id: Option<u8>, left: Option<u8>) -> HttpResponse {
+pub(super) fn refusal(refused: &Refused, id: Option<u8>, left: Option<u8>) -> HttpResponse {
     let kind = refused.kind();
     let body = Body {
         errno: -1,
@@ -97,10 +115,22 @@ fn render(ids: &Ids, as_list: bool) -> Option<Vec<u8>> {
     Some(body)
 }
 
+/// The same with ids as strings.
+fn render_text(ids: &Ids, as_list: bool) -> Option<Vec<u8>> {
+    let first = ids.first()?.first();
+    let mut body = format!(r#"{{"errno":0,"msg":"success","id":"{first}""#);
+    if as_list {
+        let ids = ids.iter().flat_map(IdRange::iter);
+        let ids: Vec<String> = ids.map(|id| format!("\"{id}\"")).collect();
+        body += &format!(r#","ids":[{}]"#, ids.join(","));
+    }
+    body.push('}');
+    Some(body.into_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::IdRange;
 
     #[test]
     fn bodies_are_those_of_go_id_alloc() {
@@ -115,6 +145,10 @@ mod tests {
         assert_eq!(
             render(&ids, true).unwrap(),
             br#"{"errno":0,"msg":"success","id":202,"ids":[202,203,300]}"#
+        );
+        assert_eq!(
+            render_text(&ids, true).unwrap(),
+            br#"{"errno":0,"msg":"success","id":"202","ids":["202","203","300"]}"#
         );
         assert_eq!(render(&Ids::new(), true), None);
     }

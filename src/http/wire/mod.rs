@@ -4,7 +4,7 @@
 //! | what you want to see | file |
 //! |---|---|
 //! | what every protocol goes through | this one |
-//! | `/alloc` and `/health`, as go-id-alloc has them | `id_alloc.rs`, `id_list.rs` |
+//! | `/alloc` and `/health`, as go-id-alloc has them; `/range` | `id_alloc.rs`, `range.rs`, `id_list.rs` |
 //! | query and form | `parameters.rs` |
 //! | what the OpenAPI document says of them | `shapes.rs` |
 //!
@@ -14,6 +14,7 @@
 pub(super) mod id_alloc;
 mod id_list;
 pub(super) mod parameters;
+pub(super) mod range;
 pub(super) mod shapes;
 
 use super::{Shared, body, refusal::Refused, sent_token};
@@ -21,7 +22,8 @@ use crate::{
     actors::Allocator,
     auth::{AllocToken, Tokens},
     config::Limits,
-    domain::{Ids, TagName},
+    domain::{Demand, IdRange, Ids, TagName},
+    metrics::Interface,
 };
 use actix_web::{
     Error, HttpResponse,
@@ -44,6 +46,8 @@ pub(super) struct Door {
 pub(super) trait Protocol: 'static {
     /// The methods it takes, and how `Allow` says so.
     const METHODS: (&[Method], &str);
+    /// How its ids are counted.
+    const INTERFACE: Interface;
     /// What of a call its answer depends on.
     type Shape;
 
@@ -67,7 +71,7 @@ pub(super) struct Asked<'a> {
 /// A request understood.
 pub(super) struct Call<'a, S> {
     pub(super) tag: TagName<'a>,
-    pub(super) count: u32,
+    pub(super) demand: Demand,
     pub(super) shape: S,
 }
 
@@ -113,7 +117,9 @@ impl Door {
         if token.is_some_and(|token| !token.allows(call.tag.as_str())) {
             return Err(Refused::OtherTags);
         }
-        let ids = self.allocator.allocate(call.tag, call.count).await?;
+        let ids = self.allocator.allocate(call.tag, call.demand).await?;
+        let count = ids.iter().map(IdRange::len).sum();
+        self.shared.metrics.http.gave(P::INTERFACE, count);
         P::granted(&ids, &call.shape).ok_or(Refused::Internal)
     }
 }

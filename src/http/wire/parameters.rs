@@ -1,4 +1,4 @@
-//! Query and form: `biz_tag` and `count`. The body wins; of a repeated parameter the first counts.
+//! Query and form: `biz_tag`, `count` and `format`. The body wins; of a repeated parameter the first counts.
 
 use crate::{
     domain::{BizTagError, TagName},
@@ -14,6 +14,8 @@ pub(super) struct AllocCall<'a> {
     pub(super) tag: TagName<'a>,
     /// How many; `None` where the caller named none and gets one.
     pub(super) count: Option<u32>,
+    /// Whether ids are to be written as strings (`format=string`).
+    pub(super) as_text: bool,
 }
 
 /// Reads a call from a raw query and an `application/x-www-form-urlencoded` body.
@@ -23,7 +25,8 @@ pub(super) fn alloc_call<'a>(
     max_count: u32,
 ) -> Result<AllocCall<'a>, Refused> {
     let (mut body, mut query) = (Pairs::read(body), Pairs::read(query));
-    let [tag, count] = [0, 1].map(|name| body.named[name].take().or(query.named[name].take()));
+    let [tag, count, format] =
+        [0, 1, 2].map(|name| body.named[name].take().or(query.named[name].take()));
     for (name, found) in [&tag, &count].into_iter().enumerate() {
         // One id instead of many, or "no biz_tag", would not tell what is wrong.
         if found.is_none()
@@ -38,7 +41,17 @@ pub(super) fn alloc_call<'a>(
         None => None,
         Some(text) => Some(parse_count(&text, max_count)?),
     };
-    Ok(AllocCall { tag, count })
+    let as_text = match format.as_deref() {
+        // What some callers have always sent, and means nothing.
+        None | Some(b"number" | b"json") => false,
+        Some(b"string") => true,
+        Some(_) => return Err(Refused::InvalidFormat),
+    };
+    Ok(AllocCall {
+        tag,
+        count,
+        as_text,
+    })
 }
 
 /// The biz_tag, if one is named.
@@ -71,15 +84,18 @@ fn parse_count(raw: &[u8], max_count: u32) -> Result<u32, Refused> {
 }
 
 /// The parameters that there are.
-const NAMES: [&str; 2] = ["biz_tag", "count"];
+const NAMES: [&str; 3] = ["biz_tag", "count", "format"];
+
+/// How many of them are looked for under a wrong spelling: those without which the answer is not what was meant.
+const MISSPELT: usize = 2;
 
 /// What `name=value&…` says of each of [`NAMES`]: the first value, decoded. A broken escape stands for itself, as
 /// browsers have it (WHATWG URL, application/x-www-form-urlencoded parsing).
 #[derive(Default)]
 struct Pairs<'a> {
-    named: [Option<Cow<'a, [u8]>>; 2],
+    named: [Option<Cow<'a, [u8]>>; 3],
     /// What may have been meant as one of them, such as `cnt`, `Count` or `bizTag`.
-    misspelt: [Option<String>; 2],
+    misspelt: [Option<String>; MISSPELT],
 }
 
 impl<'a> Pairs<'a> {
@@ -112,7 +128,7 @@ impl<'a> Pairs<'a> {
         }
         let lower = key.to_lowercase();
         let near = |name: &&str| strsim::levenshtein(&lower, name) <= 2;
-        if let Some(name) = NAMES.iter().position(near) {
+        if let Some(name) = NAMES[..MISSPELT].iter().position(near) {
             self.misspelt[name].get_or_insert_with(|| key.to_owned());
         }
     }

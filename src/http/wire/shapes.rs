@@ -23,6 +23,22 @@ pub(in crate::http) struct Ids {
     ids: Vec<i64>,
 }
 
+/// Ids that follow each other, for a client that counts by itself.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it describes what is written and read here")]
+pub(in crate::http) struct IdRange {
+    #[schema(example = 0)]
+    errno: i32,
+    #[schema(example = "success")]
+    msg: String,
+    /// The first of them; a string where `format=string` was asked for.
+    #[schema(example = 1001)]
+    first: i64,
+    /// How many: as many as were asked for.
+    #[schema(example = 1000)]
+    count: u32,
+}
+
 /// Why there are none.
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "it describes what is written and read here")]
@@ -78,6 +94,27 @@ pub(in crate::http) fn alloc_get() {}
     responses((status = 200, body = Ids, description = "Ids."), AllocRefusals))]
 #[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn alloc_post() {}
+
+/// Take a range of ids of a biz_tag.
+#[utoipa::path(get, path = "/range", tag = "ids", security((), ("alloc" = [])),
+    params(
+        ("biz_tag" = String, Query, max_length = 128, description = "Whose ids."),
+        ("count" = u32, Query, minimum = 1, description = "How many, at most `limits.max_range`: all of them, without a gap."),
+    ),
+    responses((status = 200, body = IdRange, description = "The range."), AllocRefusals))]
+#[allow(dead_code, reason = "it describes a route")]
+pub(in crate::http) fn range_get() {}
+
+/// Take a range of ids of a biz_tag.
+#[utoipa::path(post, path = "/range", tag = "ids", security((), ("alloc" = [])),
+    params(
+        ("biz_tag" = Option<String>, Query, max_length = 128, description = "Whose ids."),
+        ("count" = Option<u32>, Query, minimum = 1, description = "How many, at most `limits.max_range`: all of them, without a gap."),
+    ),
+    request_body(content = Form, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, body = IdRange, description = "The range."), AllocRefusals))]
+#[allow(dead_code, reason = "it describes a route")]
+pub(in crate::http) fn range_post() {}
 
 /// What a call for ids may be refused with.
 pub(in crate::http) struct AllocRefusals;
