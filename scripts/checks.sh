@@ -5,12 +5,14 @@
 passed=0
 failed=0
 server_pid=""
+at_end=() # functions that end what a part has started
 
 # lib.sh's end, after the server's.
 end_all() {
     local status=$?
     set +e
     stop_server
+    for end in "${at_end[@]}"; do "$end"; done
     (exit "$status")
     clean_up
 }

@@ -51,6 +51,13 @@ by_host_name() {
     stop_server
 }
 
+stop_names() {
+    [[ -n ${names_pid:-} ]] || return 0
+    kill "$names_pid" 2>/dev/null || true
+    wait "$names_pid" 2>/dev/null || true
+    names_pid=""
+}
+
 part_binary() {
     ./scripts/package binary
     need_programs objdump=binutils
@@ -67,6 +74,7 @@ part_binary() {
     # A name server of its own, on a loopback address that nobody uses.
     python3 tests/package/names.py 127.0.0.77 database.example 127.0.0.1 >"$own/names" &
     names_pid=$!
+    at_end+=(stop_names)
     until [[ -s $own/names ]]; do
         kill -0 "$names_pid" 2>/dev/null || die "the name server did not start"
         sleep 0.1
@@ -77,8 +85,7 @@ part_binary() {
     check "it serves from a file" from_a_file
     check "it finds its database by /etc/hosts" by_host_name database.internal by_hosts
     check "it finds its database by DNS" by_host_name database.example by_dns
-    kill "$names_pid" 2>/dev/null || true
-    wait "$names_pid" 2>/dev/null || true
+    stop_names
     work=$database_work
     rm -rf "$own"
 }

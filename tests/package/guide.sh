@@ -39,7 +39,7 @@ guide_deb() {
 
 # podman takes docker's commands; limits on open files are set to what any host allows.
 guide_image() {
-    mkdir -p "$work/bin" "$work/podman"
+    mkdir -p "$work/bin"
     cat >"$work/bin/docker" <<END
 #!/bin/bash
 limits=()
@@ -78,6 +78,8 @@ part_guide() {
     check "the Debian package, in Debian 12" timed guide_deb
     show_time
     shut_down
+    mkdir -p "$work/podman"
+    at_end+=(end_pods)
     # Port 8880 of this machine may be taken.
     guide_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     check "the image, with podman as docker" timed guide_image

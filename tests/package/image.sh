@@ -113,6 +113,7 @@ volume_keeps_ids() {
 }
 
 end_pods() {
+    [[ -d $work/podman ]] || return 0
     pod rm --all --force --time 0 >/dev/null 2>&1 || true
     pod volume rm --all --force >/dev/null 2>&1 || true
     pod rmi --all --force >/dev/null 2>&1 || true
@@ -125,6 +126,7 @@ part_image() {
     ./scripts/package image
     need_programs podman=podman runc=runc
     mkdir -p "$work/podman"
+    at_end+=(end_pods)
     pod load --quiet --input "$out/id-alloc-$version-$arch-image.tar"
     check "it is small" is_small
     is_small

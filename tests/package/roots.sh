@@ -2,7 +2,8 @@
 # Part of scripts/package-test.
 # shellcheck shell=bash
 
-booted="" # the process that is systemd in a root, as seen from here
+nspawn="" # the program that holds a started root
+booted="" # the process that is systemd in it, as seen from here
 
 # need_root SUITE PACKAGE,…: $root is a fresh root of that Debian, without compilers and without this project.
 need_root() {
@@ -35,6 +36,7 @@ boot() {
     systemd-nspawn --quiet --register=no --keep-unit --private-network --directory="$root" --boot \
         systemd.unified_cgroup_hierarchy=1 </dev/null >"$work/boot.log" 2>&1 &
     nspawn=$!
+    at_end+=(shut_down)
     local state
     for _ in {1..600}; do
         booted=$(pgrep --parent "$nspawn" --exact systemd || true)
@@ -54,8 +56,8 @@ inside() { nsenter --target "$booted" --mount --uts --ipc --net --pid --cgroup -
 
 # SIGRTMIN+4 is poweroff, for systemd.
 shut_down() {
-    [[ -n $booted ]] || return 0
-    kill -s RTMIN+4 "$booted" 2>/dev/null || true
+    [[ -n $nspawn ]] || return 0
+    [[ -z $booted ]] || kill -s RTMIN+4 "$booted" 2>/dev/null || true
     for _ in {1..300}; do
         kill -0 "$nspawn" 2>/dev/null || break
         sleep 0.1
@@ -63,4 +65,5 @@ shut_down() {
     kill -KILL "$nspawn" 2>/dev/null || true
     wait "$nspawn" 2>/dev/null || true
     booted=""
+    nspawn=""
 }
