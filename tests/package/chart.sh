@@ -46,6 +46,9 @@ versions() {
     grep -qx "ARG VERSION=$version" deploy/Dockerfile
     grep -q "image: id-alloc:$version$" deploy/kubernetes.yaml
     grep -q "image: id-alloc:$version$" deploy/compose.yaml
+    for line in "id-alloc-$version-x86_64-linux.tar.gz" "id-alloc_$version-1_amd64.deb" "id-alloc-$version.tgz"; do
+        grep -qF -- "$line" docs/install.md || { echo "docs/install.md does not speak of $line" && return 1; }
+    done
 }
 
 # The configuration that the chart writes, read by id-alloc itself; names of files in it need not exist.
