@@ -102,22 +102,16 @@ impl Cursor {
                 .compare_exchange_weak(next, after, success, failure)
             {
                 Ok(_) => {
-                    return Take::Ids {
-                        range: IdRange::between(next, after),
-                        remind: self.is_reminder_due(after),
-                    };
+                    // A reminder stays due until someone sends it. A test of "did my own take pass it" would lose
+                    // one that was set a moment too late.
+                    let remind = after >= self.remind_at.load(Ordering::Relaxed)
+                        && self.remind_at.swap(NEVER, Ordering::Relaxed) != NEVER;
+                    let range = IdRange::between(next, after);
+                    return Take::Ids { range, remind };
                 }
                 Err(now) => next = now,
             }
         }
-    }
-
-    /// Whether the caller, who took up to `position`, is the one to send the reminder. A reminder stays due until
-    /// someone sends it: a test of "did my own take pass it" would lose one that was set a moment too late.
-    #[inline]
-    fn is_reminder_due(&self, position: i64) -> bool {
-        position >= self.remind_at.load(Ordering::Relaxed)
-            && self.remind_at.swap(NEVER, Ordering::Relaxed) != NEVER
     }
 
     /// Asks for a reminder from whoever takes up to `position` or beyond.

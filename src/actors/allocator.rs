@@ -4,7 +4,7 @@
 //! too little does it wait for the tag's actor, which the registry makes where there is none.
 
 use super::{
-    context::{Phase, Place, ServerContext},
+    context::{Place, ServerContext},
     directory::{Directory, Entry},
     error::AllocError,
     messages::{Ensure, Refusal, RunsLow, Wait, Wake},
@@ -15,7 +15,10 @@ use crate::{
     metrics::Level,
 };
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
@@ -51,7 +54,7 @@ impl Allocator {
         demand: impl Into<Demand>,
     ) -> Result<Ids, AllocError> {
         let (tag, demand) = (tag.into(), demand.into());
-        match self.take(&tag, demand) {
+        match self.take(tag.as_str(), demand) {
             Some(ids) => Ok(ids),
             None => self.wait(&tag.to_biz_tag(), demand).await,
         }
@@ -59,21 +62,16 @@ impl Allocator {
 
     /// From the open range; `None` where it holds too little, or the tag is not loaded.
     #[inline]
-    fn take(&self, tag: &TagName<'_>, demand: Demand) -> Option<Ids> {
-        let take = |entry: &Entry| self.take_from(entry, demand);
-        self.directory.with(tag.as_str(), take)?
-    }
-
-    /// From a tag's open range; `None` where it holds too little.
-    #[inline]
-    fn take_from(&self, entry: &Entry, demand: Demand) -> Option<Ids> {
-        let Take::Ids { range, remind } = entry.range.take(demand.count) else {
-            return None;
-        };
-        if remind {
-            self.remind(entry);
-        }
-        Some(std::iter::once(range).collect())
+    fn take(&self, tag: &str, demand: Demand) -> Option<Ids> {
+        self.directory.with(tag, |entry| {
+            let Take::Ids { range, remind } = entry.range.take(demand.count) else {
+                return None;
+            };
+            if remind {
+                self.remind(entry);
+            }
+            Some(std::iter::once(range).collect())
+        })?
     }
 
     /// Tells the tag's actor that ids were taken up to where it wanted to hear of it.
@@ -119,7 +117,7 @@ impl Allocator {
         let mut pause = PAUSES.0;
         loop {
             if let Some(entry) = self.loaded(tag).await? {
-                if let Some(ids) = self.take_from(&entry, demand) {
+                if let Some(ids) = self.take(tag.as_str(), demand) {
                     return Ok(ids);
                 }
                 let limit = self.server.settings.limits.max_waiting_per_tag;
@@ -240,7 +238,13 @@ impl Allocator {
     /// Whether the server is going away: connections should be closed.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.server.phase() != Phase::Serving
+        self.server.is_draining()
+    }
+
+    /// The same, for who looks at it with every answer.
+    #[must_use]
+    pub fn draining(&self) -> Arc<AtomicBool> {
+        self.server.draining.clone()
     }
 
     /// The level of each loaded tag that ever had a segment; its ids are counted up to now.

@@ -17,7 +17,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -64,17 +64,6 @@ impl Settings {
     }
 }
 
-/// Why the server is going away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// As always.
-    Serving,
-    /// Requests are answered, `/health` says no.
-    Draining,
-    /// Whoever still waits is refused.
-    Closed,
-}
-
 /// See the module's documentation.
 pub(super) struct ServerContext {
     pub(super) settings: Settings,
@@ -95,10 +84,10 @@ pub(super) struct ServerContext {
     pub(super) registry: ArcSwapOption<RegistryLink>,
     /// Where the registry and the loader live.
     pub(super) control: ArbiterHandle,
-    /// Changed by [`ServerContext::enter`] alone, together with `phase_now`.
-    pub(super) phase: watch::Sender<Phase>,
-    /// The same, for those who only look: a request costs no lock.
-    pub(super) phase_now: AtomicU8,
+    /// Whether the server goes away: requests are answered, `/health` says no.
+    pub(super) draining: Arc<AtomicBool>,
+    /// Set when whoever still waits is refused.
+    pub(super) closed: watch::Sender<bool>,
 }
 
 /// What the loader can be told.
@@ -137,19 +126,8 @@ impl Clock {
 }
 
 impl ServerContext {
-    /// What the server is about.
-    pub(super) fn phase(&self) -> Phase {
-        match self.phase_now.load(Ordering::Acquire) {
-            0 => Phase::Serving,
-            1 => Phase::Draining,
-            _ => Phase::Closed,
-        }
-    }
-
-    /// Tells everyone that the server goes away.
-    pub(super) fn enter(&self, phase: Phase) {
-        self.phase_now.store(phase as u8, Ordering::Release);
-        self.phase.send_replace(phase);
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     /// Tells the registry something. One that has panicked does not hear it; whoever sends it says it again when
@@ -162,12 +140,8 @@ impl ServerContext {
 
     /// Waits until whoever still waits is to be refused; for ever where the server just ends.
     pub(super) async fn closed(&self) {
-        let mut phase = self.phase.subscribe();
-        if phase
-            .wait_for(|phase| *phase == Phase::Closed)
-            .await
-            .is_err()
-        {
+        let mut closed = self.closed.subscribe();
+        if closed.wait_for(|closed| *closed).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

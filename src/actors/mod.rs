@@ -57,12 +57,12 @@ use crate::{
 };
 use actix::{Arbiter, ArbiterHandle};
 use arc_swap::ArcSwapOption;
-use context::{Clock, Phase, ServerContext};
+use context::{Clock, ServerContext};
 use directory::Directory;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicUsize},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -111,8 +111,8 @@ impl Allocation {
             loader: ArcSwapOption::empty(),
             registry: ArcSwapOption::empty(),
             control: control.clone(),
-            phase: watch::Sender::new(Phase::Serving),
-            phase_now: AtomicU8::new(Phase::Serving as u8),
+            draining: Arc::default(),
+            closed: watch::Sender::new(false),
         });
         let directory = Arc::new(Directory::default());
         let allocation = Self { server, directory };
@@ -159,12 +159,13 @@ impl Allocation {
 
     /// `/health` says no from now on; requests are answered as before.
     pub fn drain(&self) {
-        self.server.enter(Phase::Draining);
+        self.server.draining.store(true, Ordering::Release);
     }
 
     /// Whoever still waits, or comes, is refused.
     pub fn close(&self) {
-        self.server.enter(Phase::Closed);
+        self.drain();
+        self.server.closed.send_replace(true);
     }
 
     /// Whether a tag is loaded without an actor, for tests.

@@ -3,7 +3,6 @@
 
 use super::{
     Allocation,
-    context::Phase,
     directory::Entry,
     messages::{Deleted, Describe, TagState},
     store_health::StoreHealth,
@@ -57,7 +56,7 @@ impl Allocation {
         let server = &self.server;
         ServerState {
             uptime: server.clock.uptime(),
-            draining: server.phase() != Phase::Serving,
+            draining: server.is_draining(),
             tags_loaded: self.directory.len(),
             waiting: server.waiting.load(Ordering::Relaxed),
             store: (*server.monitor.health()).clone(),

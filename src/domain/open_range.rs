@@ -4,8 +4,11 @@
 //! front segment) stand beside it under a lock that requests never take: who settles them reads the cursor's
 //! position, so they are exact whenever someone looks. The owner holds that lock while it has the range closed.
 
-use id_alloc_range::{Closed, Cursor, IdRange, Take};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use id_alloc_range::{Closed, Cursor, IdRange};
+use std::{
+    ops::Deref,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -35,12 +38,6 @@ impl Books {
 }
 
 impl OpenRange {
-    /// Takes `count` ids in one piece, all or none; see [`Cursor::take`].
-    #[inline]
-    pub fn take(&self, count: u64) -> Take {
-        self.cursor.take(count)
-    }
-
     /// Closes the range for its owner, the only one who may call this; `None` where it was revoked.
     pub(super) fn close(&self) -> Option<ClosedRange<'_>> {
         let mut books = self.books();
@@ -62,11 +59,6 @@ impl OpenRange {
     #[must_use]
     pub fn is_revoked(&self) -> bool {
         self.cursor.rest().is_none()
-    }
-
-    /// Asks for a reminder from whoever takes up to `position` or beyond.
-    pub fn remind_at(&self, position: i64) {
-        self.cursor.remind_at(position);
     }
 
     /// What is left of the front segment.
@@ -107,15 +99,18 @@ impl OpenRange {
         books.reported = books.allotted;
     }
 
-    /// A number that changes with every use; see [`Cursor::word`].
-    #[must_use]
-    pub fn word(&self) -> i64 {
-        self.cursor.word()
-    }
-
     /// The books are valid after every statement, so a poisoned lock is used on.
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For those who take. The owner's methods are those above, which keep the books.
+impl Deref for OpenRange {
+    type Target = Cursor;
+
+    fn deref(&self) -> &Cursor {
+        &self.cursor
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) struct Connection {
     /// A second handle of the stream, to shut it down.
     socket: Option<socket2::Socket>,
     /// When its newest request began, or itself.
-    newest: Cell<Instant>,
+    pub(super) newest: Cell<Instant>,
     changes: Arc<AtomicU64>,
 }
 
@@ -76,13 +76,6 @@ impl Connections {
             open.push(Rc::downgrade(&connection));
         });
         data.insert(connection);
-    }
-}
-
-impl Connection {
-    /// Notes that a request began.
-    pub(super) fn touch(&self, now: Instant) {
-        self.newest.set(now);
     }
 }
 

@@ -183,7 +183,7 @@ fn app(
     actix_web::App::new()
         .app_data(door.allocator.clone())
         .app_data(door.shared.clone())
-        .wrap(Observe::new(door.allocator.clone(), door.shared.clone()))
+        .wrap(Observe::new(door.allocator.draining(), door.shared.clone()))
         .default_service(web::to(not_found))
         .service(door.clone().route::<Alloc>("/alloc"))
         .service(door.route::<Range>("/range"))

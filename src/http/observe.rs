@@ -2,7 +2,6 @@
 //! tracing-actix-web doubles the CPU of a request.
 
 use super::{Shared, connection::Connection, refusal::Code, span};
-use crate::actors::Allocator;
 use actix_web::{
     Error, HttpMessage as _,
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
@@ -15,6 +14,10 @@ use std::{
     future::{Ready, ready},
     pin::Pin,
     rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready as finished},
     time::{Duration, Instant},
 };
@@ -23,13 +26,14 @@ use std::{
 /// `more` says how many were held back before it), and asks callers to leave while draining.
 #[derive(Clone)]
 pub(super) struct Observe {
-    allocator: web::Data<Allocator>,
+    /// Whether connections should be closed, as the server goes away.
+    draining: Arc<AtomicBool>,
     shared: web::Data<Shared>,
 }
 
 impl Observe {
-    pub(super) fn new(allocator: web::Data<Allocator>, shared: web::Data<Shared>) -> Self {
-        Self { allocator, shared }
+    pub(super) fn new(draining: Arc<AtomicBool>, shared: web::Data<Shared>) -> Self {
+        Self { draining, shared }
     }
 }
 
@@ -68,7 +72,7 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let began = Instant::now();
         if let Some(connection) = request.conn_data::<Rc<Connection>>() {
-            connection.touch(began);
+            connection.newest.set(began);
         }
         Observing {
             served: self.service.call(request),
@@ -105,7 +109,7 @@ where
 impl Observe {
     /// Counts and logs a response, and adds the headers that every one may get.
     fn note<B>(&self, response: &mut ServiceResponse<B>, took: Duration) {
-        if self.allocator.is_draining() {
+        if self.draining.load(Ordering::Acquire) {
             let close = header::HeaderValue::from_static("close");
             let head = response.response_mut().head_mut();
             head.set_connection_type(ConnectionType::Close);
@@ -129,7 +133,10 @@ impl Observe {
         if let Some(code) = &code {
             shared.metrics.http.rejected(code.code);
         }
-        let sent = span::sent_id(request.headers());
+        let sent = match request.headers().contains_key(&span::REQUEST_ID) {
+            true => span::sent_id(request.headers()),
+            false => None,
+        };
         let is_slow = took >= shared.telemetry.slow_request;
         let is_sampled = shared.telemetry.sample_ratio > 0.0
             && request.extensions().get::<span::Sampled>().is_some();

@@ -28,7 +28,7 @@ async fn the_document_describes_every_path_with_its_methods_and_who_may() {
         "{}",
         document["openapi"]
     );
-    let methods: [(&str, &[&str]); 11] = [
+    let methods: [(&str, &[&str]); 12] = [
         ("/alloc", &["get", "post"]),
         ("/range", &["get", "post"]),
         ("/health", &["get"]),

@@ -22,7 +22,7 @@ use crate::{
     actors::Allocator,
     auth::{AllocToken, Tokens},
     config::Limits,
-    domain::{Demand, IdRange, Ids, TagName},
+    domain::{Demand, Ids, TagName},
     metrics::Interface,
 };
 use actix_web::{
@@ -118,8 +118,8 @@ impl Door {
             return Err(Refused::OtherTags);
         }
         let ids = self.allocator.allocate(call.tag, call.demand).await?;
-        let count = ids.iter().map(IdRange::len).sum();
-        self.shared.metrics.http.gave(P::INTERFACE, count);
+        let http = &self.shared.metrics.http;
+        http.gave(P::INTERFACE, call.demand.count);
         P::granted(&ids, &call.shape).ok_or(Refused::Internal)
     }
 }
