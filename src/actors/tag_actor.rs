@@ -260,7 +260,7 @@ impl Handler<Wait> for TagActor {
         }
         let now = Instant::now();
         self.tag.touch(self.server.clock.millis(now));
-        let demand = i64::try_from(message.demand.count.max(1)).unwrap_or(i64::MAX);
+        let demand = message.demand.at_least_one();
         let waiting = Waiting {
             demand: message.demand,
             deadline: message.deadline,

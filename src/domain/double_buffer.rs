@@ -13,10 +13,14 @@
 //! A demand that waits does not stop smaller ones: while ids are left, whoever fits is served. It cannot starve, as
 //! the load asked for on its behalf is as large as all that waits.
 
+mod queue;
 mod supply;
+
+pub use queue::Waiting;
 
 use super::{IdRange, Ids, OpenRange, RateMeter, StepPolicy, StepSettings};
 use id_alloc_range::Take;
+use queue::Queue;
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -33,9 +37,6 @@ const MAX_SEGMENTS: usize = 8;
 /// Reminders are wanted about this often, so that the rate is known.
 const REMINDER: Duration = Duration::from_secs(1);
 
-/// With so many waiting, those whose time is over are taken out.
-const MANY_WAITING: u32 = 64;
-
 /// What someone asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Demand {
@@ -43,6 +44,14 @@ pub struct Demand {
     pub count: u64,
     /// Whether they must follow each other without a gap.
     pub contiguous: bool,
+}
+
+impl Demand {
+    /// How many ids have to be in memory for it.
+    #[must_use]
+    pub fn at_least_one(self) -> i64 {
+        i64::try_from(self.count.max(1)).unwrap_or(i64::MAX)
+    }
 }
 
 impl From<u32> for Demand {
@@ -53,17 +62,6 @@ impl From<u32> for Demand {
             contiguous: false,
         }
     }
-}
-
-/// A demand that waits.
-#[derive(Debug)]
-pub struct Waiting<W> {
-    /// What is asked for.
-    pub demand: Demand,
-    /// When the caller gives up.
-    pub deadline: Instant,
-    /// Where the answer goes.
-    pub reply: W,
 }
 
 /// A request to claim a segment.
@@ -113,9 +111,7 @@ pub struct DoubleBuffer<W> {
     /// The segments behind it, lowest first.
     next: VecDeque<IdRange>,
     /// Demands that cannot be served yet, in the order in which they came.
-    waiting: VecDeque<Waiting<W>>,
-    /// With so many waiting, those whose time is over are looked for.
-    prune_at: u32,
+    waiting: Queue<W>,
     /// The number of the newest load asked for.
     seq: u64,
     /// The load under way; boxed, since most tags of many are at rest.
@@ -141,8 +137,7 @@ impl<W> DoubleBuffer<W> {
         Self {
             front_size: 0,
             next: VecDeque::new(),
-            waiting: VecDeque::new(),
-            prune_at: MANY_WAITING,
+            waiting: Queue::new(),
             seq: 0,
             loading: None,
             end: mark,
@@ -173,12 +168,7 @@ impl<W> DoubleBuffer<W> {
         {
             return Some((waiting.reply, ids));
         }
-        if self.waiting.len() >= self.prune_at as usize {
-            self.waiting.retain(|waiting| waiting.deadline > now);
-            let many = u32::try_from(self.waiting.len() * 2).unwrap_or(u32::MAX);
-            self.prune_at = MANY_WAITING.max(many);
-        }
-        self.waiting.push_back(waiting);
+        self.waiting.push(now, waiting);
         None
     }
 
@@ -231,27 +221,14 @@ impl<W> DoubleBuffer<W> {
     /// Serves whoever fits, in the order of arrival, and lets go of those who are late. To be called before
     /// [`Self::next_load`], which does not ask on behalf of the late.
     pub fn serve_waiting(&mut self, range: &OpenRange, now: Instant) -> Replies<W> {
-        let mut replies = Vec::new();
-        if self.waiting.is_empty() {
-            return replies;
+        self.waiting.drop_late(now);
+        if self.waiting.is_empty() || self.left(range) == 0 {
+            return Vec::new();
         }
-        let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.retain(|waiting| waiting.deadline > now);
-        if self.left(range) > 0 {
-            let unserved = self.with_supply(range, |supply| {
-                let mut unserved = VecDeque::new();
-                for waiting in waiting.drain(..) {
-                    match supply.take(waiting.demand) {
-                        Some(ids) => replies.push((waiting.reply, ids)),
-                        None => unserved.push_back(waiting),
-                    }
-                }
-                unserved
-            });
-            waiting.extend(unserved.into_iter().flatten());
-        }
+        let mut waiting = std::mem::replace(&mut self.waiting, Queue::new());
+        let replies = self.with_supply(range, |supply| waiting.serve(supply));
         self.waiting = waiting;
-        replies
+        replies.unwrap_or_default()
     }
 
     /// Someone was told to remind, or the range has not been used for a while: takes in what was used meanwhile.
@@ -311,22 +288,14 @@ impl<W> DoubleBuffer<W> {
 
     /// Gives up on those who wait for `count` ids or more; the owner tells them why.
     pub fn take_waiting(&mut self, count: i64) -> Vec<W> {
-        let (taken, kept) = self
-            .waiting
-            .drain(..)
-            .partition::<Vec<_>, _>(|waiting| wanted(waiting.demand) >= count);
-        self.waiting = kept.into();
-        taken.into_iter().map(|waiting| waiting.reply).collect()
+        self.waiting.take(count)
     }
 
     /// The smallest demand of those who wait, in ids; 1 where nobody does.
     #[must_use]
     pub fn smallest_demand(&self, now: Instant) -> i64 {
-        let in_time = self.waiting.iter().filter(|waiting| waiting.deadline > now);
-        in_time
-            .map(|waiting| wanted(waiting.demand))
-            .min()
-            .unwrap_or(1)
+        let demands = self.waiting.demands(now);
+        demands.map(Demand::at_least_one).min().unwrap_or(1)
     }
 
     /// Throws away all segments and answers no load any more.
@@ -407,10 +376,10 @@ impl<W> DoubleBuffer<W> {
     fn demand(&self, range: &OpenRange, now: Instant) -> (i64, i64) {
         let left = i64::try_from(self.left(range)).unwrap_or(i64::MAX);
         let (mut total, mut least) = (0_i64, None::<i64>);
-        for waiting in self.waiting.iter().filter(|waiting| waiting.deadline > now) {
-            let wanted = wanted(waiting.demand);
+        for demand in self.waiting.demands(now) {
+            let wanted = demand.at_least_one();
             total = total.saturating_add(wanted);
-            let missing = match waiting.demand.contiguous {
+            let missing = match demand.contiguous {
                 true => wanted,
                 false => wanted.saturating_sub(left).max(1),
             };
@@ -431,11 +400,6 @@ impl<W> DoubleBuffer<W> {
         self.next.is_empty() && used
             || segments < MAX_SEGMENTS && self.policy.is_short(self.left(range), rate, load_time)
     }
-}
-
-/// How many ids have to be in memory for this demand.
-fn wanted(demand: Demand) -> i64 {
-    i64::try_from(demand.count.max(1)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -333,7 +333,7 @@ fn those_whose_time_is_over_do_not_pile_up_while_no_claim_ends() {
         }
         world.apply(Event::Pass(1600));
     }
-    assert!(world.buffer.waiting.len() <= 2 * 50 + MANY_WAITING as usize);
+    assert!(world.buffer.waiting.len() <= 2 * 50 + queue::MANY as usize);
 }
 
 #[test]
