@@ -217,7 +217,7 @@ impl Application {
         };
         self.allocation.drain();
         if stop == Stop::Drain {
-            tracing::info!(delay = ?self.drain_delay, "draining: /health says no from now on");
+            tracing::info!(delay = ?self.drain_delay, "draining: /health answers 503 from now on");
             tokio::time::sleep(self.drain_delay).await;
         }
         self.gate.close(self.grace_period.mul_f64(0.2)).await;
@@ -258,7 +258,7 @@ async fn first_look(
             tracing::warn!("{reason}; until then requests get `table_missing`");
         }
         Err(error) if error.is_transient() => {
-            tracing::error!(%error, "the database does not answer; started all the same, trying on");
+            tracing::error!(%error, "the database does not answer; starting without it, and trying again");
         }
         Err(error) => return Err(error.clone().into()),
         Ok(_) => {}
@@ -279,7 +279,7 @@ fn start_preload(
         let tags = match preload {
             Preload::Tags(tags) => tags,
             Preload::Recent => store.recent(RECENT).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "no tags could be preloaded");
+                tracing::warn!(%error, "cannot preload tags");
                 Vec::new()
             }),
         };

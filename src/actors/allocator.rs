@@ -101,7 +101,7 @@ impl Allocator {
             answer = self.ask(tag, demand, deadline) => answer,
             () = self.server.closed() => Err(AllocError::ShuttingDown),
             () = tokio::time::sleep_until(deadline.into()) => Err(AllocError::NoAvailableId(
-                "none came before the request's deadline; try again".to_owned(),
+                "no ids arrived before the request's deadline; try again".to_owned(),
             )),
         }
     }
@@ -190,7 +190,7 @@ impl Allocator {
             .directory
             .with(tag.as_str(), |entry| entry.range.left());
         match left.unwrap_or(0) {
-            0 => Err(AllocError::NoAvailableId("none is left".to_owned())),
+            0 => Err(AllocError::NoAvailableId("none are left".to_owned())),
             left => Ok(left),
         }
     }

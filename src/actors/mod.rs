@@ -152,7 +152,7 @@ impl Allocation {
         let allocator = self.allocator();
         for tag in tags {
             if let Err(error) = allocator.left(&tag).await {
-                tracing::warn!(biz_tag = %tag, %error, "a tag could not be preloaded");
+                tracing::warn!(biz_tag = %tag, %error, "cannot preload a tag");
             }
         }
     }

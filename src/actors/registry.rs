@@ -60,7 +60,7 @@ impl TagRegistry {
             }
             // The actor has done so as it was dropped; nobody may take from it beside its successor.
             entry.range.revoke();
-            tracing::error!(biz_tag = %tag, "the tag's actor panicked and is made anew");
+            tracing::error!(biz_tag = %tag, "the tag's actor panicked and is being replaced");
             self.server.metrics.restarted("tag", "panic");
         }
         if self.server.unknown.contains(tag) {

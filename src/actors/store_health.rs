@@ -111,7 +111,7 @@ impl StoreMonitor {
                 }
                 (claims.failing, claims.said) = (true, Some(now));
                 let supply = supply();
-                tracing::warn!(%error, supply, "claims fail; ids in memory are served on");
+                tracing::warn!(%error, supply, "claims fail; ids in memory are still served");
             }
             _ => {}
         }
@@ -140,7 +140,7 @@ impl StoreMonitor {
             }
             StoreHealth::Down(reason) => {
                 let supply = supply();
-                tracing::error!(%reason, supply, "the database is lost; ids in memory are served on");
+                tracing::error!(%reason, supply, "the database is lost; ids in memory are still served");
             }
             StoreHealth::Unusable(reason) => {
                 tracing::error!(%reason, "the database cannot serve");

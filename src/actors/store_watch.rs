@@ -41,7 +41,7 @@ impl StoreWatch {
                 match caught(server.store.retired(DELETED)).await {
                     Ok(deleted) => self.drop_deleted(&deleted),
                     // The next check asks again.
-                    Err(error) => tracing::warn!(%error, "deleted tags could not be looked for"),
+                    Err(error) => tracing::warn!(%error, "cannot look for deleted tags"),
                 }
             }
             let checked = Instant::now();

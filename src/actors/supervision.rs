@@ -72,7 +72,7 @@ impl Supervision {
     fn revive(&mut self) {
         if !self.loader.connected() {
             self.server.metrics.restarted("loader", "panic");
-            tracing::error!("the segment loader panicked and is made anew");
+            tracing::error!("the segment loader panicked and is being replaced");
             self.loader = start_loader(&self.server, &self.directory, &self.permits);
             self.directory.for_each(|entry| {
                 if let Some(actor) = &entry.actor {
@@ -82,7 +82,7 @@ impl Supervision {
         }
         if !self.registry.connected() {
             self.server.metrics.restarted("registry", "panic");
-            tracing::error!("the registry panicked and is made anew");
+            tracing::error!("the registry panicked and is being replaced");
             self.registry = start_registry(&self.server, &self.directory, &self.homes);
         }
     }

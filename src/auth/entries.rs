@@ -124,7 +124,7 @@ pub fn read<T: Entry>(path: &Path) -> Result<Vec<T>, String> {
 pub fn parse<T: Entry>(text: &str) -> Result<Vec<T>, String> {
     // A file that is being written begins empty, and a full disk leaves it so.
     if text.trim().is_empty() {
-        return Err("the file is empty; one that lets nobody in says so in a comment".to_owned());
+        return Err("the file is empty; to let nobody in, write a comment into it".to_owned());
     }
     let file: File<T> = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start.min(text.len()));

@@ -14,9 +14,7 @@ pub enum Denied {
     #[error("send a token: `Authorization: Bearer TOKEN`")]
     Missing,
     /// What was sent is none of those in force.
-    #[error(
-        "the token is not known here: it was mistyped or withdrawn, or it is for another server"
-    )]
+    #[error("this server does not know the token: it is mistyped, revoked, or for another server")]
     Unknown,
 }
 

@@ -118,7 +118,7 @@ impl<T: Content> Watched<T> {
             match tokio::task::spawn_blocking(move || Found::look(&paths)).await {
                 Ok(found) => watch.take(found),
                 Err(error) => {
-                    tracing::error!(key = self.key, %error, "the files were not looked at")
+                    tracing::error!(key = self.key, %error, "cannot look at the files")
                 }
             }
             after(&self.get());
@@ -160,13 +160,13 @@ impl<'a, T: Content> Watch<'a, T> {
         }
         match found.value() {
             Ok(value) => {
-                tracing::info!(key, "the file has changed: what it holds now is in force");
+                tracing::info!(key, "the file has changed; its new content is in force");
                 self.watched.held.store(Arc::new(value));
                 (self.held, self.last, self.said) = (found.digest, None, None);
             }
             // What may pass without another write, such as the day on which a certificate begins, is tried again.
             Err(reason) if self.said.as_ref() != Some(&reason) => {
-                tracing::error!(key, %reason, "the file cannot be used: what it held before stays in force");
+                tracing::error!(key, %reason, "the file cannot be used; its old content stays in force");
                 self.said = Some(reason);
             }
             Err(_) => {}

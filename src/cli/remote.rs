@@ -118,7 +118,7 @@ impl Remote {
         let unreachable = |error: ureq::Error| {
             let text = error.to_string();
             let hint = hint(&text);
-            Exit::unavailable(format!("cannot ask {}: {text}{hint}", self.base))
+            Exit::unavailable(format!("cannot reach {}: {text}{hint}", self.base))
         };
         let mut answer = answer.map_err(unreachable)?;
         let status = answer.status();
@@ -134,7 +134,7 @@ impl Remote {
         };
         let hint = match refusal.code.as_str() {
             "unauthorized" => {
-                " (give one by --token-file FILE or the environment variable IDA_TOKEN)"
+                " (give one with --token-file FILE or the environment variable IDA_TOKEN)"
             }
             "not_found" if self.admin => {
                 " (there is no admin API: admin.tokens_file is not set, or it listens on admin.bind)"
@@ -146,7 +146,7 @@ impl Remote {
     }
 
     fn no_id_alloc(&self, what: &str) -> Exit {
-        Exit::unavailable(format!("{} is no id-alloc: {what}", self.base))
+        Exit::unavailable(format!("{} is not an id-alloc server: {what}", self.base))
     }
 }
 
@@ -244,7 +244,7 @@ fn token(file: Option<&Path>) -> Result<Option<String>, Exit> {
     match plain {
         true => Ok(Some(token.to_owned())),
         false => Err(Exit::usage(format!(
-            "{from} must hold one token, as `id-alloc token new` prints it, and nothing else"
+            "{from} must contain one token, as `id-alloc token new` prints it, and nothing else"
         ))),
     }
 }
@@ -255,7 +255,7 @@ fn roots(file: Option<&Path>) -> Result<Vec<Certificate<'static>>, Exit> {
         let found = rustls_native_certs::load_native_certs();
         if found.certs.is_empty() {
             return Err(Exit::usage(
-                "this system names no authorities to trust: give --ca-file FILE",
+                "this system has no trusted certificate authorities: give --ca-file FILE",
             ));
         }
         let certs = found.certs.iter();

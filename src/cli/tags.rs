@@ -152,7 +152,7 @@ async fn list(store: &SqlStore, list: List, output: Output) -> Result<(), Exit> 
     };
     output.say(&page, || table(&page.tags))?;
     if let Some(last) = page.next.filter(|_| !output.is_json()) {
-        note(&format!("there are more; go on with --after {last}"));
+        note(&format!("there are more: continue with --after {last}"));
     }
     Ok(())
 }

@@ -47,7 +47,7 @@ pub(super) fn new(call: &NewToken, output: Output) -> Result<(), Exit> {
     let value = json!({ "token": token, "file": file, "entry": entry });
     output.say(&value, || {
         format!(
-            "the token, which is shown only now:\n\n{token}\n\n\
+            "the token (shown only once):\n\n{token}\n\n\
              its entry in the file that {file} names:\n\n{entry}"
         )
     })

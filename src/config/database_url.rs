@@ -64,7 +64,7 @@ impl DatabaseUrl {
         }
         let url = Url::parse(&format!("mysql{rest}")).map_err(|reason| {
             DatabaseUrlError(format!(
-                "is no URL ({reason}); percent-encode special characters in user and password"
+                "is not a URL ({reason}); percent-encode special characters in user and password"
             ))
         })?;
         if url.host_str().is_none_or(str::is_empty) {
@@ -113,7 +113,7 @@ impl DatabaseUrl {
             None => (rest, None),
         };
         let Ok(path) = percent_decode_str(file).decode_utf8() else {
-            return refuse("names a file that is no UTF-8");
+            return refuse("names a file that is not UTF-8");
         };
         if path.is_empty() {
             return refuse("names no file; write sqlite://PATH?mode=rwc");

@@ -98,7 +98,7 @@ impl Layers {
                 go_id_alloc::add(&name, tree, self, problems);
             }
             Ok(Value::Object(tree)) => self.add_tree("", tree, &Origin::File(name), problems),
-            Ok(_) => problems.general(format!("{name}: the file must hold a table of sections")),
+            Ok(_) => problems.general(format!("{name}: the file must contain sections")),
             Err(reason) => problems.general(format!("{name}: {reason}")),
         }
     }
@@ -122,7 +122,7 @@ impl Layers {
                     self.add_tree(&key, keys, origin, problems);
                 }
                 _ if self.is_section(&key) => {
-                    problems.at(origin, &key, "is a section; it must hold keys");
+                    problems.at(origin, &key, "is a section; it must contain keys");
                 }
                 value => self.set(&key, value, origin.clone(), problems),
             }

@@ -98,7 +98,7 @@ fn apply_password_file(config: &mut Config, layers: &Layers, problems: &mut Prob
         return;
     }
     if password.contains(char::is_control) {
-        let reason = format!("{} holds more than one line", file.display());
+        let reason = format!("{} has more than one line", file.display());
         problems.at(&origin, KEY, reason);
         return;
     }

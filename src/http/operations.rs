@@ -90,7 +90,7 @@ pub(super) async fn metrics(
             .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4"))
             .body(text),
         Err(error) => {
-            tracing::error!(%error, "metrics cannot be written");
+            tracing::error!(%error, "cannot write metrics");
             id_alloc::Alloc::refused(&Refused::Internal)
         }
     }

@@ -15,11 +15,11 @@ pub(super) enum Refused {
     BizTag(#[from] BizTagError),
     #[error("biz_tag is not valid UTF-8")]
     NotUtf8,
-    #[error("count is a whole number from 1 to {0}")]
+    #[error("count must be a whole number from 1 to {0}")]
     InvalidCount(u32),
-    #[error("format is `string` or `number`")]
+    #[error("format must be `string` or `number`")]
     InvalidFormat,
-    #[error("no parameter is called {given:?}; write {meant}")]
+    #[error("there is no parameter {given:?}; use {meant}")]
     Misspelt { given: String, meant: &'static str },
     #[error("the query is longer than {0} bytes (limits.max_query)")]
     QueryTooLong(usize),
@@ -33,7 +33,7 @@ pub(super) enum Refused {
     MediaType(&'static str),
     #[error("no such path; see {0}")]
     NotFound(&'static str),
-    #[error("this path answers {0} only")]
+    #[error("this path only answers {0}")]
     MethodNotAllowed(&'static str),
     #[error("{0}")]
     NotReady(&'static str),
@@ -43,7 +43,7 @@ pub(super) enum Refused {
     OtherTags,
     #[error("not allowed with this token: it has no scope `{0}`")]
     NoScope(&'static str),
-    #[error("an internal error; the server's log says which")]
+    #[error("internal error; the server's log has the details")]
     Internal,
     #[error("{0}")]
     Alloc(#[from] AllocError),
@@ -60,7 +60,7 @@ pub(super) enum Refused {
     Precondition(&'static str),
     #[error("{0}")]
     Conflict(String),
-    #[error("too many calls of the admin API wait for the database")]
+    #[error("too many calls of the admin API are waiting for the database")]
     Busy,
     /// What the store says, and what that is.
     #[error("{1}")]

@@ -80,7 +80,7 @@ impl Tls {
                 .saturating_sub(UnixTime::now().as_secs());
             if left < SOON.as_secs() && warned != Some(pair.until) {
                 let until = date(pair.until);
-                tracing::warn!(%until, "the certificate of server.tls ends soon; put a new one into its files");
+                tracing::warn!(%until, "the certificate in server.tls expires soon; replace it in its files");
                 warned = Some(pair.until);
             }
         };
@@ -123,7 +123,7 @@ fn pair(cert: (&Path, &[u8]), key: (&Path, &[u8])) -> Result<Pair, String> {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => format!(
             "{key_file} is not the key of the certificate in {cert_file}: give the two that belong together"
         ),
-        error => format!("{key_file}: {error}; ECDSA, RSA and Ed25519 keys can serve"),
+        error => format!("{key_file}: {error}; use an ECDSA, RSA or Ed25519 key"),
     })?;
     Ok(Pair {
         certified: Arc::new(certified),
@@ -144,14 +144,14 @@ fn valid_until(der: &CertificateDer<'_>) -> Result<UnixTime, String> {
     match at(UnixTime::now()) {
         Some(webpki::Error::CertExpired { not_after, .. }) => {
             return Err(format!(
-                "ended on {}: put a renewed one there",
+                "expired on {}: put a renewed one there",
                 date(not_after)
             ));
         }
         Some(webpki::Error::CertNotValidYet { not_before, .. }) => {
             let begins = date(not_before);
             return Err(format!(
-                "begins on {begins}: wait, or set this machine's clock right"
+                "is not valid before {begins}: wait, or correct this machine's clock"
             ));
         }
         _ => {}

@@ -44,7 +44,7 @@ pub enum StoreError {
     #[error("{0}")]
     Exists(String),
     /// The row is not what the administrator saw before changing it.
-    #[error("biz_tag was changed meanwhile: look at it again")]
+    #[error("biz_tag was changed in the meantime: look at it again")]
     Changed,
 }
 

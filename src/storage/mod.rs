@@ -172,7 +172,7 @@ pub struct Advanced {
 /// Which rows are listed, in order of biz_tag by code point.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Only names that begin so.
+    /// Only names that begin with this.
     pub prefix: Option<String>,
     /// Only names that come after this one, in the order asked for.
     pub after: Option<String>,

@@ -37,7 +37,7 @@ async fn each_token_may_what_its_scopes_say_and_nobody_else_learns_anything() {
                 "" => ("Bearer", "send a token"),
                 _ => (
                     "Bearer error=\"invalid_token\"",
-                    "the token is not known here",
+                    "this server does not know the token",
                 ),
             };
             assert_eq!(refused.header("www-authenticate"), challenge, "{path}");

@@ -47,7 +47,11 @@ async fn the_exit_code_says_whether_the_server_can_serve() {
 
     let gone = reserved_port().to_string();
     let none = [("server.port", gone.as_str())];
-    says(&health(&none, &[]).await, 69, "cannot ask http://127.0.0.1");
+    says(
+        &health(&none, &[]).await,
+        69,
+        "cannot reach http://127.0.0.1",
+    );
     let dead = format!("mysql://u@127.0.0.1:{}/ids", reserved_port());
     let starved = Server::start(&[("database.url", &dead)]).await;
     says(
@@ -79,5 +83,5 @@ async fn a_server_asks_itself_whatever_its_certificate_says_and_others_with_care
         "--ca-file",
     );
     let there = ["--server", server.base.as_str()];
-    says(&health(&[], &there).await, 69, "cannot ask");
+    says(&health(&[], &there).await, 69, "cannot reach");
 }

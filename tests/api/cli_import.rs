@@ -43,7 +43,7 @@ async fn ten_thousand_tags_are_made_in_one_go_and_an_import_can_be_repeated() {
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         assert_eq!(
             output.stdout,
-            "created 10000, there already 0, different 0\n"
+            "created 10000, already there 0, different 0\n"
         );
         // No terminal, no progress.
         let place = "written to table segments of mysql://";
@@ -57,7 +57,7 @@ async fn ten_thousand_tags_are_made_in_one_go_and_an_import_can_be_repeated() {
         assert_eq!(again.code, Some(0), "{}", again.stderr);
         assert_eq!(
             again.stdout,
-            "created 0, there already 10000, different 0\n"
+            "created 0, already there 10000, different 0\n"
         );
         let server = Server::on(&url).await;
         assert_eq!(server.get("/alloc?biz_tag=t777").await.ids(), [777]);
@@ -85,11 +85,11 @@ async fn with_a_wrong_line_nothing_is_written_and_every_one_is_named() {
         assert_eq!(output.code, Some(64), "{}", output.stderr);
         for said in [
             "tags.csv:3: ",
-            "tags.csv:4: step is \"ten\", no whole number",
+            "tags.csv:4: step is \"ten\", which is not a whole number",
             "tags.csv:5: start is -1, it must be 0 to",
-            "tags.csv:6: step is 0, it must be 1 to",
+            "tags.csv:6: step is 0, but it must be from 1 to",
             "tags.csv:7: has 3 fields, the first line has 4",
-            "tags.csv:8: biz_tag good stands in line 2 too",
+            "tags.csv:8: biz_tag good is in line 2 too",
             "tags.csv:9: description has 1025 characters",
             "tags.csv:10: step is 99999999999",
             "8 lines are wrong; nothing was written",
@@ -156,14 +156,14 @@ async fn tags_that_differ_are_reported_and_left_and_the_others_are_made() {
         for said in [
             "tags.csv:3: biz_tag step exists with step 11, not 10",
             "tags.csv:4: biz_tag low exists with max_id 3, below the start 4",
-            "tags.csv:5: biz_tag gone was deleted with its ids below 100 claimed",
+            "tags.csv:5: biz_tag gone was deleted after ids below 100 had been claimed",
             // Another name, but not to the column's collation.
             "tags.csv:8: the column's collation takes biz_tag SAME for another",
-            "4 tags are not as the file says and were left as they are",
+            "4 tags differ from the file and were left as they are",
         ] {
             assert!(output.stderr.contains(said), "{said}: {}", output.stderr);
         }
-        assert_eq!(output.stdout, "created 2, there already 1, different 4\n");
+        assert_eq!(output.stdout, "created 2, already there 1, different 4\n");
         let live = "SELECT COUNT(*) FROM segments WHERE retired_at IS NULL";
         assert_eq!(database.number(live).await, 5);
         let untouched = "SELECT COUNT(*) FROM segments WHERE step = 11 AND description = 'mine'";

@@ -118,7 +118,7 @@ async fn each_refusal_has_its_exit_code_and_says_what_to_do() {
     }
     let nobody = format!("http://127.0.0.1:{}", reserved_port());
     let output = plainly(&[], &["alloc", "test", "--server", &nobody]).await;
-    failed(&output, 69, &format!("cannot ask {nobody}: "));
+    failed(&output, 69, &format!("cannot reach {nobody}: "));
     // One without a database has no ids yet.
     let dead = format!("mysql://u@127.0.0.1:{}/ids", reserved_port());
     let starved = Server::start(&[("database.url", &dead)]).await;
@@ -206,7 +206,7 @@ async fn a_token_comes_from_a_file_or_the_environment_and_is_never_shown() {
     for wrong in ["", "wr0ng words", "wr0ng\nX-Header: a", "wr\u{f6}ng"] {
         let wrong = file("wrong", wrong);
         let output = call("", &["test", "--token-file", &wrong]).await;
-        failed(&output, 64, "must hold one token");
+        failed(&output, 64, "must contain one token");
         assert!(!output.stderr.contains("wr0ng"), "{}", output.stderr);
     }
 }

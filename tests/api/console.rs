@@ -25,7 +25,7 @@ async fn an_operator_creates_a_tag_takes_ids_raises_the_step_and_sees_it_used() 
     browser.write("[name=step]", "100").await;
     browser.write("[name=description]", "what is sold").await;
     browser.press("Create").await;
-    browser.shows("dialog", "order is there").await;
+    browser.shows("dialog", "order is created").await;
     browser.press("Close").await;
     let row = "tr[data-tag=order]";
     browser.shows(row, "not loaded here").await;
@@ -95,7 +95,7 @@ async fn what_another_changed_is_not_overwritten_and_ids_keep_all_their_digits()
     browser.write("dialog [name=description]", "mine").await;
     browser.press("Save").await;
     browser
-        .shows("dialog", "Changed by someone else meanwhile")
+        .shows("dialog", "Changed by someone else in the meantime")
         .await;
     browser.shows("dialog", "“theirs”").await;
     browser.press("Keep mine").await;
@@ -233,7 +233,7 @@ async fn a_tag_is_created_with_the_keyboard_alone() {
     assert_eq!(browser.focus().await, "name");
     browser.keys("typed").await;
     browser.keys(Key::Enter).await;
-    browser.shows("dialog", "typed is there").await;
+    browser.shows("dialog", "typed is created").await;
     assert_eq!(browser.focus().await, "name", "ready for the next one");
     browser.keys(Key::Escape).await;
     browser.shows("tr[data-tag=typed]", "1,000").await;

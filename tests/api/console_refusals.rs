@@ -114,7 +114,7 @@ async fn a_dead_database_and_a_dead_server_are_said_and_what_was_typed_stays() {
     database.restart().await;
     browser.shows("[data-field=database]", "up").await;
     browser.press("Create").await;
-    browser.shows("dialog", "order is there").await;
+    browser.shows("dialog", "order is created").await;
     browser.press("Close").await;
     browser.shows("tr[data-tag=order]", "not loaded here").await;
 

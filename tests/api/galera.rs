@@ -178,7 +178,13 @@ impl Scene {
 async fn behind(link: &Proxy) -> Server {
     let step = STEP.to_string();
     let url = format!("mysql://root@{}/ids", link.address());
-    Server::start(&[("database.url", &url), ("allocation.max_step", &step)]).await
+    Server::start(&[
+        ("database.url", &url),
+        ("allocation.max_step", &step),
+        // A refusal here means what it says, not that the machine is slow.
+        ("limits.request_deadline", "20s"),
+    ])
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -91,7 +91,7 @@ async fn a_broken_new_pair_leaves_the_old_one_and_is_said_once() {
     let (expired, expired_key) = certificates.pair((2000, 2010));
     for (cert, key, reason) in [
         (cert.as_str(), expired_key.as_str(), "is not the key of"),
-        (&expired, &expired_key, "ended on"),
+        (&expired, &expired_key, "expired on"),
         ("", "", "holds no certificate"),
     ] {
         certificates.put(cert, key);
@@ -105,7 +105,7 @@ async fn a_broken_new_pair_leaves_the_old_one_and_is_said_once() {
     certificates.put(&cert, &key);
     until_shown(&certificates, &server, &cert).await;
     let log = server.stderr();
-    for line in ["is not the key of", "ended on", "holds no certificate"] {
+    for line in ["is not the key of", "expired on", "holds no certificate"] {
         assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
     }
     assert!(

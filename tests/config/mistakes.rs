@@ -107,7 +107,7 @@ fn a_file_that_cannot_be_read_is_named_with_the_line_and_without_its_content() {
     );
     assert_named(
         &problems(Some(&file("c.json", "\"hunter2\"")), &[]),
-        &["c.json: the file must hold a table of sections"],
+        &["c.json: the file must contain sections"],
     );
     assert_named(
         &problems(

@@ -62,10 +62,10 @@ pub(super) enum Command {
 pub(super) enum Configured {
     /// Serve ids over HTTP; what a bare call does.
     Serve,
-    /// Make or look at the table.
+    /// Create or inspect the table.
     #[command(subcommand)]
     Migrate(Migrate),
-    /// Look after tags, in the database.
+    /// Manage tags, in the database.
     #[command(subcommand)]
     Tag(Box<Tag>),
     /// Look at the guard against duplicates.
@@ -107,7 +107,7 @@ Examples:
   id-alloc completions zsh > /usr/local/share/zsh/site-functions/_id-alloc
   id-alloc completions fish > ~/.config/fish/completions/id-alloc.fish")]
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
     /// Print the manual page of a command.
@@ -131,9 +131,9 @@ pub(super) struct Man {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Migrate {
-    /// Make the table, or add to a go-id-alloc table what is missing. Can be repeated.
+    /// Create the table, or add what a go-id-alloc table lacks. Can be repeated.
     Up,
-    /// Say which migrations are applied; exit code 65 if any is pending.
+    /// Show which migrations are applied; exit code 65 if any is pending.
     Status,
 }
 
@@ -162,7 +162,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(super) struct NewToken {
-    /// Whose it is; stands in the audit log.
+    /// Who uses it; the name appears in the audit log.
     pub(super) name: String,
     /// For admin.tokens_file: `read`, `write` or both.
     #[arg(

@@ -58,7 +58,7 @@ Examples:
         /// Only this tag, with its segments.
         #[arg(conflicts_with = "prefix")]
         tag: Option<String>,
-        /// Only names that begin so.
+        /// Only names that begin with this.
         #[arg(long)]
         prefix: Option<String>,
         #[command(flatten)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Tag {
-    /// Make a tag.
+    /// Create a tag.
     #[command(after_help = "\
 Examples:
   id-alloc tag create order --step 1000 --description 'orders of the shop'
@@ -17,7 +17,7 @@ Examples:
         /// start not below what was ever claimed of it.
         #[arg(long, default_value_t = 0)]
         start: i64,
-        /// The least that a server claims at once.
+        /// The smallest number of ids that a server claims at once.
         #[arg(long, default_value_t = 1000)]
         step: i64,
         /// Free text, at most 1024 characters.
@@ -40,7 +40,7 @@ Examples:
     Set {
         /// Its name.
         name: String,
-        /// The least that a server claims at once.
+        /// The smallest number of ids that a server claims at once.
         #[arg(long)]
         step: Option<i64>,
         /// Free text, at most 1024 characters.
@@ -55,7 +55,7 @@ Example:
     Delete {
         /// Its name.
         name: String,
-        /// Its name once more.
+        /// Its name again, to confirm.
         #[arg(long, value_name = "NAME")]
         confirm: String,
     },
@@ -65,7 +65,7 @@ Examples:
   id-alloc tag advance order --to 5000000
   id-alloc tag advance --all --by 1000000       after a restore")]
     Advance(Advance),
-    /// Make the tags of a CSV file, thousands at once.
+    /// Create the tags in a CSV file, thousands at once.
     ///
     /// The first line names the columns, in any order: biz_tag and step, and perhaps start (0 where it is
     /// missing or empty) and description. The whole file is checked first: with any wrong line nothing is
@@ -92,13 +92,13 @@ impl Tag {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct List {
-    /// Only names that begin so.
+    /// Only names that begin with this.
     #[arg(long)]
     pub(in crate::cli) prefix: Option<String>,
-    /// By name.
+    /// Order by name.
     #[arg(long, value_enum, default_value_t = Order::Asc)]
     pub(in crate::cli) order: Order,
-    /// At most so many; all where it is left out.
+    /// At most this many; without it, all.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) limit: Option<u64>,
     /// Only names after this one, in that order: the last one of the page before.
@@ -129,7 +129,7 @@ pub(in crate::cli) struct Advance {
     /// Every tag, for use after a restore.
     #[arg(long, requires = "by")]
     pub(in crate::cli) all: bool,
-    /// Raise by so many ids.
+    /// Raise by this many ids.
     #[arg(long, required_unless_present = "to", conflicts_with = "to")]
     pub(in crate::cli) by: Option<i64>,
     /// Raise to this id.

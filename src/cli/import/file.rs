@@ -96,7 +96,7 @@ fn parse(text: &[u8]) -> Result<Lines, String> {
                 if let Some(first) = seen.get(&new.tag) {
                     wrong.push((
                         number,
-                        format!("biz_tag {} stands in line {first} too", new.tag),
+                        format!("biz_tag {} is in line {first} too", new.tag),
                     ));
                 } else {
                     seen.insert(new.tag.clone(), number);
@@ -137,7 +137,7 @@ fn columns(header: &ByteRecord) -> Result<Vec<&'static str>, String> {
         let known = COLUMNS.into_iter().find(|known| known.as_bytes() == name);
         match known {
             Some(known) if columns.contains(&known) => {
-                return Err(format!("the column {known} stands there twice"));
+                return Err(format!("the column {known} appears twice"));
             }
             Some(known) => columns.push(known),
             None => {
@@ -160,14 +160,15 @@ fn columns(header: &ByteRecord) -> Result<Vec<&'static str>, String> {
 fn tag(columns: &[&'static str], record: &ByteRecord) -> Result<NewTag, String> {
     if record.len() != columns.len() {
         return Err(format!(
-            "has {} fields, the first line has {}; a text with a comma stands in double quotes",
+            "has {} fields, but the first line has {}; put text that contains a comma into double quotes",
             record.len(),
             columns.len()
         ));
     }
     let (mut name, mut start, mut step, mut description) = ("", "", "", "");
     for (column, field) in columns.iter().zip(record) {
-        let text = std::str::from_utf8(field).map_err(|_| format!("{column} is no UTF-8"))?;
+        let text =
+            std::str::from_utf8(field).map_err(|_| format!("{column} is not valid UTF-8"))?;
         match *column {
             "biz_tag" => name = text,
             "start" => start = text.trim(),
@@ -177,7 +178,7 @@ fn tag(columns: &[&'static str], record: &ByteRecord) -> Result<NewTag, String> 
     }
     let number = |column: &str, text: &str| {
         text.parse::<i64>()
-            .map_err(|_| format!("{column} is {text:?}, no whole number"))
+            .map_err(|_| format!("{column} is {text:?}, which is not a whole number"))
     };
     Ok(NewTag {
         tag: BizTag::parse(name).map_err(|error| error.to_string())?,
@@ -238,7 +239,7 @@ mod tests {
         let numbers: Vec<u64> = wrong.iter().map(|(number, _)| *number).collect();
         assert_eq!(numbers, [3, 4, 5, 6, 7, 8], "{wrong:?}");
         assert!(wrong[0].1.contains("step is \"ten\""), "{wrong:?}");
-        assert!(wrong[3].1.contains("stands in line 2 too"), "{wrong:?}");
+        assert!(wrong[3].1.contains("is in line 2 too"), "{wrong:?}");
     }
 
     #[test]

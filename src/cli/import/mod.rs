@@ -66,7 +66,7 @@ pub(super) async fn run(store: &SqlStore, call: &Import, output: Output) -> Resu
     }
     output.say(&summary, || {
         format!(
-            "{} {}, there already {}, different {}",
+            "{} {}, already there {}, different {}",
             if call.dry_run {
                 "to be created"
             } else {
@@ -80,7 +80,7 @@ pub(super) async fn run(store: &SqlStore, call: &Import, output: Output) -> Resu
     match summary.different.len() {
         0 => Ok(()),
         number => Err(Exit::usage(format!(
-            "{name}: {number} tags are not as the file says and were left as they are"
+            "{name}: {number} tags differ from the file and were left as they are"
         ))),
     }
 }
@@ -136,7 +136,7 @@ async fn missing(
         missing.retain(|line| match rows.get(line.new.tag.as_str()) {
             Some(row) if line.new.start < row.end() => {
                 let reason = format!(
-                    "biz_tag {} was deleted with its ids below {} claimed: it can be made again with \
+                    "biz_tag {} was deleted after ids below {} had been claimed: create it again with \
                      start {1} or more",
                     row.biz_tag,
                     row.end()
@@ -170,7 +170,7 @@ fn difference(new: &NewTag, row: &TagRow) -> Option<String> {
     }
 }
 
-/// Makes them, batch by batch. One batch that meets a tag which is there already is made tag by tag.
+/// Makes them, batch by batch. One batch that meets a tag which is already there is made tag by tag.
 async fn create(store: &SqlStore, lines: &[Line], summary: &mut Summary) -> Result<(), Exit> {
     let mut done_so_far = 0;
     for batch in lines.chunks(BATCH) {

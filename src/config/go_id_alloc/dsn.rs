@@ -28,9 +28,9 @@ pub(super) enum DsnError {
     OpenAddress,
     #[error("has a network other than tcp(host:port) and unix(/path)")]
     Network,
-    #[error("has a port that is no number from 1 to 65535")]
+    #[error("has a port that is not a number from 1 to 65535")]
     Port,
-    #[error("has tls={0}, known are true, false, skip-verify and preferred")]
+    #[error("has tls={0}; it can be true, false, skip-verify or preferred")]
     Tls(&'static str),
     #[error("{0}")]
     Url(#[from] DatabaseUrlError),
@@ -152,7 +152,9 @@ fn parameters(query: &str) -> Result<(&'static str, Vec<String>), DsnError> {
                 let plain =
                     key.len() <= 64 && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
                 let key = if plain { key } else { "one that is no word" };
-                warnings.push(format!("the parameter {key} is not taken over"));
+                warnings.push(format!(
+                    "the parameter {key} is ignored: it has no counterpart here"
+                ));
             }
         }
     }
@@ -214,7 +216,7 @@ mod tests {
         let dsn = "u:p@/d?charset=utf8mb4,utf8&parseTime=True&loc=Local&timeout=2s&autocommit=0";
         assert_eq!(
             parse(dsn).unwrap().warnings,
-            ["the parameter autocommit is not taken over"]
+            ["the parameter autocommit is ignored: it has no counterpart here"]
         );
     }
 

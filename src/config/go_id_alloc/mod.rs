@@ -69,7 +69,7 @@ fn add_timeout(
 ) {
     match value.as_u64() {
         Some(0) => problems.warn(format!(
-            "{origin}: 0 (no limit) is not taken over; {target} keeps its value"
+            "{origin}: 0 (no limit) is ignored; {target} keeps its value"
         )),
         Some(millis) => {
             let text = Value::from(format!("{millis}ms"));

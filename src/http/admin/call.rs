@@ -58,7 +58,9 @@ pub(super) fn limit(query: &HashMap<&'static str, String>) -> Result<u64, Refuse
         .parse()
         .ok()
         .filter(|limit| (1..=PAGE.1).contains(limit));
-    limit.ok_or_else(|| Refused::Invalid(format!("limit is a whole number from 1 to {}", PAGE.1)))
+    limit.ok_or_else(|| {
+        Refused::Invalid(format!("limit must be a whole number from 1 to {}", PAGE.1))
+    })
 }
 
 /// The JSON body.

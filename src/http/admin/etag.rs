@@ -71,7 +71,7 @@ pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Optio
 }
 
 fn parse<H: header::Header>(request: &HttpRequest, name: &str) -> Result<H, Refused> {
-    let broken = |_| Refused::Invalid(format!("{name} is no list of quoted entity tags"));
+    let broken = |_| Refused::Invalid(format!("{name} is not a list of quoted entity tags"));
     H::parse(request).map_err(broken)
 }
 

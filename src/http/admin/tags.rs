@@ -49,7 +49,7 @@ pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>)
     let descending = match query.get("order").map(String::as_str) {
         None | Some("asc") => false,
         Some("desc") => true,
-        Some(_) => return Err(Refused::Invalid("order is asc or desc".to_owned()).into()),
+        Some(_) => return Err(Refused::Invalid("order must be asc or desc".to_owned()).into()),
     };
     let listing = Listing {
         prefix: query.get("prefix").cloned(),

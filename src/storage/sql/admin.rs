@@ -65,7 +65,7 @@ impl TagAdministration for SqlStore {
                 Ok(row) if row.retired => self.revive_row(new, &row).await,
                 Ok(_) => exists(format!("biz_tag {} exists already", new.tag)),
                 Err(StoreError::UnknownTag) => exists(format!(
-                    "the column's collation takes biz_tag {} for another that exists already",
+                    "the column's collation treats biz_tag {} as equal to one that already exists",
                     new.tag
                 )),
                 Err(error) => Err(error),
@@ -124,7 +124,7 @@ impl TagAdministration for SqlStore {
         if let AdvanceTo::By(by) = to
             && by < 1
         {
-            return rejected(format!("the advance is by {by}, it must be 1 or more"));
+            return rejected(format!("the advance is by {by}, but it must be 1 or more"));
         }
         let found = self.inspected().await?;
         let statements = &found.statements;
@@ -225,7 +225,7 @@ impl SqlStore {
             return Ok(());
         }
         rejected(format!(
-            "step is {step}, it must be 1 to {}",
+            "step is {step}, but it must be from 1 to {}",
             self.limits.max_step
         ))
     }
@@ -235,7 +235,7 @@ impl SqlStore {
         let end = row.end();
         if new.start < end {
             return exists(format!(
-                "biz_tag {} was deleted with its ids below {end} claimed: it can be made again with \
+                "biz_tag {} was deleted after ids below {end} had been claimed: create it again with \
                  start {end} or more",
                 new.tag
             ));

@@ -146,7 +146,7 @@ impl SqlStore {
         };
         let misconfigured = |text: String| StoreError::TagMisconfigured(text);
         let max_id = i64::try_from(max_id)
-            .map_err(|_| misconfigured("max_id has left 63 bits".to_owned()))?;
+            .map_err(|_| misconfigured("max_id exceeds 63 bits".to_owned()))?;
         let range =
             IdRange::claimed(max_id, claim.n).map_err(|error| misconfigured(error.to_string()))?;
         Ok(Some(Claim {
@@ -162,7 +162,7 @@ impl SqlStore {
         match decision {
             Decision::Misconfigured(why) => Some(StoreError::TagMisconfigured(why.clone())),
             Decision::Exhausted { remaining } => Some(StoreError::TagExhausted(format!(
-                "biz_tag {tag}: {remaining} ids are left below {}, {} are needed",
+                "biz_tag {tag}: {remaining} ids are left below {}, but {} are needed",
                 self.limits.id_limit, request.at_least
             ))),
             Decision::UsedUp { wait, step } => Some(used_up(request, *wait, *step)),

@@ -122,13 +122,13 @@ pub(super) fn decide(
     let tag = &request.tag;
     if !(1..=limits.max_step).contains(&row.step) {
         return Decision::Misconfigured(format!(
-            "biz_tag {tag}: step is {}, it must be 1 to {}: id-alloc tag set --step",
+            "biz_tag {tag}: step is {}, but it must be from 1 to {}: id-alloc tag set --step",
             row.step, limits.max_step
         ));
     }
     if row.max_id < 0 {
         return Decision::Misconfigured(format!(
-            "biz_tag {tag}: max_id is {}, it must not be negative: set it above every id in use",
+            "biz_tag {tag}: max_id is {}, but it must not be negative: set it above every id in use",
             row.max_id
         ));
     }

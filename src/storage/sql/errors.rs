@@ -65,7 +65,7 @@ pub(super) fn classify(
             // What a server says before it takes a statement changed nothing.
             database.meaning(error.as_ref(), kind.unwrap_or(Kind::Read), place)
         }
-        SqlxError::PoolTimedOut => unreachable_store(place, "no connection in time"),
+        SqlxError::PoolTimedOut => unreachable_store(place, "no connection was free in time"),
         SqlxError::PoolClosed => unreachable_store(place, "the connections are closed"),
         SqlxError::Configuration(why) => StoreError::from(Unusable::WrongDatabase(format!(
             "{}: {why}",
@@ -99,7 +99,7 @@ pub(super) fn lost(kind: Option<Kind>, place: &Place, why: &str) -> SqlError {
     let store = match kind {
         None => return unreachable_store(place, why),
         Some(Kind::Write) => StoreError::UnknownOutcome(format!(
-            "no answer from {}, what was sent may have been done: {why}",
+            "no answer from {}; what was sent may have been carried out: {why}",
             place.endpoint
         )),
         Some(Kind::Read) => {
@@ -120,7 +120,7 @@ pub(super) fn timed_out(kind: Option<Kind>, place: &Place) -> SqlError {
 pub(super) fn table_missing(place: &Place) -> StoreError {
     let table = &place.table;
     Unusable::TableMissing(format!(
-        "table `{table}` is missing: on a new database run `id-alloc migrate up`, else restore it"
+        "table `{table}` is missing: on a new database run `id-alloc migrate up`, otherwise restore it"
     ))
     .into()
 }

@@ -218,7 +218,7 @@ impl SqlStore {
             ))
             .into());
         }
-        let text = format!("the guard is off, a failover may repeat ids: {why}");
+        let text = format!("the guard is off, so a failover may repeat ids: {why}");
         if self.says(&text) {
             if missing.is_empty() {
                 tracing::error!("{text}");

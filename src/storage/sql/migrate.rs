@@ -71,7 +71,7 @@ impl SqlStore {
         match self.list(&Listing::page(None, 1)).await {
             Err(StoreError::Unusable(Unusable::TableMissing(_))) => {
                 Err(Unusable::TableMissing(format!(
-                    "table `{table}` was made and is gone: restore it from a backup and run \
+                    "table `{table}` existed and is gone: restore it from a backup and run \
                      `id-alloc tag advance --all --now --by N`; where its ids do not matter, drop \
                      `{table}_migrations` and run `id-alloc migrate up` again"
                 ))
@@ -89,7 +89,7 @@ impl SqlStore {
         };
         std::fs::create_dir_all(folder).map_err(|error| {
             let folder = folder.display();
-            Unusable::WrongDatabase(format!("the folder {folder} cannot be made: {error}")).into()
+            Unusable::WrongDatabase(format!("cannot create the folder {folder}: {error}")).into()
         })
     }
 
@@ -176,7 +176,7 @@ impl SqlStore {
             tag,
             start: 0,
             step: 100_000.min(self.limits.max_step),
-            description: "made at the first start".to_owned(),
+            description: "created at the first start".to_owned(),
         };
         match self.create(&new).await {
             // Another process was first.

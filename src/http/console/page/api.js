@@ -34,7 +34,7 @@ const PATIENCE = 15_000;
 export function tokenOf(typed) {
   const token = typed.trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw new Refused(0, "That is no token", "A token is one word and begins with ida_.", "no_token");
+  throw new Refused(0, "That is not a token", "A token is one word and begins with ida_.", "no_token");
 }
 
 // Gives `{ data, etag }`, or throws a Refused.
@@ -57,7 +57,7 @@ export async function call(token, method, path, body, conditions = {}) {
   try {
     data = parse(text);
   } catch {
-    throw new Refused(response.status, `Status ${response.status}`, "The answer is no JSON; a proxy between may have written it.", "not_json");
+    throw new Refused(response.status, `Status ${response.status}`, "The answer is not JSON; a proxy in between may have written it.", "not_json");
   }
   if (!response.ok) {
     throw new Refused(response.status, data.title ?? "Refused", data.detail ?? data.msg ?? text, data.code);

@@ -11,7 +11,7 @@ async function ask(fields) {
   const name = fields.get("name").trim();
   const body = json({ step: whole(fields, "step"), start: whole(fields, "start"), description: fields.get("description") });
   const { data } = await call(state.token, "PUT", pathOf(name), body, { "if-none-match": "*" });
-  return `${data.biz_tag} is there: ids from ${data.max_id === 0 ? 1 : data.max_id}, ${count(data.step)} a claim.`;
+  return `${data.biz_tag} is created: ids from ${data.max_id === 0 ? 1 : data.max_id}, ${count(data.step)} a claim.`;
 }
 
 export function create() {
@@ -21,9 +21,9 @@ export function create() {
     <h2 id="create-title">Create a tag</h2>
     <label>Name <input name="name" required maxlength="128" spellcheck="false" autocomplete="off" autofocus></label>
     <label>Step <input name="step" inputmode="numeric" required value="1000" aria-describedby="step-hint"></label>
-    <p id="step-hint" class="hint">Ids per claim, at the least: about what is used in ten seconds. Servers claim more where a tag is busy.</p>
+    <p id="step-hint" class="hint">The smallest number of ids per claim: about as many as are used in ten seconds. Servers claim more while a tag is busy.</p>
     <label>First id <input name="start" inputmode="numeric" placeholder="1" aria-describedby="start-hint"></label>
-    <p id="start-hint" class="hint">Above every id in use already. For the name of a deleted tag: not below what was ever claimed of it.</p>
+    <p id="start-hint" class="hint">Above every id that is already in use. For the name of a deleted tag: not below anything that was ever claimed of it.</p>
     <label>Description <input name="description" maxlength="1024"></label>
     ${said(creating.said)}
     <div class="buttons">

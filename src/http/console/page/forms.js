@@ -35,6 +35,6 @@ export function asking(holder, key, ask, { clears = false } = {}) {
 export function whole(fields, name) {
   const text = fields.get(name)?.trim().replace(/[\s,_]/g, "");
   if (!text) return undefined;
-  if (!/^\d+$/.test(text)) throw new Refused(0, "Not a number", `${name} is a whole number, written with digits.`);
+  if (!/^\d+$/.test(text)) throw new Refused(0, "Not a number", `${name} must be a whole number, written in digits.`);
   return BigInt(text);
 }

@@ -17,7 +17,7 @@ function notices({ draining, database }) {
   const said = [];
   if (state.stale) {
     const { error, since } = state.stale;
-    said.push(["bad", `${error.title} since ${clock(since)}`, `${error.detail} What you see is from before.`]);
+    said.push(["bad", `${error.title} since ${clock(since)}`, `${error.detail} What you see is older than that.`]);
   }
   if (draining) said.push(["warn", "Draining", "This server is going away; callers are sent to others."]);
   if (database.status === "down") {

@@ -118,7 +118,7 @@ async function readRows() {
 export const rowsAreOfNow = () => state.rowsOf === asked();
 
 const notAccepted = new Refused(401, "Token not accepted",
-  "This server's admin.tokens_file does not hold it, or not any more.");
+  "This server's admin.tokens_file does not contain it, or no longer does.");
 
 // Reads each `period`, one round after the other, slower while nobody looks; gives what makes it read at
 // once, or as soon as what is under way has come.

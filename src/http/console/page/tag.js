@@ -62,7 +62,7 @@ function change(open) {
     <h3>Change</h3>
     <label>Step <input name="step" inputmode="numeric" required value=${form.row.step}></label>
     <label>Description <textarea name="description" maxlength="1024" rows="2" .defaultValue=${form.row.description}></textarea></label>
-    ${moved ? html`<div class="message warn" role="alert"><strong>Changed by someone else meanwhile</strong>
+    ${moved ? html`<div class="message warn" role="alert"><strong>Changed by someone else in the meantime</strong>
       step ${count(row.step)}, description “${row.description}”.
       <button type="button" @click=${takeTheirs}>Take theirs</button>
       <button type="button" @click=${keepMine}>Keep mine</button></div>` : nothing}
@@ -102,12 +102,12 @@ function advance(open) {
   };
   return html`<form @submit=${asking(open.said, "advance", ask, { clears: true })}>
     <h3>Advance max_id</h3>
-    <p class="hint">Later claims take higher ids; those between are never handed out.</p>
+    <p class="hint">Later claims take higher ids; the ids in between are never handed out.</p>
     <fieldset class="inline"><legend class="hidden">How</legend>
-      <label class="check"><input type="radio" name="way" value="by" checked> by so many</label>
+      <label class="check"><input type="radio" name="way" value="by" checked> by this many</label>
       <label class="check"><input type="radio" name="way" value="to"> to an id</label></fieldset>
     <label>How far <input name="amount" inputmode="numeric" required></label>
-    <label class="check"><input type="checkbox" name="sure" required> It cannot be taken back: I am sure</label>
+    <label class="check"><input type="checkbox" name="sure" required> This cannot be undone: I am sure</label>
     ${said(open.said.advance)}
     <button>Advance</button>
   </form>`;
@@ -120,12 +120,12 @@ function remove(open) {
     const path = `${pathOf(open.name)}?${new URLSearchParams({ confirm })}`;
     taken(open, await send("DELETE", path, undefined, open.form.etag));
     document.querySelector("dialog button").focus(); // the form's own goes
-    return `${open.name} is deleted: nobody claims it any more. Its row stays, so that no id comes twice.`;
+    return `${open.name} is deleted: nobody can claim it any more. Its row stays, so that no id comes twice.`;
   };
   return html`<form @submit=${asking(open.said, "remove", ask)}>
     <h3>Delete</h3>
     <p class="hint">Callers get <code>unknown_tag</code>: from this server at once, from others within <code>allocation.refresh</code>.</p>
-    <label>Its name, to be sure <input name="confirm" autocomplete="off" spellcheck="false" required></label>
+    <label>Type its name to confirm <input name="confirm" autocomplete="off" spellcheck="false" required></label>
     ${said({ refused: open.said.remove?.refused })}
     <button class="danger">Delete</button>
   </form>`;
@@ -144,6 +144,6 @@ export function tag() {
     ${open.refused ? problem(open.refused) : nothing}
     ${row ? facts(open) : open.refused ? nothing : html`<p class="hint">Asking…</p>`}
     ${said({ good: open.said.remove?.good })}
-    ${row?.retired ? html`<p class="hint">It is deleted. To use the name once more, create it with a first id that is not below what was ever claimed.</p>` : nothing}
+    ${row?.retired ? html`<p class="hint">It is deleted. To use the name again, create it with a first id that is not below anything ever claimed of it.</p>` : nothing}
     ${row && open.form && !row.retired ? html`<div class="forms">${allocate(open)}${change(open)}${advance(open)}${remove(open)}</div>` : nothing}`;
 }

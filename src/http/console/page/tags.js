@@ -51,7 +51,7 @@ function table() {
     return html`<p class="hint">${state.prefix ? html`No tag begins with <strong>${state.prefix}</strong>.` : "There is no tag yet: create one."}</p>`;
   }
   return html`<div class="scroll"><table class="tags">
-    <caption class="hidden">Tags: what this server holds of each is drawn anew each second</caption>
+    <caption class="hidden">Tags: what this server holds of each is redrawn every second</caption>
     <thead><tr><th scope="col">Tag</th><th scope="col">Buffers: in use, next</th><th scope="col" class="number">Rate</th>
       <th scope="col" class="number">Supply</th><th scope="col" class="number">Step</th><th scope="col" class="number">max_id</th><th scope="col">State</th></tr></thead>
     <tbody>${state.rows.map(row)}</tbody>

@@ -39,7 +39,7 @@ fn by_number(number: u16, message: &str, kind: Kind, place: &Place) -> SqlError 
             "table `{table}` lacks a column: {message}; run `id-alloc migrate up`"
         ))
         .into(),
-        1690 => StoreError::TagExhausted(format!("the row's numbers leave 64 bits: {message}")),
+        1690 => StoreError::TagExhausted(format!("the row's numbers exceed 64 bits: {message}")),
         1264 => StoreError::TagMisconfigured(format!(
             "the row's numbers do not fit their columns: {message}; correct max_id and step"
         )),

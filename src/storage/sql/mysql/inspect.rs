@@ -108,13 +108,13 @@ fn check_table(
 ) -> Result<(), StoreError> {
     store.has_columns(columns)?;
     if !engine.eq_ignore_ascii_case("InnoDB") {
-        let what = format!("its engine is {engine}, which keeps no claim through a crash");
+        let what = format!("its engine is {engine}, which does not keep claims through a crash");
         return Err(misconfigured(store, &what, "ENGINE = InnoDB"));
     }
     for name in ["max_id", "step"] {
         let kind = columns.get(name).map_or("", |column| &column.kind);
         if !kind.starts_with("bigint") || kind.contains("unsigned") {
-            let what = format!("{name} is {kind}, which repeats ids at its end instead of BIGINT");
+            let what = format!("{name} is {kind}, not BIGINT, and would repeat ids at its end");
             let alter = format!("MODIFY {name} BIGINT NOT NULL");
             return Err(misconfigured(store, &what, &alter));
         }
