@@ -279,7 +279,7 @@ async fn ids_can_be_kept_for_those_with_a_token_for_the_tag() {
         refused.header("www-authenticate"),
         "Bearer error=\"invalid_token\""
     );
-    assert!(refused.body.contains("not known"), "{}", refused.body);
+    assert!(refused.body.contains("does not know"), "{}", refused.body);
     let (shop, other) = (
         Client::new(&server.base, &shop),
         Client::new(&server.base, &other),

@@ -236,7 +236,7 @@ async fn a_call_that_would_be_half_understood_is_refused_and_costs_no_id() {
         (answer.status, answer.code().as_str()),
         (400, "invalid_count")
     );
-    assert!(answer.body.contains("write count"), "{}", answer.body);
+    assert!(answer.body.contains("use count"), "{}", answer.body);
     let json = |path: &str, body: &'static str| {
         let request = reqwest::Client::new().post(format!("{}{path}", server.base));
         let kind = ("content-type", "application/json");

@@ -88,7 +88,7 @@ async fn with_a_wrong_line_nothing_is_written_and_every_one_is_named() {
             "tags.csv:4: step is \"ten\", which is not a whole number",
             "tags.csv:5: start is -1, it must be 0 to",
             "tags.csv:6: step is 0, but it must be from 1 to",
-            "tags.csv:7: has 3 fields, the first line has 4",
+            "tags.csv:7: has 3 fields, but the first line has 4",
             "tags.csv:8: biz_tag good is in line 2 too",
             "tags.csv:9: description has 1025 characters",
             "tags.csv:10: step is 99999999999",
@@ -158,7 +158,7 @@ async fn tags_that_differ_are_reported_and_left_and_the_others_are_made() {
             "tags.csv:4: biz_tag low exists with max_id 3, below the start 4",
             "tags.csv:5: biz_tag gone was deleted after ids below 100 had been claimed",
             // Another name, but not to the column's collation.
-            "tags.csv:8: the column's collation takes biz_tag SAME for another",
+            "tags.csv:8: the column's collation treats biz_tag SAME as equal to",
             "4 tags differ from the file and were left as they are",
         ] {
             assert!(output.stderr.contains(said), "{said}: {}", output.stderr);

@@ -125,7 +125,9 @@ async fn what_another_changed_is_not_overwritten_and_ids_keep_all_their_digits()
     browser.write("dialog [name=amount]", "a few").await;
     browser.click("dialog [name=sure]").await;
     browser.press("Advance").await;
-    browser.shows("dialog", "amount is a whole number").await;
+    browser
+        .shows("dialog", "amount must be a whole number")
+        .await;
 
     browser.write("dialog [name=confirm]", "tes").await;
     browser.press("Delete").await;

@@ -219,7 +219,7 @@ async fn files_that_cannot_serve_are_78_with_what_to_do() {
             "is not the key of the certificate in",
         ),
         (&expired, &expired_key, "expired on 2010-01-01"),
-        (&early, &early_key, "begins on 2900-01-01"),
+        (&early, &early_key, "is not valid before 2900-01-01"),
         ("nothing", &key, "holds no certificate in PEM form"),
         (&good, "nothing", "holds no private key in PEM form"),
         (&good, &good, "holds no private key in PEM form"),

@@ -50,7 +50,7 @@ fn mistakes_in_an_alloc_json_are_named_by_its_own_keys_and_without_the_password(
     assert_named(
         &found,
         &[
-            "alloc.json: DSN: database.url: has a port that is no number",
+            "alloc.json: DSN: database.url: has a port that is not a number",
             "alloc.json: Tables: no such key",
             "alloc.json: HTTPPORT: server.port: 99999 is not within 0 to 65535",
             "alloc.json: httpReadTimeout: server.header_timeout: must be whole milliseconds",
