@@ -8,15 +8,25 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder},
 };
 
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Ids, in any protocol.
+    Ids,
+    /// Anything of the admin API.
+    Admin,
+    /// A change by the admin API, besides.
+    Change,
+}
+
 macro_rules! table {
-    ($($kind:ident $status:ident $code:literal $again:ident $todo:literal)+) => {
+    ($($kind:ident $status:ident $code:literal $again:ident ($($by:ident)+) $todo:literal)+) => {
         /// What a refusal is, to programs: a row of the table.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Kind { $(#[doc = $todo] $kind,)+ }
 
         impl Kind {
             /// The whole table, in order.
-            #[cfg(test)]
             const ALL: &[Self] = &[$(Self::$kind,)+];
 
             pub(super) fn status(self) -> StatusCode {
@@ -32,6 +42,11 @@ macro_rules! table {
                 match self { $(Self::$kind => stringify!($again) == "again",)+ }
             }
 
+            /// Whose calls are refused so.
+            fn of(self) -> &'static [Asked] {
+                match self { $(Self::$kind => &[$(Asked::$by),+],)+ }
+            }
+
             /// What a caller does about it.
             pub(super) fn todo(self) -> &'static str {
                 match self { $(Self::$kind => $todo,)+ }
@@ -44,102 +59,46 @@ macro_rules! table {
 }
 
 table! {
-    MissingBizTag BAD_REQUEST "missing_biz_tag" no "Name the tag in the query or a form: `biz_tag=order`."
-    InvalidBizTag BAD_REQUEST "invalid_biz_tag" no "A biz_tag has 1 to 128 characters, none of them a control character, and does not begin with `_`."
-    InvalidCount BAD_REQUEST "invalid_count" no "Ask for 1 to `limits.max_count` ids, or for a range of 1 to `limits.max_range`."
-    BadRequest BAD_REQUEST "bad_request" no "Send the body whole, and `format` as `string` or `number`."
-    InvalidRequest BAD_REQUEST "invalid_request" no "The text says what is wrong with the call."
-    ConfirmationMissing BAD_REQUEST "confirmation_missing" no "Repeat the name of the tag to delete: `?confirm=NAME`."
-    Unauthorized UNAUTHORIZED "unauthorized" no "Send a token that the server knows: `Authorization: Bearer TOKEN`."
-    Forbidden FORBIDDEN "forbidden" no "Use a token for this tag (`alloc.tokens_file`) or with this scope (`admin.tokens_file`)."
-    UnknownTag NOT_FOUND "unknown_tag" no "Create the tag; it is seen within `limits.unknown_tag_ttl`."
-    TagNotLoaded NOT_FOUND "tag_not_loaded" no "Nobody has asked this server for ids of the tag lately."
-    NotFound NOT_FOUND "not_found" no "Look at the paths in `/openapi.json`."
-    MethodNotAllowed METHOD_NOT_ALLOWED "method_not_allowed" no "Use a method that `Allow` names."
-    TooSlow REQUEST_TIMEOUT "bad_request" no "Send the body within `server.header_timeout`."
-    TagExists CONFLICT "tag_exists" no "Change the tag that is there, or start above its end."
-    Conflict CONFLICT "conflict" no "The text says what is in the way."
-    PreconditionFailed PRECONDITION_FAILED "precondition_failed" no "Look at the tag again: someone else changed it."
-    PayloadTooLarge PAYLOAD_TOO_LARGE "payload_too_large" no "Stay within `limits.max_body` and `limits.max_query`."
-    UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" no "Send the media type that the text names."
-    Internal INTERNAL_SERVER_ERROR "internal" no "Look at the server's log, and report it."
-    TagMisconfigured INTERNAL_SERVER_ERROR "tag_misconfigured" no "Correct the tag's row; the text says how. Other tags are not affected."
-    NoAvailableId SERVICE_UNAVAILABLE "no_available_id" again "Try again after `Retry-After`, on another server if there is one."
-    Overloaded SERVICE_UNAVAILABLE "overloaded" again "Try again after `Retry-After`, on another server if there is one."
-    ShuttingDown SERVICE_UNAVAILABLE "shutting_down" again "Ask another server."
-    StoreUnavailable SERVICE_UNAVAILABLE "store_unavailable" again "The database does not answer: try again after `Retry-After`."
-    TableMissing SERVICE_UNAVAILABLE "table_missing" again "Run `id-alloc migrate up`."
-    TableMisconfigured SERVICE_UNAVAILABLE "table_misconfigured" again "Do what the text says: it names the `ALTER TABLE` to run, or the password, name or right that is refused."
-    FailoverFlapping SERVICE_UNAVAILABLE "failover_flapping" again "Find out why two primaries take turns (docs/guard.md)."
-    TagExhausted SERVICE_UNAVAILABLE "tag_exhausted" no "No ids are left below `allocation.id_limit`: raise it, or use another tag."
-}
-
-impl Kind {
-    /// What a request for ids may be refused with.
-    pub(super) const OF_ALLOC: &[Self] = &[
-        Self::MissingBizTag,
-        Self::InvalidBizTag,
-        Self::InvalidCount,
-        Self::BadRequest,
-        Self::Unauthorized,
-        Self::Forbidden,
-        Self::UnknownTag,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::TooSlow,
-        Self::PayloadTooLarge,
-        Self::UnsupportedMediaType,
-        Self::Internal,
-        Self::TagMisconfigured,
-        Self::NoAvailableId,
-        Self::Overloaded,
-        Self::ShuttingDown,
-        Self::TableMissing,
-        Self::TableMisconfigured,
-        Self::FailoverFlapping,
-        Self::TagExhausted,
-    ];
-
-    /// What any call of the admin API may be refused with.
-    pub(super) const OF_ADMIN: &[Self] = &[
-        Self::InvalidBizTag,
-        Self::InvalidRequest,
-        Self::ConfirmationMissing,
-        Self::Unauthorized,
-        Self::Forbidden,
-        Self::UnknownTag,
-        Self::TagNotLoaded,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::Internal,
-        Self::TagMisconfigured,
-        Self::Overloaded,
-        Self::StoreUnavailable,
-        Self::TableMissing,
-        Self::TableMisconfigured,
-        Self::FailoverFlapping,
-        Self::TagExhausted,
-    ];
-
-    /// What a change by the admin API may be refused with besides.
-    pub(super) const OF_CHANGES: &[Self] = &[
-        Self::BadRequest,
-        Self::TooSlow,
-        Self::TagExists,
-        Self::Conflict,
-        Self::PreconditionFailed,
-        Self::PayloadTooLarge,
-        Self::UnsupportedMediaType,
-    ];
+    MissingBizTag BAD_REQUEST "missing_biz_tag" no (Ids) "Name the tag in the query or a form: `biz_tag=order`."
+    InvalidBizTag BAD_REQUEST "invalid_biz_tag" no (Ids Admin) "A biz_tag has 1 to 128 characters, none of them a control character, and does not begin with `_`."
+    InvalidCount BAD_REQUEST "invalid_count" no (Ids) "Ask for 1 to `limits.max_count` ids, or for a range of 1 to `limits.max_range`."
+    BadRequest BAD_REQUEST "bad_request" no (Ids Change) "Send the body whole, and `format` as `string` or `number`."
+    InvalidRequest BAD_REQUEST "invalid_request" no (Admin) "The text says what is wrong with the call."
+    ConfirmationMissing BAD_REQUEST "confirmation_missing" no (Admin) "Repeat the name of the tag to delete: `?confirm=NAME`."
+    Unauthorized UNAUTHORIZED "unauthorized" no (Ids Admin) "Send a token that the server knows: `Authorization: Bearer TOKEN`."
+    Forbidden FORBIDDEN "forbidden" no (Ids Admin) "Use a token for this tag (`alloc.tokens_file`) or with this scope (`admin.tokens_file`)."
+    UnknownTag NOT_FOUND "unknown_tag" no (Ids Admin) "Create the tag; it is seen within `limits.unknown_tag_ttl`."
+    TagNotLoaded NOT_FOUND "tag_not_loaded" no (Admin) "Nobody has asked this server for ids of the tag lately."
+    NotFound NOT_FOUND "not_found" no (Ids Admin) "Look at the paths in `/openapi.json`."
+    MethodNotAllowed METHOD_NOT_ALLOWED "method_not_allowed" no (Ids Admin) "Use a method that `Allow` names."
+    TooSlow REQUEST_TIMEOUT "bad_request" no (Ids Change) "Send the body within `server.header_timeout`."
+    TagExists CONFLICT "tag_exists" no (Change) "Change the tag that is there, or start above its end."
+    Conflict CONFLICT "conflict" no (Change) "The text says what is in the way."
+    PreconditionFailed PRECONDITION_FAILED "precondition_failed" no (Change) "Look at the tag again: someone else changed it."
+    PayloadTooLarge PAYLOAD_TOO_LARGE "payload_too_large" no (Ids Change) "Stay within `limits.max_body` and `limits.max_query`."
+    UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" no (Ids Change) "Send the media type that the text names."
+    Internal INTERNAL_SERVER_ERROR "internal" no (Ids Admin) "Look at the server's log, and report it."
+    TagMisconfigured INTERNAL_SERVER_ERROR "tag_misconfigured" no (Ids Admin) "Correct the tag's row; the text says how. Other tags are not affected."
+    NoAvailableId SERVICE_UNAVAILABLE "no_available_id" again (Ids) "Try again after `Retry-After`, on another server if there is one."
+    Overloaded SERVICE_UNAVAILABLE "overloaded" again (Ids Admin) "Try again after `Retry-After`, on another server if there is one."
+    ShuttingDown SERVICE_UNAVAILABLE "shutting_down" again (Ids) "Ask another server."
+    StoreUnavailable SERVICE_UNAVAILABLE "store_unavailable" again (Admin) "The database does not answer: try again after `Retry-After`."
+    TableMissing SERVICE_UNAVAILABLE "table_missing" again (Ids Admin) "Run `id-alloc migrate up`."
+    TableMisconfigured SERVICE_UNAVAILABLE "table_misconfigured" again (Ids Admin) "Do what the text says: it names the `ALTER TABLE` to run, or the password, name or right that is refused."
+    FailoverFlapping SERVICE_UNAVAILABLE "failover_flapping" again (Ids Admin) "Find out why two primaries take turns (docs/guard.md)."
+    TagExhausted SERVICE_UNAVAILABLE "tag_exhausted" no (Ids Admin) "No ids are left below `allocation.id_limit`: raise it, or use another tag."
 }
 
 /// A response for each status, saying what its codes ask for.
 pub(super) fn responses<T: ToSchema>(
-    kinds: &[Kind],
+    asked: &[Asked],
     media_type: &str,
 ) -> BTreeMap<String, RefOr<Response>> {
     let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for kind in kinds {
+    for kind in Kind::ALL
+        .iter()
+        .filter(|kind| kind.of().iter().any(|of| asked.contains(of)))
+    {
         let line = format!("`{}`: {}", kind.code(), kind.todo());
         said.entry(kind.status().as_str().to_owned())
             .or_default()
@@ -168,12 +127,10 @@ mod tests {
     fn table() -> String {
         let mut text = "\n| status | code | from | what to do |\n|---|---|---|---|\n".to_owned();
         for kind in Kind::ALL {
-            let admin = Kind::OF_ADMIN.contains(kind) || Kind::OF_CHANGES.contains(kind);
-            let from = match (Kind::OF_ALLOC.contains(kind), admin) {
-                (true, true) => "both",
-                (true, false) => "ids",
-                (false, true) => "admin API",
-                (false, false) => panic!("{kind:?} is answered by nobody"),
+            let from = match kind.of() {
+                [Asked::Ids] => "ids",
+                [Asked::Ids, ..] => "both",
+                _ => "admin API",
             };
             let (status, code, todo) = (kind.status().as_u16(), kind.code(), kind.todo());
             let again = if kind.passes() {

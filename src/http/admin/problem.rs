@@ -2,7 +2,7 @@
 
 use crate::{
     http::{
-        codes::{Kind, responses},
+        codes::{Asked, Kind, responses},
         refusal::Refused,
     },
     storage::{StoreError, Unusable},
@@ -101,14 +101,13 @@ pub(in crate::http) struct ChangeRefusals;
 
 impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        responses::<ProblemBody>(Kind::OF_ADMIN, MEDIA_TYPE)
+        responses::<ProblemBody>(&[Asked::Admin], MEDIA_TYPE)
     }
 }
 
 impl IntoResponses for ChangeRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         // These add to what any call may be refused with, whose statuses they keep.
-        let kinds = [Kind::OF_ADMIN, Kind::OF_CHANGES].concat();
-        responses::<ProblemBody>(&kinds, MEDIA_TYPE)
+        responses::<ProblemBody>(&[Asked::Admin, Asked::Change], MEDIA_TYPE)
     }
 }

@@ -1,6 +1,6 @@
 //! `/alloc` and the bodies of `/health` for the OpenAPI document: they are read and written byte for byte, not by serde.
 
-use crate::http::codes::{Kind, responses};
+use crate::http::codes::{Asked, responses};
 use std::collections::BTreeMap;
 use utoipa::{
     IntoResponses, ToSchema,
@@ -121,6 +121,6 @@ pub(in crate::http) struct AllocRefusals;
 
 impl IntoResponses for AllocRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        responses::<Refusal>(Kind::OF_ALLOC, "application/json")
+        responses::<Refusal>(&[Asked::Ids], "application/json")
     }
 }
