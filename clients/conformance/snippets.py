@@ -1,6 +1,6 @@
 """Runs the snippets of docs/clients.md as a newcomer would: installed as the page says, against a server.
 
-    python3 snippets.py go|python|node      the language's commands (go, npm, pip) must be there
+    python3 snippets.py go|python|node|rust      the language's commands (go, pip, npm, cargo) must be there
 
 Only the folder of the repository and the server's address are other ones than on the page. The server is the scripted
 one, so ids begin with 1.
@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LANGUAGES = {
     "go": ("Go", "main.go", ["go", "run", "."], "1 [2 3 4]"),
     "python": ("Python", "main.py", ["bin/python", "main.py"], "1 [2, 3, 4]"),
+    "rust": ("Rust", "src/main.rs", ["cargo", "run", "--quiet"], "1 [2, 3, 4]"),
     "node": ("Node.js", "main.mjs", ["node", "main.mjs"], "1n [ 2n, 3n, 4n ]"),
 }
 
@@ -35,9 +36,15 @@ def main():
         if sys.argv[1] == "python":
             subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         environment = dict(os.environ, PATH=f"{folder}/bin{os.pathsep}{os.environ['PATH']}")
-        # A copy, since pip's build leaves files in the folder that it builds.
-        shutil.copytree(ROOT / "clients" / sys.argv[1], pathlib.Path(folder, "clients", sys.argv[1]))
-        install = install.replace("/home/me/id-alloc", folder)
+        if sys.argv[1] == "rust":
+            # Where it is, since it is a part of the workspace; with the versions of dependencies that were tested.
+            shutil.copy(ROOT / "Cargo.lock", folder)
+            environment.setdefault("CARGO_TARGET_DIR", str(ROOT / "target" / "snippet"))
+            install = install.replace("/home/me/id-alloc", str(ROOT))
+        else:
+            # A copy, since pip's build leaves files in the folder that it builds.
+            shutil.copytree(ROOT / "clients" / sys.argv[1], pathlib.Path(folder, "clients", sys.argv[1]))
+            install = install.replace("/home/me/id-alloc", folder)
         subprocess.run(["sh", "-eu", "-c", install], check=True, cwd=folder, env=environment, stdout=sys.stderr)
         pathlib.Path(folder, file).write_text(
             program.replace("http://127.0.0.1:8880", fleet.addresses[0]), encoding="utf-8"

@@ -35,9 +35,9 @@ const NEVER: i64 = i64::MAX;
 #[derive(Debug)]
 pub struct Cursor {
     /// The next id; with the sign bit while closed; [`REVOKED`] for good.
-    next: AtomicI64,
+    pub(crate) next: AtomicI64,
     /// One past the last id.
-    end: AtomicI64,
+    pub(crate) end: AtomicI64,
     /// Whoever takes up to here or beyond sends the owner a reminder.
     remind_at: AtomicI64,
 }

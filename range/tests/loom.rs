@@ -4,7 +4,7 @@
 #![cfg(loom)]
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
-use id_alloc_range::{Cursor, IdRange, Take};
+use id_alloc_range::{Counter, Cursor, IdRange, Run, Take};
 use loom::{
     sync::{Arc, Mutex},
     thread,
@@ -221,5 +221,35 @@ fn a_cursor_that_is_refilled_before_it_is_closed_is_caught() {
             let is_claimed = first + 5 <= 12 || (first >= 40 && first + 5 <= 50);
             assert!(is_claimed, "{first} to {} was never claimed", first + 5);
         }
+    });
+}
+
+#[test]
+fn ranges_in_any_order_never_give_an_id_that_is_in_none_of_them() {
+    model(|| {
+        let counter = Arc::new(Counter::new());
+        assert!(counter.refill(Run {
+            first: 500,
+            count: 1
+        }));
+        let taker = {
+            let counter = Arc::clone(&counter);
+            thread::spawn(move || [counter.take_one(), counter.take_one()])
+        };
+        let mut ids = vec![counter.take_one()];
+        if counter.is_empty() {
+            assert!(counter.refill(Run {
+                first: 10,
+                count: 2
+            }));
+        }
+        ids.push(counter.take_one());
+        ids.extend(taker.join().unwrap());
+        let mut ids: Vec<i64> = ids.into_iter().flatten().collect();
+        ids.sort_unstable();
+        let taken = ids.len();
+        ids.dedup();
+        assert_eq!(ids.len(), taken, "an id came twice");
+        assert!(ids.iter().all(|id| [10, 11, 500].contains(id)), "{ids:?}");
     });
 }
