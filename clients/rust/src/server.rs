@@ -79,7 +79,9 @@ impl Server {
             _ => return Err(refused()),
         };
         let has_more = name.contains(['#', '@']) || uri.query().is_some();
-        if has_more || authority.host().is_empty() {
+        let has_other_port =
+            authority.as_str() != authority.host() && authority.port_u16().is_none();
+        if has_more || has_other_port || authority.host().is_empty() {
             return Err(refused());
         }
         Ok(Self {
