@@ -157,12 +157,14 @@ impl TagActor {
         // What is wrong with the whole store is said once for all tags.
         let is_said =
             matches!(error, StoreError::Unusable(_)) || vanished && !self.tag.was_served();
+        // What was asked for is too much; less may still be served.
+        let is_too_much = matches!(
+            error,
+            StoreError::TagExhausted(_) | StoreError::AllowanceUsedUp { .. }
+        );
         let error = AllocError::from(error);
         let is_said = is_said || failures.is_known(&error);
-        let demand = match error {
-            AllocError::TagExhausted(_) => self.demand,
-            _ => 0,
-        };
+        let demand = if is_too_much { self.demand } else { 0 };
         failures.note_fault(now, error.clone(), demand);
         let left = self.buffer.left(&self.tag.range);
         if !is_said {

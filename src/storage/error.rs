@@ -83,15 +83,12 @@ impl StoreError {
         }
     }
 
-    /// Whether trying again soon may help.
+    /// Whether trying again soon may help. An allowance that is used up says itself when.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Transient(_)
-                | Self::UnknownOutcome(_)
-                | Self::ReadOnly(_)
-                | Self::AllowanceUsedUp { .. }
+            Self::Transient(_) | Self::UnknownOutcome(_) | Self::ReadOnly(_)
         )
     }
 }

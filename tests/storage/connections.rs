@@ -1,8 +1,11 @@
 //! What a statement that fails does to its connection, and to the others.
 
 use crate::helpers::{Db, Take as _, ask, new, on_servers, open};
+use crate::support::PATIENCE;
+use crate::support::mariadb::OwnMariaDb;
+use futures_util::future::join_all;
 use id_alloc::config::Database;
-use id_alloc::storage::{ClaimRequest, StoreError, TagAdministration as _};
+use id_alloc::storage::{ClaimRequest, SegmentStore as _, StoreError, TagAdministration as _};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -81,4 +84,65 @@ async fn a_statement_that_was_given_up_does_not_wait_on_in_the_server_for_a_lock
         store.take(&ask("test")).await.unwrap();
     })
     .await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
+async fn a_connection_that_comes_with_an_open_transaction_commits_its_claims() {
+    let server =
+        OwnMariaDb::start(&["--init-connect=SET completion_type = 1; START TRANSACTION"]).await;
+    let db = Db::mysql(&server.url()).await;
+    // Who has SUPER is spared init_connect.
+    db.sql("CREATE USER app@'127.0.0.1' IDENTIFIED BY 'x'")
+        .await;
+    db.sql("GRANT SELECT, INSERT, UPDATE ON *.* TO app@'127.0.0.1'")
+        .await;
+    db.ready().await;
+    let store = open(Database {
+        url: db.url.replace("root@", "app:x@").parse().unwrap(),
+        ..db.settings()
+    });
+    assert_eq!(store.take(&ask("test")).await.unwrap().max_id, 100);
+    assert_eq!(db.number("SELECT max_id FROM segments").await, 100);
+    db.drop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
+async fn a_binlog_format_that_changes_while_connections_are_open_turns_the_guard_off_for_all() {
+    let server = OwnMariaDb::start(&["--log-bin=bin", "--binlog-format=ROW"]).await;
+    let db = Db::mysql(&server.url()).await;
+    let store = db.ready().await;
+    store.take(&ask("test")).await.unwrap();
+    db.sql("SET GLOBAL binlog_format = 'STATEMENT'").await;
+    // Several at once need connections of their own sooner or later, whose claims a replica would not apply.
+    let began = std::time::Instant::now();
+    while store.check().await.unwrap().guard_active {
+        assert!(
+            began.elapsed() < PATIENCE,
+            "no new connection was looked at"
+        );
+        let asks = [ask("test"), ask("test"), ask("test"), ask("test")];
+        for taken in join_all(asks.iter().map(|ask| store.take(ask))).await {
+            assert!(taken.is_ok(), "{taken:?}");
+        }
+    }
+    db.drop().await;
+}
+
+#[tokio::test]
+async fn an_ipv6_address_in_brackets_is_connected_to_and_not_looked_up() {
+    let listener = tokio::net::TcpListener::bind("[::1]:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let db = Db::sqlite().await;
+    let store = open(Database {
+        url: format!("mysql://u@[::1]:{port}/db").parse().unwrap(),
+        ..db.settings()
+    });
+    let tag = ask("test");
+    let claim = store.take(&tag);
+    tokio::select! {
+        accepted = listener.accept() => assert!(accepted.is_ok()),
+        claim = claim => panic!("nobody connected: {claim:?}"),
+    }
 }

@@ -37,11 +37,15 @@ impl SegmentStore for SqlStore {
         let mut next = request.step.or_else(|| self.likely_step.guess());
         let mut exactly = None;
         for _ in 0..TURNS {
+            let epoch = self.pool.epoch();
             let inspection = self.inspected().await?;
             let statements = &inspection.statements;
-            let epoch = self.pool.epoch();
             let on = self.pool.acquire().await;
             let mut on = on.map_err(|error| self.noted(error))?;
+            if self.pool.epoch() != epoch {
+                // A new connection has other settings than those that were looked at.
+                continue;
+            }
             let lineage = self.lineage(&mut on, statements).await;
             let lineage = lineage.map_err(|error| self.noted(error))?;
             if let Some(step) = next {
@@ -149,6 +153,15 @@ impl SqlStore {
             .map_err(|_| misconfigured("max_id exceeds 63 bits".to_owned()))?;
         let range =
             IdRange::claimed(max_id, claim.n).map_err(|error| misconfigured(error.to_string()))?;
+        if max_id - claim.n < claim.request.mark {
+            // The statement asked for a row at or above it. A trigger that calls LAST_INSERT_ID() answers so.
+            return Err(misconfigured(format!(
+                "biz_tag {}: a claim was answered with ids up to {max_id}, below those claimed before: does a \
+                 trigger on the table change LAST_INSERT_ID()?",
+                claim.request.tag
+            ))
+            .into());
+        }
         Ok(Some(Claim {
             range,
             max_id,

@@ -33,6 +33,8 @@ pub(super) struct Renewal {
     marks: Arc<Mutex<Marks>>,
     /// Connections made so far.
     made: Arc<AtomicU64>,
+    /// How often the connections were made anew.
+    epoch: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +43,8 @@ struct Marks {
     renewed: Option<Instant>,
     /// Connections made before this are pinged.
     doubted: Option<Instant>,
+    /// The settings that new connections had last, as far as statements depend on them.
+    settings: Option<String>,
 }
 
 /// What is to be done with a pooled connection before it is used.
@@ -63,6 +67,26 @@ impl Renewal {
 
     pub(super) fn count_connection(&self) {
         self.made.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Notes the settings of a new connection. Where they are others than before, all connections are made
+    /// anew, and what was found out about the server is looked at again.
+    pub(super) fn note_settings(&self, settings: &str) {
+        let before = self.marks().settings.replace(settings.to_owned());
+        if before.is_some_and(|before| before != settings) {
+            self.renew(self.epoch.load(Ordering::Acquire));
+        }
+    }
+
+    /// Has every connection made anew: none that is there by now is used for another statement. Does
+    /// nothing where somebody did so since `epoch`.
+    fn renew(&self, epoch: u64) {
+        let next = epoch + 1;
+        let (done, seen) = (Ordering::AcqRel, Ordering::Acquire);
+        if self.epoch.compare_exchange(epoch, next, done, seen).is_ok() {
+            tracing::debug!("database connections are made anew");
+            self.marks().renewed = Some(Instant::now());
+        }
     }
 
     fn verdict(&self, now: Instant, age: Duration, idle: Duration) -> Verdict {
@@ -110,8 +134,6 @@ pub(super) struct Pool {
     pub(super) place: Place,
     acquire_timeout: Duration,
     statement_timeout: Duration,
-    /// Counts how often the connections were made anew.
-    epoch: AtomicU64,
     /// What was found out about server and table, and in which epoch. Looked at by the first claim or
     /// check, and anew in each epoch, which may reach another server.
     inspection: ArcSwapOption<(u64, Arc<Inspection>)>,
@@ -131,7 +153,6 @@ impl Pool {
             },
             acquire_timeout: settings.acquire_timeout,
             statement_timeout: settings.statement_timeout,
-            epoch: AtomicU64::new(0),
             inspection: ArcSwapOption::empty(),
         })
     }
@@ -154,7 +175,7 @@ impl Pool {
     }
 
     pub(super) fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+        self.database.renewal().epoch.load(Ordering::Acquire)
     }
 
     /// Leaves a server that turned out to be read-only. Not more often than [`CALM`]: until another is
@@ -166,15 +187,9 @@ impl Pool {
         }
     }
 
-    /// Has every connection made anew: none that is there by now is used for another statement. Does
-    /// nothing where somebody did so since `epoch`.
+    /// Has every connection made anew, unless somebody did so since `epoch`.
     pub(super) fn renew(&self, epoch: u64) {
-        let next = epoch + 1;
-        let (done, seen) = (Ordering::AcqRel, Ordering::Acquire);
-        if self.epoch.compare_exchange(epoch, next, done, seen).is_ok() {
-            tracing::debug!("database connections are made anew");
-            self.database.renewal().marks().renewed = Some(Instant::now());
-        }
+        self.database.renewal().renew(epoch);
     }
 
     /// Closes the connections; what comes later fails as transient.

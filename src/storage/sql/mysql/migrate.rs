@@ -6,20 +6,31 @@ use crate::storage::sql::SqlStore;
 use crate::storage::sql::migrate::{LOCK_WAIT, apply};
 use crate::storage::sql::statements::text_at;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sha2::{Digest as _, Sha256};
 
-/// Name of the lock: at most 64 characters, whatever the names of database and table.
-const LOCK: &str = "CONCAT('id-alloc migrate ', SHA1(CONCAT(DATABASE(), '.', ?)))";
+/// Name of the lock: at most 64 characters, whatever the names of database and table. Hashed here, since
+/// MySQL has taken its SHA1() away.
+fn lock_name(store: &SqlStore) -> String {
+    let place = &store.pool.place;
+    let database = place.endpoint.rsplit('/').next().unwrap_or_default();
+    let hash = Sha256::digest(format!("{database} {}", place.table));
+    let hex: String = hash[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("id-alloc migrate {hex}")
+}
 
 pub(super) async fn up(
     store: &SqlStore,
     db: &DatabaseConnection,
 ) -> Result<Vec<String>, StoreError> {
     let failed = |error| store.failed(&error);
-    let name = || vec![store.settings.table.as_str().into()];
+    let name = || vec![lock_name(store).into()];
     let wait = LOCK_WAIT.as_secs();
     let lock = Statement::from_sql_and_values(
         DbBackend::MySql,
-        format!("SELECT CONVERT(GET_LOCK({LOCK}, {wait}) USING utf8mb4)"),
+        format!("SELECT CONVERT(GET_LOCK(?, {wait}) USING utf8mb4)"),
         name(),
     );
     let rows = db.query_all_raw(lock).await.map_err(failed)?;
@@ -31,11 +42,7 @@ pub(super) async fn up(
         )));
     }
     let result = apply(&store.migrator(), db, db).await.map_err(failed);
-    let unlock = Statement::from_sql_and_values(
-        DbBackend::MySql,
-        format!("SELECT RELEASE_LOCK({LOCK})"),
-        name(),
-    );
+    let unlock = Statement::from_sql_and_values(DbBackend::MySql, "SELECT RELEASE_LOCK(?)", name());
     if let Err(error) = db.query_all_raw(unlock).await {
         tracing::debug!(%error, "the migration lock goes with its connection");
     }

@@ -46,15 +46,29 @@ pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, St
         .expose()
         .parse()
         .map_err(|_| wrong_url("database.url is no mysql://user:password@host:port/db"))?;
+    // The URL's brackets round an IPv6 address are no part of it.
+    let host = options.get_host();
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let (bracketed, bare) = (host.to_owned(), bare.map(str::to_owned));
+    let options = match bare {
+        Some(bare) => options.host(&bare),
+        None => options,
+    };
     let database = options.get_database().unwrap_or_default();
     let at = options.get_socket().map_or_else(
-        || format!("{}:{}", options.get_host(), options.get_port()),
+        || format!("{bracketed}:{}", options.get_port()),
         |socket| socket.display().to_string(),
     );
     let endpoint = format!("mysql://{}@{at}/{database}", options.get_username());
+    // The driver sends nothing but SET NAMES by itself: what else it would change, Vitess refuses and a
+    // connection pool in between would have to undo.
     let options = options
         .charset("utf8mb4")
         .timezone(None::<String>)
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
         .disable_statement_logging();
     let (renewal, setup_error) = (Renewal::default(), SetupError::default());
     let mysql = MySql {
