@@ -39,7 +39,7 @@ def main():
         if sys.argv[1] == "rust":
             # Where it is, since it is a part of the workspace; with the versions of dependencies that were tested.
             shutil.copy(ROOT / "Cargo.lock", folder)
-            environment.setdefault("CARGO_TARGET_DIR", str(ROOT / "target" / "snippet"))
+            environment.setdefault("CARGO_TARGET_DIR", str(ROOT / "target"))
             install = install.replace("/home/me/id-alloc", str(ROOT))
         else:
             # A copy, since pip's build leaves files in the folder that it builds.
