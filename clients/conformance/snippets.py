@@ -1,6 +1,6 @@
 """Runs the snippets of docs/clients.md as a newcomer would: installed as the page says, against a server.
 
-    python3 snippets.py go|python|node|rust      the language's commands (go, pip, npm, cargo) must be there
+    python3 snippets.py go|python|node|rust|java    the language's commands (go, pip, npm, cargo, mvn) must be there
 
 Only the folder of the repository and the server's address are other ones than on the page. The server is the scripted
 one, so ids begin with 1.
@@ -23,6 +23,7 @@ LANGUAGES = {
     "python": ("Python", "main.py", ["bin/python", "main.py"], "1 [2, 3, 4]"),
     "rust": ("Rust", "src/main.rs", ["cargo", "run", "--quiet"], "1 [2, 3, 4]"),
     "node": ("Node.js", "main.mjs", ["node", "main.mjs"], "1n [ 2n, 3n, 4n ]"),
+    "java": ("Java", "Main.java", ["java", "-cp", "id-alloc-client-0.1.0.jar", "Main.java"], "1 [2, 3, 4]"),
 }
 
 
