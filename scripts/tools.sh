@@ -97,7 +97,7 @@ need_axe() {
     export ID_ALLOC_TEST_AXE
 }
 
-# cargo_tool NAME VERSION: a program from crates.io, in the target directory. Not optimised: it is built once and runs
+# cargo_tool NAME VERSION: a program written in Rust, built in the target directory. Not optimised: it is built once and runs
 # for a second.
 cargo_tool() {
     local folder="$tools/cargo-tools"
