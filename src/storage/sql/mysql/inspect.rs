@@ -44,7 +44,11 @@ pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
          GROUP BY INDEX_NAME HAVING COUNT(*) = 1 AND MAX(LOWER(COLUMN_NAME) = 'biz_tag') = 1",
     ));
     let is_unique = !unique.await?.is_empty();
-    check_table(store, &engine, &columns, is_unique)?;
+    if let Err(wrong) = check_table(store, &engine, &columns, is_unique) {
+        // It may have been dropped while it was looked at.
+        store.reach_table().await?;
+        return Err(wrong.into());
+    }
 
     let mut warnings = Vec::new();
     let set = |name: &str| variables.get(name).map_or("", String::as_str);
