@@ -64,6 +64,7 @@ start_server() {
     alloc_token=$(grep '^ida_' "$1/alloc")
     sed -n '/^\[\[token/,$p' "$1/admin" >"$1/admin.toml"
     sed -n '/^\[\[token/,$p' "$1/alloc" >"$1/alloc.toml"
+    : >"$1/server.out" # read below, before the server may have made it
     (
         cd "$1/server"
         exec env ID_ALLOC__SERVER__PORT=0 ID_ALLOC__ADMIN__TOKENS_FILE="$1/admin.toml" \
@@ -80,10 +81,15 @@ start_server() {
     [[ -n $base ]] || { cat "$1/server.err" >&2 && die "the server did not start"; }
 }
 
-# SIGINT ends it without the drain.
+# SIGINT ends it without the drain. One that has only just been started does not heed it yet.
 stop_server() {
     [[ -n $server_pid ]] || return 0
     kill -INT "$server_pid" 2>/dev/null || true
+    for _ in {1..100}; do
+        kill -0 "$server_pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$server_pid" 2>/dev/null || true
     wait "$server_pid" 2>/dev/null || true
     server_pid=""
 }
