@@ -100,7 +100,7 @@ report() {
     printf '%-14s %7s %7s %9s\n%s' part passed failed time "$parts"
     if [[ -n ${times//[[:space:]]/} ]]; then
         printf '\nthe ten slowest:\n'
-        grep . <<<"$times" | sort -rn | head -n 10 | awk '{ printf "%8.1f s  %s: %s\n", $1, $2, $3 }'
+        grep . <<<"$times" | sort -rn | awk 'NR <= 10 { printf "%8.1f s  %s: %s\n", $1, $2, $3 }'
     fi
     if [[ $failed -gt 0 ]]; then
         printf '\nfailed:\n'
