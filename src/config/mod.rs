@@ -32,7 +32,7 @@ pub use self::database_url::{DatabaseKind, DatabaseUrl, DatabaseUrlError};
 pub use self::preload::Preload;
 pub use self::problems::ConfigError;
 pub use self::sections::{
-    Admin, Alloc, Allocation, Database, Guard, Limits, LogFormat, Server, Telemetry, Tls,
+    Admin, Alloc, Allocation, Database, Guard, Limits, LogFormat, Server, Telemetry, Tls, Wire,
 };
 
 /// `config/default.toml`: every key with its built-in value, meaning and unit.
@@ -52,6 +52,8 @@ pub struct Config {
     pub limits: Limits,
     /// Who may ask for ids.
     pub alloc: Alloc,
+    /// What callers of other id servers speak.
+    pub wire: Wire,
     /// The admin API.
     pub admin: Admin,
     /// Logs and metrics.

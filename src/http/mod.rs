@@ -34,7 +34,7 @@ pub use span::RequestSpan;
 use crate::{
     actors::Allocator,
     auth::{self, AllocToken, Tokens},
-    config::{Config, Limits, Server, Telemetry},
+    config::{Config, Limits, Server, Telemetry, Wire},
     metrics::Metrics,
 };
 use actix_web::{
@@ -61,6 +61,8 @@ pub struct Shared {
     pub server: Server,
     /// How much one request may ask for.
     pub limits: Limits,
+    /// Which protocols of other id servers are spoken.
+    pub wire: Wire,
     /// Which requests are logged.
     pub telemetry: Telemetry,
     /// Where requests are counted.
@@ -78,6 +80,7 @@ impl Shared {
         Self {
             server: config.server.clone(),
             limits: config.limits.clone(),
+            wire: config.wire.clone(),
             telemetry: config.telemetry.clone(),
             metrics,
             throttle: Throttle::default(),

@@ -14,6 +14,7 @@ fn the_shipped_default_is_complete_and_says_what_is_documented() {
         allocation,
         limits,
         alloc,
+        wire,
         admin,
         telemetry,
     } = loaded.config;
@@ -94,6 +95,7 @@ fn the_shipped_default_is_complete_and_says_what_is_documented() {
         (alloc.tokens_file, admin.tokens_file, admin.bind),
         (None, None, None)
     );
+    assert_eq!((wire.tinyid, wire.leaf, wire.cosid), (false, false, false));
     assert_eq!(
         (telemetry.log_format, telemetry.log_level.as_str()),
         (LogFormat::Pretty, "info")
