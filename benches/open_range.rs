@@ -35,7 +35,7 @@ impl Tag {
     }
 
     fn take(&mut self, now: Instant) {
-        match black_box(self.range.take(1)) {
+        match black_box(self.range.cursor.take(1)) {
             Take::Ids { remind: false, .. } => {}
             Take::Ids { remind: true, .. } => {
                 self.buffer.remind(&self.range, now);
@@ -87,7 +87,7 @@ fn two_threads(ids: u64) -> Duration {
         for _ in 0..2 {
             scope.spawn(|| {
                 for _ in 0..ids / 2 {
-                    let _ = black_box(range.take(1));
+                    let _ = black_box(range.cursor.take(1));
                 }
             });
         }

@@ -39,28 +39,26 @@ const TOGETHER: f64 = -3.0;
 /// Another allocation per request is past it. What happens now and then (checks of the store) is not.
 const TOLERANCE: f64 = 0.5;
 
-/// Bytes of the heap that a loaded tag holds at rest: its buffer, its place in the directory.
-const PER_TAG: f64 = 700.0;
+/// The most bytes of the heap that a loaded tag may hold at rest: its buffer, its place in the directory. The
+/// directory's table doubles at sizes that differ with its random hashes, so this is a ceiling and no figure.
+const PER_TAG: f64 = 0.8 * 1024.0;
 
 /// Actors end within a few seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Part of it by which it may differ: tables double.
-const TAG_TOLERANCE: f64 = 0.1;
 
 const REQUESTS: usize = 10_000;
 const BATCH: usize = 50;
 const TAGS: usize = 5000;
 
-/// What was counted, what is stored, and by how much they may differ.
-struct Figure(&'static str, f64, f64, f64);
+/// What was counted, and what is stored.
+struct Figure(&'static str, f64, f64);
 
 impl Figure {
     /// Whether it is as stored. Less is not either, so that a gain is kept.
     fn is_known(&self) -> bool {
-        let Self(what, counted, stored, tolerance) = self;
-        println!("{what}: {counted:.2}, stored {stored} ± {tolerance:.1}");
-        (counted - stored).abs() <= *tolerance
+        let Self(what, counted, stored) = self;
+        println!("{what}: {counted:.2}, stored {stored} ± {TOLERANCE}");
+        (counted - stored).abs() <= TOLERANCE
     }
 }
 
@@ -123,24 +121,21 @@ async fn a_request_and_a_loaded_tag_take_no_more_of_the_heap_than_is_known() {
         held as f64 / TAGS as f64
     };
     let began = Instant::now();
-    while per_tag() > PER_TAG * (1.0 + TAG_TOLERANCE / 2.0) && began.elapsed() < PATIENCE {
+    while per_tag() > PER_TAG && began.elapsed() < PATIENCE {
         actix_web::rt::time::sleep(Duration::from_millis(50)).await;
     }
     let per_tag = per_tag();
 
+    println!("bytes per loaded tag at rest: {per_tag:.0}, at most {PER_TAG:.0}");
+    assert!(per_tag <= PER_TAG, "a loaded tag takes more than it may");
+
     let figures = [
-        Figure("allocations per request, alone", above[0], ALONE, TOLERANCE),
-        Figure("… 50 together", above[1], TOGETHER, TOLERANCE),
-        Figure(
-            "bytes per loaded tag at rest",
-            per_tag,
-            PER_TAG,
-            PER_TAG * TAG_TOLERANCE,
-        ),
+        Figure("allocations per request, alone", above[0], ALONE),
+        Figure("… 50 together", above[1], TOGETHER),
     ];
     let known = figures.map(|figure| figure.is_known());
     assert_eq!(
-        known, [true; 3],
+        known, [true; 2],
         "the heap is used otherwise than stored, see above. If that is as it should be, change the figures in \
          tests/allocations.rs and say why in the commit."
     );

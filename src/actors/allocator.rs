@@ -64,7 +64,7 @@ impl Allocator {
     #[inline]
     fn take(&self, tag: &str, demand: Demand) -> Option<Ids> {
         self.directory.with(tag, |entry| {
-            let Take::Ids { range, remind } = entry.range.take(demand.count) else {
+            let Take::Ids { range, remind } = entry.tag.range.cursor.take(demand.count) else {
                 return None;
             };
             if remind {

@@ -64,7 +64,7 @@ impl LoadedTag {
             step: AtomicI64::new(0),
             rate: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
-            seen: AtomicI64::new(range.word()),
+            seen: AtomicI64::new(range.cursor.word()),
             range,
             used_at: AtomicU64::new(now),
             metrics: OnceLock::new(),
@@ -153,7 +153,7 @@ impl LoadedTag {
 
     /// Looks whether the tag was used since the last look; requests read no clock.
     pub(super) fn look(&self, now: u64) -> bool {
-        let word = self.range.word();
+        let word = self.range.cursor.word();
         let is_used = self.seen.swap(word, Ordering::Relaxed) != word;
         if is_used {
             self.touch(now);
@@ -163,7 +163,7 @@ impl LoadedTag {
 
     /// How long ago the tag was used.
     pub(super) fn idle(&self, now: u64) -> Duration {
-        if self.range.word() != self.seen.load(Ordering::Relaxed) {
+        if self.range.cursor.word() != self.seen.load(Ordering::Relaxed) {
             return Duration::ZERO;
         }
         let last = self.used_at.load(Ordering::Relaxed);

@@ -160,7 +160,7 @@ impl<W> DoubleBuffer<W> {
         let demand = waiting.demand;
         // More may have been opened meanwhile. Closing the range for each who comes would have others find it
         // closed, who would come too.
-        if let Take::Ids { range: ids, .. } = range.take(demand.count) {
+        if let Take::Ids { range: ids, .. } = range.cursor.take(demand.count) {
             return Some((waiting.reply, std::iter::once(ids).collect()));
         }
         if self.left(range) >= demand.count.max(1)
@@ -248,7 +248,7 @@ impl<W> DoubleBuffer<W> {
             self.with_supply(range, |_| ());
         } else {
             let prefetch = self.loading.is_none() && self.next.is_empty();
-            range.remind_at(supply::reminder(
+            range.cursor.remind_at(supply::reminder(
                 front,
                 self.front_size,
                 self.pace,

@@ -136,7 +136,7 @@ impl World {
         let reply = self.asked.len();
         let deadline = self.now + Duration::from_millis(1500);
         self.asked.push(Some((demand, deadline)));
-        match self.range.take(demand.count) {
+        match self.range.cursor.take(demand.count) {
             Take::Ids { range, remind } => {
                 self.deliver(reply, &std::iter::once(range).collect());
                 if remind {
@@ -169,7 +169,7 @@ impl World {
         self.load = None;
         self.late.clear();
         self.range.revoke();
-        assert_eq!(self.range.take(1), Take::Revoked);
+        assert_eq!(self.range.cursor.take(1), Take::Revoked);
         for reply in self.buffer.take_waiting(0) {
             self.asked[reply] = None;
         }
@@ -387,7 +387,7 @@ fn a_reminder_is_wanted_about_once_a_second_however_many_ask() {
     let seconds = 60;
     for _ in 0..seconds * 100 {
         for _ in 0..100 {
-            let Take::Ids { remind, .. } = world.range.take(1) else {
+            let Take::Ids { remind, .. } = world.range.cursor.take(1) else {
                 panic!("there are enough");
             };
             if remind {
@@ -414,7 +414,7 @@ fn a_row_that_cannot_be_claimed_from_is_not_asked_for_at_every_request() {
     world.apply(Event::Fails);
     let mut reminders = 0;
     for _ in 0..50 {
-        let taken = world.range.take(1);
+        let taken = world.range.cursor.take(1);
         reminders += usize::from(matches!(taken, Take::Ids { remind: true, .. }));
         if reminders == 1 {
             world.buffer.remind(&world.range, world.now);

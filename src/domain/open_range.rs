@@ -5,15 +5,13 @@
 //! position, so they are exact whenever someone looks. The owner holds that lock while it has the range closed.
 
 use id_alloc_range::{Closed, Cursor, IdRange};
-use std::{
-    ops::Deref,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct OpenRange {
-    cursor: Cursor,
+    /// For those who take. The owner closes and revokes it through the methods below, which keep the books.
+    pub cursor: Cursor,
     books: Mutex<Books>,
 }
 
@@ -102,15 +100,6 @@ impl OpenRange {
     /// The books are valid after every statement, so a poisoned lock is used on.
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// For those who take. The owner's methods are those above, which keep the books.
-impl Deref for OpenRange {
-    type Target = Cursor;
-
-    fn deref(&self) -> &Cursor {
-        &self.cursor
     }
 }
 

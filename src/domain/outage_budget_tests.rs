@@ -36,7 +36,7 @@ fn shortest_supply(rate: f64, count: u32, step: i64, claim_time: Duration) -> f6
             buffer.offer(&range, now, request.seq, segment, step);
         }
         for _ in 0..callers {
-            match range.take(demand.count) {
+            match range.cursor.take(demand.count) {
                 Take::Ids { remind: true, .. } => buffer.remind(&range, now),
                 Take::Ids { .. } => {}
                 Take::Short | Take::Revoked => {

@@ -45,11 +45,7 @@ impl Protocol for Alloc {
     }
 
     fn granted(ids: &Ids, shape: &Shape) -> Option<HttpResponse> {
-        let body = match shape.as_text {
-            false => render(ids, shape.listed)?,
-            true => render_text(ids, shape.listed)?,
-        };
-        Some(success(body))
+        Some(success(render(ids, shape)?))
     }
 
     fn refused(refused: &Refused) -> HttpResponse {
@@ -101,13 +97,16 @@ pub(super) fn refusal(refused: &Refused, id: Option<u8>, left: Option<u8>) -> Ht
 }
 
 /// The success body; `None` where there is no id, which cannot be.
-fn render(ids: &Ids, as_list: bool) -> Option<Vec<u8>> {
+fn render(ids: &Ids, shape: &Shape) -> Option<Vec<u8>> {
+    if shape.as_text {
+        return render_text(ids, shape.listed);
+    }
     let first = ids.first()?.first();
-    let list = if as_list { id_list::room(ids) } else { 0 };
+    let list = if shape.listed { id_list::room(ids) } else { 0 };
     let mut body = Vec::with_capacity(64 + list);
     body.extend_from_slice(br#"{"errno":0,"msg":"success","id":"#);
     body.extend_from_slice(itoa::Buffer::new().format(first).as_bytes());
-    if as_list {
+    if shape.listed {
         body.extend_from_slice(br#","ids":"#);
         id_list::push_list(&mut body, ids);
     }
@@ -134,22 +133,23 @@ mod tests {
 
     #[test]
     fn bodies_are_those_of_go_id_alloc() {
+        let shape = |listed, as_text| Shape { listed, as_text };
         let mut range = IdRange::claimed(204, 3).unwrap();
         let ids: Ids = std::iter::once(range.take(1)).collect();
         assert_eq!(
-            render(&ids, false).unwrap(),
+            render(&ids, &shape(false, false)).unwrap(),
             br#"{"errno":0,"msg":"success","id":201}"#
         );
         let gap = IdRange::claimed(301, 1).unwrap();
         let ids: Ids = [range, gap].into_iter().collect();
         assert_eq!(
-            render(&ids, true).unwrap(),
+            render(&ids, &shape(true, false)).unwrap(),
             br#"{"errno":0,"msg":"success","id":202,"ids":[202,203,300]}"#
         );
         assert_eq!(
-            render_text(&ids, true).unwrap(),
+            render(&ids, &shape(true, true)).unwrap(),
             br#"{"errno":0,"msg":"success","id":"202","ids":["202","203","300"]}"#
         );
-        assert_eq!(render(&Ids::new(), true), None);
+        assert_eq!(render(&Ids::new(), &shape(true, false)), None);
     }
 }

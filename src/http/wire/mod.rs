@@ -27,7 +27,7 @@ use crate::{
 };
 use actix_web::{
     Error, HttpResponse,
-    dev::{HttpServiceFactory, ServiceRequest, ServiceResponse, fn_service},
+    dev::{HttpServiceFactory, ServiceRequest, fn_service},
     http::Method,
     web,
 };
@@ -79,16 +79,14 @@ impl Door {
     /// The route of a protocol.
     pub(super) fn route<P: Protocol>(self, path: &str) -> impl HttpServiceFactory + use<P> {
         let door = Rc::new(self);
-        web::service(path).finish(fn_service(move |request| door.clone().serve::<P>(request)))
-    }
-
-    async fn serve<P: Protocol>(
-        self: Rc<Self>,
-        mut request: ServiceRequest,
-    ) -> Result<ServiceResponse, Error> {
-        let answer = self.answer::<P>(&mut request).await;
-        let response = answer.unwrap_or_else(|refused| P::refused(&refused));
-        Ok(request.into_response(response))
+        web::service(path).finish(fn_service(move |mut request: ServiceRequest| {
+            let door = door.clone();
+            async move {
+                let answer = door.answer::<P>(&mut request).await;
+                let response = answer.unwrap_or_else(|refused| P::refused(&refused));
+                Ok::<_, Error>(request.into_response(response))
+            }
+        }))
     }
 
     async fn answer<P: Protocol>(
