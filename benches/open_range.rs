@@ -8,7 +8,7 @@
 mod support;
 
 use criterion::Criterion;
-use id_alloc::domain::{Demand, DoubleBuffer, IdRange, OpenRange, Take, Waiting};
+use id_alloc::domain::{BizTag, Demand, DoubleBuffer, IdRange, OpenRange, Take, Waiting};
 use std::{
     hint::black_box,
     time::{Duration, Instant},
@@ -57,13 +57,17 @@ impl Tag {
     }
 
     fn load(&mut self, now: Instant) {
-        while let Some(load) = self.buffer.next_load(&self.range, now) {
-            let size = load.want.max(STEP);
+        while let Some(load) = self.buffer.next_load(&self.range, now, &tag(), 0) {
+            let size = load.claim.want.max(STEP);
             self.max_id += size;
             let segment = IdRange::claimed(self.max_id, size).unwrap();
             self.buffer.offer(&self.range, now, load.seq, segment, STEP);
         }
     }
+}
+
+fn tag() -> BizTag {
+    BizTag::parse("test").unwrap()
 }
 
 fn one_thread(ids: u64) -> Duration {
@@ -79,7 +83,7 @@ fn one_thread(ids: u64) -> Duration {
 fn two_threads(ids: u64) -> Duration {
     let (range, now) = (OpenRange::default(), Instant::now());
     let mut buffer = DoubleBuffer::<()>::new(step(), 0);
-    let load = buffer.next_load(&range, now).unwrap();
+    let load = buffer.next_load(&range, now, &tag(), 0).unwrap();
     let segment = IdRange::claimed(1 << 60, 1 << 60).unwrap();
     buffer.offer(&range, now, load.seq, segment, STEP);
     let began = Instant::now();

@@ -12,8 +12,8 @@ use super::{
     messages::{LoadEnded, LoadSegment},
 };
 use crate::{
-    domain::Backoff,
-    storage::{Claim, ClaimRequest, Repairs, StoreError},
+    domain::{Backoff, ClaimRequest, Load},
+    storage::{Claim, Repairs, StoreError},
 };
 use actix::{Actor, Context, Handler, Supervised};
 use futures_util::FutureExt as _;
@@ -103,45 +103,39 @@ impl Supervised for SegmentLoader {}
 impl Handler<LoadSegment> for SegmentLoader {
     type Result = ();
 
-    fn handle(&mut self, load: LoadSegment, _: &mut Context<Self>) {
+    fn handle(&mut self, segment: LoadSegment, _: &mut Context<Self>) {
         let loader = self.clone();
         actix::spawn(async move {
-            let result = AssertUnwindSafe(loader.claim_patiently(&load))
+            let Load { seq, claim } = segment.load;
+            let result = AssertUnwindSafe(loader.claim_patiently(&claim, segment.given_up))
                 .catch_unwind()
                 .await
                 .unwrap_or_else(|_| {
-                    tracing::error!(biz_tag = %load.tag, "a claim panicked");
+                    tracing::error!(biz_tag = %claim.tag, "a claim panicked");
                     loader.server.metrics.restarted("loader", "panic");
                     Err(StoreError::UnknownOutcome("a claim panicked".to_owned()))
                 });
-            load.reply.do_send(LoadEnded {
-                seq: load.request.seq,
-                result,
-            });
+            segment.reply.do_send(LoadEnded { seq, result });
         });
     }
 }
 
 impl SegmentLoader {
     /// Tries until it succeeds, cannot succeed, or [`ATTEMPTS`] have failed.
-    async fn claim_patiently(&self, load: &LoadSegment) -> Result<Claim, StoreError> {
+    async fn claim_patiently(
+        &self,
+        request: &ClaimRequest,
+        given_up: u32,
+    ) -> Result<Claim, StoreError> {
         let mut backoff = Backoff::new(FIRST_PAUSE, self.server.settings.database.backoff_max);
-        for _ in 0..load.given_up.min(16) * ATTEMPTS {
+        for _ in 0..given_up.min(16) * ATTEMPTS {
             backoff.after_failure(0.0);
         }
-        if load.given_up > 0 {
+        if given_up > 0 {
             tokio::time::sleep(backoff.after_failure(fastrand::f64())).await;
         }
-        let request = ClaimRequest {
-            tag: load.tag.clone(),
-            step: load.request.step,
-            want: load.request.want,
-            expect: load.request.expect,
-            mark: load.mark,
-            at_least: load.request.at_least,
-        };
         for attempt in 1.. {
-            let result = self.claim_once(&request).await;
+            let result = self.claim_once(request).await;
             match result {
                 // Known to pass: no failure of the database, so no backoff either. Others claim meanwhile.
                 Err(StoreError::AllowanceUsedUp { wait, .. })
@@ -150,7 +144,7 @@ impl SegmentLoader {
                     tokio::time::sleep(wait).await;
                 }
                 Err(error) if error.is_transient() && attempt < ATTEMPTS => {
-                    tracing::debug!(biz_tag = %load.tag, %error, attempt, "a claim failed");
+                    tracing::debug!(biz_tag = %request.tag, %error, attempt, "a claim failed");
                     tokio::time::sleep(backoff.after_failure(fastrand::f64())).await;
                 }
                 ended => return ended,

@@ -5,7 +5,7 @@
 
 use super::error::AllocError;
 use crate::{
-    domain::{BizTag, Demand, Ids, LoadRequest},
+    domain::{BizTag, Demand, Ids, Load},
     storage::{Claim, StoreError},
 };
 use actix::{Message, Recipient};
@@ -44,10 +44,7 @@ pub(super) struct RunsLow;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct LoadSegment {
-    pub(super) tag: BizTag,
-    pub(super) request: LoadRequest,
-    /// End of everything that was ever claimed for the tag here.
-    pub(super) mark: i64,
+    pub(super) load: Load,
     /// Loads that the loader gave up in a row before this one.
     pub(super) given_up: u32,
     pub(super) reply: Recipient<LoadEnded>,

@@ -78,15 +78,14 @@ impl TagActor {
         }
         let served = self.buffer.serve_waiting(&self.tag.range, now);
         answer(served);
-        let Some(request) = self.buffer.next_load(&self.tag.range, now) else {
+        let (tag, mark) = (&self.tag, self.tag.mark());
+        let Some(load) = self.buffer.next_load(&tag.range, now, &tag.name, mark) else {
             return;
         };
         self.demand = self.buffer.smallest_demand(now);
         let failures = self.failures.as_ref();
         let load = LoadSegment {
-            tag: self.tag.name.clone(),
-            request,
-            mark: self.tag.mark(),
+            load,
             given_up: failures.map_or(0, |failures| failures.given_up),
             reply: ctx.address().recipient(),
         };

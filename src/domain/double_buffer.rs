@@ -18,7 +18,7 @@ mod supply;
 
 pub use queue::Waiting;
 
-use super::{IdRange, Ids, OpenRange, RateMeter, StepPolicy, StepSettings};
+use super::{BizTag, ClaimRequest, IdRange, Ids, OpenRange, RateMeter, StepPolicy, StepSettings};
 use id_alloc_range::Take;
 use queue::Queue;
 use std::{
@@ -64,19 +64,13 @@ impl From<u32> for Demand {
     }
 }
 
-/// A request to claim a segment.
+/// A claim to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadRequest {
+pub struct Load {
     /// Only the answer with the newest number is used.
     pub seq: u64,
-    /// The row's step as last seen, `None` before the first claim.
-    pub step: Option<i64>,
-    /// How many ids are wanted.
-    pub want: i64,
-    /// How large such requests are about to become, as the rate says.
-    pub expect: i64,
-    /// Fewer than this would serve nobody who waits.
-    pub at_least: i64,
+    /// What is to be claimed.
+    pub claim: ClaimRequest,
 }
 
 /// What became of an offered segment.
@@ -257,8 +251,15 @@ impl<W> DoubleBuffer<W> {
         }
     }
 
-    /// The load to ask for now, if any: always when someone waits, else as supply demands.
-    pub fn next_load(&mut self, range: &OpenRange, now: Instant) -> Option<LoadRequest> {
+    /// The load to ask for now, if any: always when someone waits, else as supply demands. `mark` is the end of all
+    /// that was ever claimed for `tag` here.
+    pub fn next_load(
+        &mut self,
+        range: &OpenRange,
+        now: Instant,
+        tag: &BizTag,
+        mark: i64,
+    ) -> Option<Load> {
         if self.loading.is_some() {
             return None;
         }
@@ -277,12 +278,17 @@ impl<W> DoubleBuffer<W> {
             proposed,
             forecast,
         }));
-        Some(LoadRequest {
-            seq: self.seq,
+        let claim = ClaimRequest {
+            tag: tag.clone(),
             step: self.policy.row_step(),
             want: proposed.max(demand).max(1),
             expect: forecast,
+            mark,
             at_least,
+        };
+        Some(Load {
+            seq: self.seq,
+            claim,
         })
     }
 

@@ -62,7 +62,7 @@ struct World {
     max_id: i64,
     step: i64,
     /// The load under way, as its owner would see it.
-    load: Option<LoadRequest>,
+    load: Option<Load>,
     /// Committed claims whose answer has not arrived, with their sequence number.
     late: Vec<(u64, IdRange)>,
     /// Demands without an answer, with their deadlines, by reply handle.
@@ -71,6 +71,10 @@ struct World {
     claimed: Vec<IdRange>,
     /// What was handed out of the present range, to hold its books against.
     allotted: u64,
+}
+
+fn tag() -> BizTag {
+    BizTag::parse("test").unwrap()
 }
 
 impl World {
@@ -90,8 +94,8 @@ impl World {
         }
     }
 
-    fn claim(&mut self, load: &LoadRequest) -> IdRange {
-        let size = load.want.max(self.step);
+    fn claim(&mut self, load: &Load) -> IdRange {
+        let size = load.claim.want.max(self.step);
         // Every third claim follows one of another server.
         self.max_id += if self.claimed.len() % 3 == 2 {
             size + 1
@@ -183,7 +187,7 @@ impl World {
             let served = self.buffer.serve_waiting(&self.range, self.now);
             self.deliver_all(served);
         }
-        if let Some(load) = self.buffer.next_load(&self.range, self.now) {
+        if let Some(load) = self.buffer.next_load(&self.range, self.now, &tag(), 0) {
             assert!(self.load.is_none(), "one load at a time");
             self.load = Some(load);
         }
@@ -299,7 +303,7 @@ fn a_demand_larger_than_two_segments_is_claimed_whole() {
     world.apply(Event::Arrives);
     world.apply(Event::Arrives);
     world.apply(some(5000));
-    assert!(world.load.as_ref().unwrap().want >= 5000);
+    assert!(world.load.as_ref().unwrap().claim.want >= 5000);
     world.apply(Event::Arrives);
     assert_eq!(world.seen.len(), 5001);
 }
@@ -362,7 +366,7 @@ fn ids_in_one_piece_leave_the_rest_of_a_segment_unless_the_next_follows_it() {
             reply: (),
         };
         assert!(buffer.wait(&range, now, waiting).is_none());
-        let load = buffer.next_load(&range, now).unwrap();
+        let load = buffer.next_load(&range, now, &tag(), 0).unwrap();
         let segment = IdRange::claimed(end, size).unwrap();
         let (_, replies) = buffer.offer(&range, now, load.seq, segment, 1);
         let ids: Vec<IdRange> = replies.into_iter().flat_map(|(_, ids)| ids).collect();

@@ -8,6 +8,7 @@
 pub mod allowance;
 mod backoff;
 mod biz_tag;
+mod claim_request;
 mod double_buffer;
 mod open_range;
 mod step_policy;
@@ -15,7 +16,8 @@ mod step_policy;
 pub use allowance::Allowance;
 pub use backoff::Backoff;
 pub use biz_tag::{BizTag, BizTagError, TagName};
-pub use double_buffer::{Demand, DoubleBuffer, LoadRequest, Offer, Replies, Waiting};
+pub use claim_request::ClaimRequest;
+pub use double_buffer::{Demand, DoubleBuffer, Load, Offer, Replies, Waiting};
 pub use id_alloc_range::{IdRange, IdRangeError, Ids, RateMeter, Take};
 pub use open_range::OpenRange;
 pub use step_policy::{StepPolicy, StepSettings};

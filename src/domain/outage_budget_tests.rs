@@ -18,9 +18,9 @@ fn shortest_supply(rate: f64, count: u32, step: i64, claim_time: Duration) -> f6
         max_step: MAX_STEP,
         outage_budget: BUDGET,
     };
-    let start = Instant::now();
+    let (start, tag) = (Instant::now(), BizTag::parse("test").unwrap());
     let (mut buffer, range) = (DoubleBuffer::<()>::new(settings, 0), OpenRange::default());
-    let (mut max_id, mut load) = (0, None::<(Instant, LoadRequest)>);
+    let (mut max_id, mut load) = (0, None::<(Instant, Load)>);
     let (mut now, mut shortest) = (start, f64::INFINITY);
     let pause = Duration::from_secs_f64(1.0 / rate.min(20.0));
     let callers = (rate * pause.as_secs_f64()).round() as usize;
@@ -30,10 +30,10 @@ fn shortest_supply(rate: f64, count: u32, step: i64, claim_time: Duration) -> f6
         contiguous: false,
     };
     while now < start + WATCHED {
-        if let Some((_, request)) = load.take_if(|(done, _)| *done <= now) {
-            max_id += request.want.max(step);
-            let segment = IdRange::claimed(max_id, request.want.max(step)).unwrap();
-            buffer.offer(&range, now, request.seq, segment, step);
+        if let Some((_, Load { seq, claim })) = load.take_if(|(done, _)| *done <= now) {
+            max_id += claim.want.max(step);
+            let segment = IdRange::claimed(max_id, claim.want.max(step)).unwrap();
+            buffer.offer(&range, now, seq, segment, step);
         }
         for _ in 0..callers {
             match range.cursor.take(demand.count) {
@@ -52,7 +52,7 @@ fn shortest_supply(rate: f64, count: u32, step: i64, claim_time: Duration) -> f6
         if load.is_none() {
             buffer.serve_waiting(&range, now);
             load = buffer
-                .next_load(&range, now)
+                .next_load(&range, now, &tag, 0)
                 .map(|request| (now + claim_time, request));
         }
         if now > start + SETTLED {

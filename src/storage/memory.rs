@@ -1,7 +1,7 @@
 //! `MemoryStore`: rows in memory, with scripted faults. For tests of what stands above the store.
 
-use super::{Claim, ClaimRequest, Repairs, SegmentStore, StoreError, StoreReport};
-use crate::domain::{BizTag, IdRange};
+use super::{Claim, Repairs, SegmentStore, StoreError, StoreReport};
+use crate::domain::{BizTag, ClaimRequest, IdRange};
 use async_trait::async_trait;
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -5,7 +5,8 @@ use crate::support::PATIENCE;
 use crate::support::mariadb::OwnMariaDb;
 use futures_util::future::join_all;
 use id_alloc::config::Database;
-use id_alloc::storage::{ClaimRequest, SegmentStore as _, StoreError, TagAdministration as _};
+use id_alloc::domain::ClaimRequest;
+use id_alloc::storage::{SegmentStore as _, StoreError, TagAdministration as _};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

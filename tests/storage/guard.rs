@@ -2,7 +2,8 @@
 
 use crate::helpers::{Take as _, ask, everywhere, new, on_servers, open, tag};
 use id_alloc::config::Database;
-use id_alloc::storage::{ClaimRequest, Repairs, SegmentStore as _, TagAdministration as _};
+use id_alloc::domain::ClaimRequest;
+use id_alloc::storage::{Repairs, SegmentStore as _, TagAdministration as _};
 
 #[tokio::test]
 async fn a_lowered_max_id_is_raised_past_every_claim() {

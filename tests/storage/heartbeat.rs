@@ -2,10 +2,9 @@
 
 use crate::helpers::{Db, Take as _, ask, change, everywhere, on_servers, open, tag};
 use id_alloc::config::Database;
+use id_alloc::domain::ClaimRequest;
 use id_alloc::domain::allowance::{MARGIN, SECOND};
-use id_alloc::storage::{
-    AdvanceTo, ClaimRequest, Effect, SegmentStore as _, StoreError, TagAdministration as _,
-};
+use id_alloc::storage::{AdvanceTo, Effect, SegmentStore as _, StoreError, TagAdministration as _};
 
 /// What the whole table and its heartbeat say, to go back to.
 struct Snapshot {

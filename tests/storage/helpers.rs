@@ -2,10 +2,10 @@
 
 use id_alloc::config::{Config, Database};
 use id_alloc::domain::BizTag;
+use id_alloc::domain::ClaimRequest;
 use id_alloc::storage::sql::SqlStore;
 use id_alloc::storage::{
-    Change, Claim, ClaimRequest, NewTag, Repairs, SegmentStore as _, StoreError,
-    TagAdministration as _,
+    Change, Claim, NewTag, Repairs, SegmentStore as _, StoreError, TagAdministration as _,
 };
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection};
 use std::time::Duration;

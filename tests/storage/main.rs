@@ -14,9 +14,9 @@ mod tls;
 
 use helpers::{Db, Take as _, ask, change, everywhere, new, on_servers, open, tag};
 use id_alloc::config::{Database, Guard};
+use id_alloc::domain::ClaimRequest;
 use id_alloc::storage::{
-    AdvanceTo, ClaimRequest, Effect, Listing, SegmentStore as _, StoreError,
-    TagAdministration as _, Unusable,
+    AdvanceTo, Effect, Listing, SegmentStore as _, StoreError, TagAdministration as _, Unusable,
 };
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -10,10 +10,8 @@ use super::errors::SqlError;
 use super::mysql::{DEADLOCK, UNKNOWN_COLUMN};
 use super::pool::Lease;
 use super::statements::{PreparedClaim, Statements, value};
-use crate::domain::{Allowance, BizTag, IdRange};
-use crate::storage::{
-    Claim, ClaimRequest, GuardRow, Repairs, SegmentStore, StoreError, StoreReport,
-};
+use crate::domain::{Allowance, BizTag, ClaimRequest, IdRange};
+use crate::storage::{Claim, GuardRow, Repairs, SegmentStore, StoreError, StoreReport};
 use async_trait::async_trait;
 use sea_orm::QueryResult;
 use std::time::Duration;

@@ -5,8 +5,9 @@
 //! of another primary is moved before anything is said about its `max_id`, since the move raises it
 //! past a regression too; and only a row that stands right is asked about its allowance and the limit.
 
+use crate::domain::ClaimRequest;
 use crate::domain::allowance::{Allowance, Change, DELAY, LARGEST_CLAIM, MARGIN, UNKNOWN_LAG};
-use crate::storage::{ClaimRequest, GuardRow};
+use crate::storage::GuardRow;
 
 /// A row as read, exactly of the wanted name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -83,7 +83,8 @@ impl fmt::Debug for SqlStore {
 mod tests {
     use super::*;
     use crate::domain::BizTag;
-    use crate::storage::{ClaimRequest, Repairs, SegmentStore as _};
+    use crate::domain::ClaimRequest;
+    use crate::storage::{Repairs, SegmentStore as _};
     use database::Sql;
 
     /// Sits here since the limit holds for one connection alone: the store's own.

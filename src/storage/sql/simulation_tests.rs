@@ -8,9 +8,9 @@
 
 use super::decide::{Account, Decision, Limits, Row, decide, wanted};
 use super::lineage::{Heartbeat, Known, Verdict, judge};
-use crate::domain::BizTag;
 use crate::domain::allowance::{AHEAD, Allowance, DELAY, MARGIN, SECOND};
-use crate::storage::{ClaimRequest, GuardRow};
+use crate::domain::{BizTag, ClaimRequest};
+use crate::storage::GuardRow;
 use fastrand::Rng;
 
 /// What the statement of a claim makes of the row; `None` where it does not match.

@@ -7,9 +7,8 @@ use super::decide::{Decision, Row, decide, wanted};
 use super::simulation_tests::claimed;
 use super::statements::{PreparedClaim, Statements};
 use crate::config::{Config, Guard};
-use crate::domain::BizTag;
 use crate::domain::allowance::{AHEAD, DELAY, NEEDED, QUIET, SECOND};
-use crate::storage::ClaimRequest;
+use crate::domain::{BizTag, ClaimRequest};
 use fastrand::Rng;
 
 const NOW: i64 = 3_600 * SECOND;

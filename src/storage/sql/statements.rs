@@ -7,11 +7,11 @@
 use super::database::{Dialect, Sql};
 use super::decide::Row;
 use super::errors::{Place, SqlError, unexpected};
-use crate::domain::BizTag;
 use crate::domain::allowance::{
     AHEAD, Allowance, Change, DELAY, LARGEST_CLAIM, MOST, NEEDED, QUIET, WINDOW,
 };
-use crate::storage::{ClaimRequest, StoreError};
+use crate::domain::{BizTag, ClaimRequest};
+use crate::storage::StoreError;
 use sea_orm::{QueryResult, TryGetable};
 
 /// The identity of the server a statement runs on, evaluated inside that statement: bound from an
