@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use config::{ConfigError, File, FileFormat, Source as _};
 use serde_json::Value;
 
 use super::{
@@ -30,7 +31,7 @@ impl Layers {
     /// The built-in defaults alone.
     pub(super) fn new(problems: &mut Problems) -> Self {
         let mut defaults = BTreeMap::new();
-        match toml(DEFAULT_TOML) {
+        match parse(DEFAULT_TOML, FileFormat::Toml) {
             Ok(Value::Object(sections)) => flatten("", sections, &mut defaults),
             Ok(_) => problems.general("built-in default: no table".to_owned()),
             Err(reason) => problems.general(format!("built-in default: {reason}")),
@@ -76,9 +77,9 @@ impl Layers {
             .extension()
             .and_then(|e| e.to_str())
             .unwrap_or_default();
-        let (parse, is_json): (fn(&str) -> _, _) = match extension.to_ascii_lowercase().as_str() {
-            "toml" => (toml, false),
-            "json" => (json, true),
+        let format = match extension.to_ascii_lowercase().as_str() {
+            "toml" => FileFormat::Toml,
+            "json" => FileFormat::Json,
             _ => {
                 problems.general(format!(
                     "{name}: the file's name must end in .toml or .json"
@@ -93,8 +94,10 @@ impl Layers {
                 return;
             }
         };
-        match parse(text.trim_start_matches('\u{feff}')) {
-            Ok(Value::Object(tree)) if is_json && go_id_alloc::is_alloc_json(&tree) => {
+        match parse(text.trim_start_matches('\u{feff}'), format) {
+            Ok(Value::Object(tree))
+                if format == FileFormat::Json && go_id_alloc::is_alloc_json(&tree) =>
+            {
                 go_id_alloc::add(&name, tree, self, problems);
             }
             Ok(Value::Object(tree)) => self.add_tree("", tree, &Origin::File(name), problems),
@@ -223,19 +226,30 @@ impl Layers {
     }
 }
 
-/// The text of a TOML file. The reason names the line but quotes none: it may hold a password.
-fn toml(text: &str) -> Result<Value, String> {
-    toml::from_str(text).map_err(|error: toml::de::Error| {
-        // Between the first line and the last it quotes the file.
-        let shown = error.to_string();
-        let first = shown.lines().next().unwrap_or_default();
-        format!("{first}: {}", error.message())
-    })
-}
-
-/// The text of a JSON file.
-fn json(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
+/// The text of a file. The reason names the line but quotes none: it may hold a password.
+fn parse(text: &str, format: FileFormat) -> Result<Value, String> {
+    let no_table = || "the file must contain sections".to_owned();
+    let tree = File::from_str(text, format)
+        .collect()
+        .map_err(|error| match error {
+            ConfigError::FileParse { cause, .. } => {
+                let message = cause.to_string();
+                // It quotes a JSON text that is all one value.
+                if message.starts_with("invalid type") {
+                    return no_table();
+                }
+                // Between the first line and the last, a mistake in TOML is shown with what stands there.
+                let mut lines = message.lines().filter(|line| !line.trim().is_empty());
+                let first = lines.next().unwrap_or("cannot be parsed").to_owned();
+                match lines.next_back() {
+                    Some(last) => format!("{first}: {last}"),
+                    None => first,
+                }
+            }
+            _ => no_table(),
+        })?;
+    let tree = config::Value::new(None, tree).try_deserialize();
+    tree.map_err(|_| no_table())
 }
 
 /// The values of a section and of those in it, by their dotted keys.
