@@ -2,11 +2,13 @@
 # To be sourced, after `cd` to the repository's root; it sets traps.
 # shellcheck shell=bash
 
-work=""         # temporary directory of the database
-database_pid="" # its mariadbd
+work=""          # temporary directory of the databases
+database_pids=() # their servers
 # shellcheck disable=SC2034 # the scripts read it
-database_url="" # where it listens
+database_url="" # where MariaDB listens
 stage_group=""  # process group of the running stage
+as_user=()      # how a database's server is told that root may run it
+[[ $(id -u) -eq 0 ]] && as_user=(--user=root)
 
 say() { printf '\n=== %s\n' "$*"; }
 die() {
@@ -33,19 +35,25 @@ end_group() {
     kill -KILL $pids 2>/dev/null || true
 }
 
+# TERM, and KILL for what does not heed it within ten seconds.
+end_processes() {
+    local pid
+    for pid in "$@"; do kill -TERM "$pid" 2>/dev/null || true; done
+    for pid in "$@"; do
+        for _ in {1..100}; do
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+}
+
 clean_up() {
     local status=$?
     trap - EXIT
     [[ -n $stage_group ]] && end_group "$stage_group"
-    if [[ -n $database_pid ]]; then
-        kill -TERM "$database_pid" 2>/dev/null || true
-        for _ in {1..100}; do
-            kill -0 "$database_pid" 2>/dev/null || break
-            sleep 0.1
-        done
-        kill -KILL "$database_pid" 2>/dev/null || true
-        wait "$database_pid" 2>/dev/null || true
-    fi
+    end_processes "${database_pids[@]}"
     [[ -n $work ]] && rm -rf -- "$work"
     exit "$status"
 }
@@ -112,41 +120,44 @@ has_mariadb() {
     done
 }
 
-# A private MariaDB in a temporary directory, `$database_url`; arguments are options for mariadbd.
-start_database() {
-    local user=() port ready
-    [[ $(id -u) -eq 0 ]] && user=(--user=root)
-    work=$(mktemp -d "${TMPDIR:-/tmp}/id-alloc-${0##*/}.XXXXXX")
-    say "start a private MariaDB in $work"
+# start_on_a_port FOLDER SERVER ADMIN OPTION …: a server of MariaDB or MySQL on FOLDER/data, which ADMIN can ping; $port says
+# where it listens. Fails where it does not start.
+start_on_a_port() {
+    local folder=$1 server=$2 admin=$3 pid
+    shift 3
     # Not the common /tmp: a mariadbd that starts clears away what looks like its temporary tables.
-    mkdir "$work/t"
-    mariadb-install-db --no-defaults "${user[@]}" --datadir="$work/data" --tmpdir="$work/t" \
-        --auth-root-authentication-method=normal --skip-test-db >"$work/install.log" 2>&1 \
-        || { cat "$work/install.log" >&2 && die "mariadb-install-db failed"; }
+    mkdir -p "$folder/t"
     # Whether a port is free only the attempt to listen on it tells. Below the range from which outgoing connections take
     # theirs.
     for _ in {1..5}; do
         port=$((10000 + RANDOM % 10000))
-        mariadbd --no-defaults "${user[@]}" --datadir="$work/data" --socket="$work/s" \
-            --tmpdir="$work/t" --pid-file="$work/pid" --port="$port" --bind-address=127.0.0.1 --skip-name-resolve \
-            "$@" >"$work/mariadbd.log" 2>&1 &
-        database_pid=$!
-        ready=""
-        for _ in {1..300}; do
-            if mariadb-admin --no-defaults --socket="$work/s" --user=root ping >/dev/null 2>&1; then
-                ready=yes
-                break
-            fi
-            kill -0 "$database_pid" 2>/dev/null || break
+        "$server" --no-defaults "${as_user[@]}" --datadir="$folder/data" --socket="$folder/s" --tmpdir="$folder/t" \
+            --pid-file="$folder/pid" --port="$port" --bind-address=127.0.0.1 --skip-name-resolve \
+            "$@" >"$folder/log" 2>&1 &
+        pid=$!
+        database_pids+=("$pid")
+        for _ in {1..600}; do
+            if "$admin" --no-defaults --socket="$folder/s" --user=root ping >/dev/null 2>&1; then return 0; fi
+            kill -0 "$pid" 2>/dev/null || break
             sleep 0.1
         done
-        [[ -n $ready ]] && break
-        kill -KILL "$database_pid" 2>/dev/null || true
-        wait "$database_pid" 2>/dev/null || true
-        database_pid=""
+        end_processes "$pid"
+        unset 'database_pids[-1]'
     done
-    [[ -n $database_pid ]] || { cat "$work/mariadbd.log" >&2 && die "MariaDB did not start"; }
+    cat "$folder/log" >&2
+    return 1
+}
 
+# A private MariaDB in a temporary directory, `$database_url`; arguments are options for mariadbd.
+start_database() {
+    local port
+    work=$(mktemp -d "${TMPDIR:-/tmp}/id-alloc-${0##*/}.XXXXXX")
+    say "start a private MariaDB in $work"
+    mkdir "$work/t"
+    mariadb-install-db --no-defaults "${as_user[@]}" --datadir="$work/data" --tmpdir="$work/t" \
+        --auth-root-authentication-method=normal --skip-test-db >"$work/install.log" 2>&1 \
+        || { cat "$work/install.log" >&2 && die "mariadb-install-db failed"; }
+    start_on_a_port "$work" mariadbd mariadb-admin "$@" || die "MariaDB did not start"
     # shellcheck disable=SC2034
     database_url="mysql://root@127.0.0.1:$port"
     echo "MariaDB listens on 127.0.0.1:$port"

@@ -1,6 +1,9 @@
 # What the parts of scripts/test need besides cargo, and how it gets here. To be sourced, after lib.sh.
 # shellcheck shell=bash
 
+# shellcheck source=scripts/mysql.sh
+source scripts/mysql.sh
+
 # Where tools of the tests are kept: nothing outside the target directory but Debian's packages.
 tools="${CARGO_TARGET_DIR:-target}"
 
@@ -109,12 +112,17 @@ cargo_tool() {
     PATH="$(cd "$folder" && pwd)/bin:$PATH"
 }
 
-# The private MariaDB that many tests share, started once.
+# The private MariaDB and MySQL that many tests share, started once.
 need_database() {
     [[ -n $database_url ]] && return 0
     need_mariadb
     start_database --max-connections=600 --innodb-log-file-size=32M --innodb-flush-method=nosync --debug-no-sync
     export ID_ALLOC_TEST_MYSQL_URLS="$database_url"
+    if start_mysql --max-connections=600 --mysqlx=OFF --skip-log-bin --innodb-flush-method=nosync; then
+        ID_ALLOC_TEST_MYSQL_URLS+=" $mysql_url"
+    else
+        echo "NOT TESTED on MySQL: $mysql_missing" >&2
+    fi
     if [[ -n ${ID_ALLOC_TEST_MYSQL_URL:-} ]]; then
         ID_ALLOC_TEST_MYSQL_URLS+=" $ID_ALLOC_TEST_MYSQL_URL"
         echo "tests also run against the server named in ID_ALLOC_TEST_MYSQL_URL"

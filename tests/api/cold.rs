@@ -3,8 +3,9 @@
 
 use crate::support::checks::assert_distinct;
 use crate::support::database::{TestDatabase, connect};
+use crate::support::flavour::Flavour;
 use crate::support::http::send;
-use crate::support::mariadb::{OwnMariaDb, value};
+use crate::support::own_database::{OwnDatabase, value};
 use crate::support::server::{Server, prepare};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::task::JoinSet;
 
 /// A MariaDB whose counters nobody else moves, with the database `ids`, and a way to look at them.
-async fn own() -> (OwnMariaDb, DatabaseConnection, String) {
-    let database = OwnMariaDb::start(&[]).await;
+async fn own() -> (OwnDatabase, DatabaseConnection, String) {
+    let database = OwnDatabase::start(Flavour::MariaDb, &[]).await;
     let url = database.holding(&[]).await;
     let look = connect(&url).await;
     (database, look, url)

@@ -3,7 +3,8 @@
 use super::admin::server;
 use crate::support::admin::TokenFile;
 use crate::support::browser::Browser;
-use crate::support::mariadb::OwnMariaDb;
+use crate::support::flavour::Flavour;
+use crate::support::own_database::OwnDatabase;
 use serde_json::json;
 
 /// What stands in a field.
@@ -89,7 +90,7 @@ async fn ids_for_which_a_token_is_needed_are_taken_with_it() {
 #[tokio::test]
 #[ignore = "needs Chromium"]
 async fn a_dead_database_and_a_dead_server_are_said_and_what_was_typed_stays() {
-    let mut database = OwnMariaDb::start(&[]).await;
+    let mut database = OwnDatabase::start(Flavour::MariaDb, &[]).await;
     let url = database.holding(&[("test", 0, 1000)]).await;
     let tokens = TokenFile::new().await;
     let server = server(&tokens, Some(&url), &[]).await;

@@ -6,7 +6,8 @@
 
 use crate::support::PATIENCE;
 use crate::support::database::connect;
-use crate::support::mariadb::OwnMariaDb;
+use crate::support::flavour::Flavour;
+use crate::support::own_database::OwnDatabase;
 use crate::support::ports::reserved_port;
 use crate::support::server::{Server, cli};
 use sea_orm::ConnectionTrait as _;
@@ -167,7 +168,7 @@ async fn the_users_and_rights_of_the_readme_suffice_in_the_order_given() {
     let text = std::fs::read_to_string(root().join("README.md")).unwrap();
     let (_, rest) = text.split_once("```sql\n").unwrap();
     let (sql, rest) = rest.split_once("```").unwrap();
-    let database = OwnMariaDb::start(&[]).await;
+    let database = OwnDatabase::start(Flavour::MariaDb, &[]).await;
     let administrator = connect(&database.url()).await;
     for statement in sql.split(';').map(str::trim).filter(|sql| !sql.is_empty()) {
         let done = administrator.execute_unprepared(statement).await;

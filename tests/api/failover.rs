@@ -4,12 +4,24 @@
 use crate::support::PATIENCE;
 use crate::support::checks::{Answer, assert_distinct, assert_ordered, assert_unique};
 use crate::support::database::connect;
+use crate::support::flavour::{Flavour, on_both};
 use crate::support::load::{Load, Plan};
-use crate::support::mariadb::{OwnMariaDb, Replicated, value};
+use crate::support::own_database::{OwnDatabase, value};
 use crate::support::proxy::Proxy;
+use crate::support::replicated::Replicated;
 use crate::support::server::{Server, prepare};
 use sea_orm::ConnectionTrait;
 use std::time::Instant;
+
+on_both!(
+    with_row_a_failover_that_loses_claims_gives_no_id_twice,
+    with_mixed_a_failover_that_loses_claims_gives_no_id_twice,
+    a_server_that_knows_nothing_and_claims_first_takes_nothing_that_others_hold,
+    a_pool_that_sits_on_a_demoted_primary_leaves_it_and_gives_no_id_twice,
+    with_statement_the_server_says_that_the_guard_is_off,
+    with_statement_a_replica_follows_the_claims,
+    a_pool_half_on_the_old_and_half_on_the_new_primary_gives_no_id_twice,
+);
 
 /// Under load; claimed only before the replica stops applying; claimed also after that.
 const TAGS: [&str; 3] = ["busy", "idle", "late"];
@@ -52,7 +64,7 @@ async fn take(servers: &[Server], server: usize, tag: usize, count: usize) -> An
     }
 }
 
-async fn max_id(database: &OwnMariaDb, tag: usize) -> i64 {
+async fn max_id(database: &OwnDatabase, tag: usize) -> i64 {
     let connection = connect(&format!("{}/ids", database.url())).await;
     let sql = format!(
         "SELECT max_id FROM segments WHERE biz_tag = '{}'",
@@ -73,8 +85,8 @@ struct Scene {
 }
 
 impl Scene {
-    async fn set(binlog_format: &str) -> Self {
-        let databases = Replicated::start(binlog_format).await;
+    async fn set(flavour: Flavour, binlog_format: &str) -> Self {
+        let databases = Replicated::start(flavour, binlog_format).await;
         let root = connect(&databases.primary.url()).await;
         let create = "CREATE DATABASE ids";
         root.execute_unprepared(create).await.unwrap();
@@ -96,7 +108,9 @@ impl Scene {
     }
 
     async fn lose_claims(&mut self) {
-        let Replicated { primary, replica } = &self.databases;
+        let Replicated {
+            primary, replica, ..
+        } = &self.databases;
         // Both hold ids of the idle tag, one of the late tag; all of that the replica has.
         for (server, tag) in [(0, IDLE), (1, IDLE), (0, LATE)] {
             let answer = take(&self.servers, server, tag, COUNT).await;
@@ -152,8 +166,8 @@ async fn another(proxy: &Proxy) -> Server {
     Server::on(&url(proxy)).await
 }
 
-async fn a_killed_primary_and_a_replica_behind_it(binlog_format: &str) {
-    let mut scene = Scene::set(binlog_format).await;
+async fn a_killed_primary_and_a_replica_behind_it(flavour: Flavour, binlog_format: &str) {
+    let mut scene = Scene::set(flavour, binlog_format).await;
     scene.databases.primary.kill9();
     // While there is no primary, memory is used up.
     scene.load.unleash();
@@ -163,22 +177,18 @@ async fn a_killed_primary_and_a_replica_behind_it(binlog_format: &str) {
     scene.nothing_twice().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB"]
-async fn with_row_a_failover_that_loses_claims_gives_no_id_twice() {
-    a_killed_primary_and_a_replica_behind_it("ROW").await;
+async fn with_row_a_failover_that_loses_claims_gives_no_id_twice(flavour: Flavour) {
+    a_killed_primary_and_a_replica_behind_it(flavour, "ROW").await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB"]
-async fn with_mixed_a_failover_that_loses_claims_gives_no_id_twice() {
-    a_killed_primary_and_a_replica_behind_it("MIXED").await;
+async fn with_mixed_a_failover_that_loses_claims_gives_no_id_twice(flavour: Flavour) {
+    a_killed_primary_and_a_replica_behind_it(flavour, "MIXED").await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB"]
-async fn a_server_that_knows_nothing_and_claims_first_takes_nothing_that_others_hold() {
-    let mut scene = Scene::set("ROW").await;
+async fn a_server_that_knows_nothing_and_claims_first_takes_nothing_that_others_hold(
+    flavour: Flavour,
+) {
+    let mut scene = Scene::set(flavour, "ROW").await;
     scene.databases.primary.kill9();
     scene.databases.promote().await;
     // It has no mark: only the row of the replica tells it how much may be lost.
@@ -196,10 +206,8 @@ async fn a_server_that_knows_nothing_and_claims_first_takes_nothing_that_others_
     scene.nothing_twice().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB"]
-async fn a_pool_that_sits_on_a_demoted_primary_leaves_it_and_gives_no_id_twice() {
-    let scene = Scene::set("ROW").await;
+async fn a_pool_that_sits_on_a_demoted_primary_leaves_it_and_gives_no_id_twice(flavour: Flavour) {
+    let scene = Scene::set(flavour, "ROW").await;
     let old = &scene.databases.primary;
     let root = connect(&old.url()).await;
     let demote = "SET GLOBAL read_only = 1";
@@ -214,11 +222,9 @@ async fn a_pool_that_sits_on_a_demoted_primary_leaves_it_and_gives_no_id_twice()
     scene.nothing_twice().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB"]
-async fn with_statement_the_server_says_that_the_guard_is_off() {
+async fn with_statement_the_server_says_that_the_guard_is_off(flavour: Flavour) {
     let arguments = ["--log-bin=binlog", "--binlog-format=STATEMENT"];
-    let database = OwnMariaDb::start(&arguments).await;
+    let database = OwnDatabase::start(flavour, &arguments).await;
     let url = database.holding(&[("busy", 0, STEP)]).await;
     let server = Server::on(&url).await;
     server.ids("busy", COUNT).await;
@@ -228,10 +234,8 @@ async fn with_statement_the_server_says_that_the_guard_is_off() {
     assert!(said.contains("binlog_format is STATEMENT"), "{said}");
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB"]
-async fn with_statement_a_replica_follows_the_claims() {
-    let databases = Replicated::start("STATEMENT").await;
+async fn with_statement_a_replica_follows_the_claims(flavour: Flavour) {
+    let databases = Replicated::start(flavour, "STATEMENT").await;
     let url = databases.primary.holding(&[("busy", 0, STEP)]).await;
     let server = Server::on(&url).await;
     let mut last = 0;
@@ -245,9 +249,8 @@ async fn with_statement_a_replica_follows_the_claims() {
 /// Tags that nobody asked for before the failover: each takes a connection of its own.
 const QUIET: usize = 30;
 
-#[tokio::test]
-async fn a_pool_half_on_the_old_and_half_on_the_new_primary_gives_no_id_twice() {
-    let databases = Replicated::start("ROW").await;
+async fn a_pool_half_on_the_old_and_half_on_the_new_primary_gives_no_id_twice(flavour: Flavour) {
+    let databases = Replicated::start(flavour, "ROW").await;
     let root = connect(&databases.primary.url()).await;
     let create = "CREATE DATABASE ids";
     root.execute_unprepared(create).await.unwrap();

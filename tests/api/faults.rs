@@ -3,15 +3,16 @@
 
 use crate::support::checks::assert_distinct;
 use crate::support::database::TestDatabase;
-use crate::support::mariadb::OwnMariaDb;
+use crate::support::flavour::Flavour;
+use crate::support::own_database::OwnDatabase;
 use crate::support::proxy::{Link, Proxy};
 use crate::support::server::{Server, prepare};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// A private MariaDB with the database `ids` and the tag `test`, and a server that has ids in memory.
-async fn serving(arguments: &[&str], step: i64) -> (OwnMariaDb, Server, Vec<i64>) {
-    let database = OwnMariaDb::start(arguments).await;
+async fn serving(arguments: &[&str], step: i64) -> (OwnDatabase, Server, Vec<i64>) {
+    let database = OwnDatabase::start(Flavour::MariaDb, arguments).await;
     let url = database.holding(&[("test", 0, step)]).await;
     let server = Server::on(&url).await;
     let ids = server.ids("test", 10).await;

@@ -2,6 +2,7 @@
 
 use crate::support::checks::assert_unique;
 use crate::support::database::TestDatabase;
+use crate::support::flavour::{Flavour, on_both};
 use crate::support::load::{Load, Plan};
 use crate::support::server::{Server, prepare};
 use std::time::Instant;
@@ -16,10 +17,12 @@ const PLAN: Plan = Plan {
 /// The server that crashes.
 const VICTIM: usize = 1;
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs MariaDB"]
-async fn a_million_ids_of_three_servers_are_distinct_and_ordered_though_one_crashes() {
-    let database = TestDatabase::on_mariadb().await;
+on_both!(a_million_ids_of_three_servers_are_distinct_and_ordered_though_one_crashes);
+
+async fn a_million_ids_of_three_servers_are_distinct_and_ordered_though_one_crashes(
+    flavour: Flavour,
+) {
+    let database = TestDatabase::on(flavour).await;
     let tags = [("single", 0, 1), ("ten", 0, 10), ("thousand", 0, 1000)];
     prepare(&database.url(), &tags).await;
     let mut servers = Vec::new();

@@ -1,6 +1,7 @@
 //! What stands in the log: one line per change of state, not per retry, and what it means for callers.
 
-use crate::support::mariadb::OwnMariaDb;
+use crate::support::flavour::Flavour;
+use crate::support::own_database::OwnDatabase;
 use crate::support::server::{Server, prepare};
 use crate::support::{PATIENCE, eventually};
 
@@ -11,7 +12,7 @@ fn count(log: &str, text: &str) -> usize {
 #[tokio::test]
 #[ignore = "needs MariaDB"]
 async fn an_outage_is_told_when_it_begins_and_when_it_ends_however_many_claims_fail() {
-    let mut database = OwnMariaDb::start(&[]).await;
+    let mut database = OwnDatabase::start(Flavour::MariaDb, &[]).await;
     let url = database.holding(&[("test", 0, 10), ("other", 0, 10)]).await;
     let server = Server::start(&[
         ("database.url", url.as_str()),

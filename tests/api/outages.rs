@@ -4,8 +4,9 @@
 
 use crate::support::checks::Answer;
 use crate::support::database::connect;
+use crate::support::flavour::Flavour;
 use crate::support::load::{Load, Plan};
-use crate::support::mariadb::{OwnMariaDb, value};
+use crate::support::own_database::{OwnDatabase, value};
 use crate::support::server::{Server, prepare};
 use crate::support::{PATIENCE, eventually, full};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -27,8 +28,8 @@ const SEGMENT: (&str, &str) = ("allocation.segment_duration", "100ms");
 const NONE_LEFT: &[&str] = &["no_available_id"];
 
 /// The database `ids` on a private MariaDB, and the URL of it.
-async fn own_database() -> (OwnMariaDb, String) {
-    let database = OwnMariaDb::start(&[]).await;
+async fn own_database() -> (OwnDatabase, String) {
+    let database = OwnDatabase::start(Flavour::MariaDb, &[]).await;
     let root = connect(&database.url()).await;
     let create = "CREATE DATABASE ids";
     root.execute_unprepared(create).await.unwrap();

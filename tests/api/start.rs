@@ -2,7 +2,8 @@
 
 use crate::support::checks::assert_distinct;
 use crate::support::database::TestDatabase;
-use crate::support::mariadb::OwnMariaDb;
+use crate::support::flavour::Flavour;
+use crate::support::own_database::OwnDatabase;
 use crate::support::server::{Server, prepare};
 use std::time::Duration;
 
@@ -87,7 +88,7 @@ async fn four_servers_at_once_in_one_empty_directory_share_the_embedded_database
 #[tokio::test]
 #[ignore = "needs MariaDB"]
 async fn a_server_started_before_its_database_serves_when_that_comes_up() {
-    let mut database = OwnMariaDb::prepare(&[]).await;
+    let mut database = OwnDatabase::prepare(Flavour::MariaDb, &[]).await;
     let url = format!("{}/ids", database.url());
     let server = Server::on(&url).await;
     let answer = server.get("/alloc?biz_tag=test").await;

@@ -2,7 +2,8 @@
 
 use crate::helpers::{Db, Take as _, ask, new, on_servers, open};
 use crate::support::PATIENCE;
-use crate::support::mariadb::OwnMariaDb;
+use crate::support::flavour::{Flavour, on_both};
+use crate::support::own_database::OwnDatabase;
 use futures_util::future::join_all;
 use id_alloc::config::Database;
 use id_alloc::domain::ClaimRequest;
@@ -87,11 +88,17 @@ async fn a_statement_that_was_given_up_does_not_wait_on_in_the_server_for_a_lock
     .await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB"]
-async fn a_connection_that_comes_with_an_open_transaction_commits_its_claims() {
-    let server =
-        OwnMariaDb::start(&["--init-connect=SET completion_type = 1; START TRANSACTION"]).await;
+on_both!(
+    a_connection_that_comes_with_an_open_transaction_commits_its_claims,
+    a_binlog_format_that_changes_while_connections_are_open_turns_the_guard_off_for_all,
+);
+
+async fn a_connection_that_comes_with_an_open_transaction_commits_its_claims(flavour: Flavour) {
+    let server = OwnDatabase::start(
+        flavour,
+        &["--init-connect=SET completion_type = 1; START TRANSACTION"],
+    )
+    .await;
     let db = Db::mysql(&server.url()).await;
     // Who has SUPER is spared init_connect.
     db.sql("CREATE USER app@'127.0.0.1' IDENTIFIED BY 'x'")
@@ -108,10 +115,10 @@ async fn a_connection_that_comes_with_an_open_transaction_commits_its_claims() {
     db.drop().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB"]
-async fn a_binlog_format_that_changes_while_connections_are_open_turns_the_guard_off_for_all() {
-    let server = OwnMariaDb::start(&["--log-bin=bin", "--binlog-format=ROW"]).await;
+async fn a_binlog_format_that_changes_while_connections_are_open_turns_the_guard_off_for_all(
+    flavour: Flavour,
+) {
+    let server = OwnDatabase::start(flavour, &["--log-bin=bin", "--binlog-format=ROW"]).await;
     let db = Db::mysql(&server.url()).await;
     let store = db.ready().await;
     store.take(&ask("test")).await.unwrap();

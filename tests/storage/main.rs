@@ -21,7 +21,8 @@ use id_alloc::storage::{
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-use support::mariadb::OwnMariaDb;
+use support::flavour::{Flavour, on_both};
+use support::own_database::OwnDatabase;
 use support::ports::reserved_port;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -384,10 +385,10 @@ async fn a_claim_that_is_dropped_leaves_no_connection_with_an_answer_to_come() {
     .await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB"]
-async fn a_demoted_primary_claims_nothing_for_a_user_who_may_write_there() {
-    let server = OwnMariaDb::start(&[]).await;
+on_both!(a_demoted_primary_claims_nothing_for_a_user_who_may_write_there);
+
+async fn a_demoted_primary_claims_nothing_for_a_user_who_may_write_there(flavour: Flavour) {
+    let server = OwnDatabase::start(flavour, &[]).await;
     let db = Db::mysql(&server.url()).await;
     let store = db.ready().await;
     let known = ClaimRequest {

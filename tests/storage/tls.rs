@@ -4,7 +4,8 @@
 use crate::helpers::open;
 use crate::helpers::{Take as _, ask, new};
 use crate::support::database::connect;
-use crate::support::mariadb::OwnMariaDb;
+use crate::support::flavour::Flavour;
+use crate::support::own_database::OwnDatabase;
 use id_alloc::config::{Config, Database};
 use id_alloc::storage::sql::SqlStore;
 use id_alloc::storage::{StoreError, TagAdministration as _, Unusable};
@@ -26,7 +27,7 @@ fn authority(folder: &Path, name: &str) -> Issuer<'static, KeyPair> {
 }
 
 /// A server whose certificate is good for 127.0.0.1 alone, and which refuses whatever is not encrypted.
-async fn encrypted_server(folder: &Path) -> OwnMariaDb {
+async fn encrypted_server(folder: &Path) -> OwnDatabase {
     let issuer = authority(folder, "right");
     authority(folder, "wrong");
     let key = KeyPair::generate().unwrap();
@@ -37,12 +38,15 @@ async fn encrypted_server(folder: &Path) -> OwnMariaDb {
     std::fs::write(folder.join("server.pem"), certificate.pem()).unwrap();
     std::fs::write(folder.join("server.key"), key.serialize_pem()).unwrap();
     let folder = folder.display();
-    OwnMariaDb::start(&[
-        &format!("--ssl-ca={folder}/right.pem"),
-        &format!("--ssl-cert={folder}/server.pem"),
-        &format!("--ssl-key={folder}/server.key"),
-        "--require-secure-transport=ON",
-    ])
+    OwnDatabase::start(
+        Flavour::MariaDb,
+        &[
+            &format!("--ssl-ca={folder}/right.pem"),
+            &format!("--ssl-cert={folder}/server.pem"),
+            &format!("--ssl-key={folder}/server.key"),
+            "--require-secure-transport=ON",
+        ],
+    )
     .await
 }
 

@@ -1,5 +1,6 @@
 //! A database of its own for each test, on each server of the run, dropped at the end.
 
+use super::flavour::Flavour;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 
 /// The MySQL and MariaDB servers to test against, as `mysql://user[:password]@host:port`.
@@ -43,9 +44,18 @@ impl TestDatabase {
         }
     }
 
-    /// Makes one on the first server of the run, the private MariaDB.
+    /// Makes one on the private MariaDB.
     pub(crate) async fn on_mariadb() -> Self {
-        Self::create(&mysql_urls()[0]).await
+        Self::on(Flavour::MariaDb).await
+    }
+
+    /// Makes one on the private server of this kind, in the order in which `./scripts/test` names them.
+    pub(crate) async fn on(flavour: Flavour) -> Self {
+        let place = match flavour {
+            Flavour::MariaDb => 0,
+            Flavour::MySql => 1,
+        };
+        Self::create(&mysql_urls()[place]).await
     }
 
     /// Makes one on every server of the run.

@@ -5,7 +5,8 @@
 //! node dies together with all that carries its directory in the command line, and their children.
 
 use super::database::connect;
-use super::mariadb::{is_root, program, value};
+use super::flavour::{is_root, program};
+use super::own_database::value;
 use super::ports::reserved_port;
 use super::processes::end_all_of;
 use super::{eventually, freeze, signal};

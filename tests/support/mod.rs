@@ -9,7 +9,8 @@
 //! | `id-alloc` within the test's own process | `local.rs` |
 //! | one who calls either of them | `caller.rs` |
 //! | a response, its ids, its code | `http.rs` |
-//! | a MariaDB of the test's own, to be killed and stopped | `mariadb.rs` |
+//! | a server of the test's own, to be killed and stopped; MariaDB or MySQL | `own_database.rs`, `flavour.rs` |
+//! | a primary and a replica that falls behind | `replicated.rs` |
 //! | a Galera cluster of the test's own | `galera.rs` |
 //! | an end of all that belongs to a directory | `processes.rs` |
 //! | servers whose rows are changed by hand | `run.rs` |
@@ -39,19 +40,21 @@ pub(crate) mod caller;
 pub(crate) mod callers;
 pub(crate) mod checks;
 pub(crate) mod database;
+pub(crate) mod flavour;
 pub(crate) mod galera;
 pub(crate) mod haproxy;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod local;
-pub(crate) mod mariadb;
 pub(crate) mod member;
 pub(crate) mod nginx;
+pub(crate) mod own_database;
 pub(crate) mod ports;
 mod processes;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod raw;
+pub(crate) mod replicated;
 pub(crate) mod run;
 pub(crate) mod server;
 pub(crate) mod tls;
