@@ -85,7 +85,7 @@ impl DatabaseUrl {
         }
         for part in [url.username(), url.password().unwrap_or_default(), database] {
             if percent_decode_str(part).decode_utf8().is_err() {
-                return refuse("holds percent-encoded bytes that are no UTF-8");
+                return refuse("holds percent-encoded bytes that are not UTF-8");
             }
         }
         check(url.query().unwrap_or_default(), &MYSQL)?;

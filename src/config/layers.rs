@@ -171,7 +171,7 @@ impl Layers {
         }
     }
 
-    /// A name with too few underscores is no error: Kubernetes sets such for services of this name.
+    /// A name with too few underscores is not an error: Kubernetes sets such for services of this name.
     fn warn_of_near_miss(&self, name: &str, rest: &str, problems: &mut Problems) {
         let flat = |text: &str| {
             text.replace("__", "_")

@@ -20,7 +20,7 @@ pub struct BizTag(Arc<str>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagName<'a>(Cow<'a, str>);
 
-/// Why a text is no biz_tag.
+/// Why a text is not a biz_tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BizTagError {
     /// Nothing was given.

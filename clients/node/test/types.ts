@@ -19,7 +19,7 @@ export async function use(): Promise<bigint> {
   }
 }
 
-// @ts-expect-error an id is no number
+// @ts-expect-error an id is not a number
 export const wrong = async (tag: Tag): Promise<number> => tag.next();
 // @ts-expect-error servers are needed
 export const none = () => new Client({ token: "…" });

@@ -20,7 +20,7 @@ impl SqlStore {
             if !columns.contains_key(name) {
                 let table = &self.settings.table;
                 return Err(Unusable::TableMisconfigured(format!(
-                    "table `{table}` lacks the column {name}: it is no segments table (database.table)"
+                    "table `{table}` lacks the column {name}: it is not a segments table; is database.table right?"
                 ))
                 .into());
             }

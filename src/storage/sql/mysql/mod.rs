@@ -45,7 +45,7 @@ pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, St
         .url
         .expose()
         .parse()
-        .map_err(|_| wrong_url("database.url is no mysql://user:password@host:port/db"))?;
+        .map_err(|_| wrong_url("database.url is not of the form mysql://user:password@host:port/db"))?;
     // The URL's brackets round an IPv6 address are no part of it.
     let host = options.get_host();
     let bare = host

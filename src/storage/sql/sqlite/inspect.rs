@@ -27,7 +27,7 @@ pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
             .is_none_or(|column| !column.kind.contains("int"))
         {
             return Err(StoreError::from(Unusable::TableMisconfigured(format!(
-                "table `{table}`: {name} is no integer: make the table anew with `id-alloc migrate up`"
+                "table `{table}`: {name} is not an integer: make the table anew with `id-alloc migrate up`"
             )))
             .into());
         }
