@@ -2,7 +2,7 @@
 
 use crate::{
     Client, IdAllocError, Metrics,
-    client::Core,
+    core::{Clock, Core},
     metrics::NoMetrics,
     server::{Manner, Server},
     tls::Tls,
@@ -17,9 +17,6 @@ use tokio::runtime::Handle;
 
 /// The longest range that can be wanted, 2^40 ids.
 const LARGEST_RANGE: u64 = 1 << 40;
-
-/// The clock that rates are measured with.
-pub(crate) type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// Options of a [`Client`], made by [`Client::builder`]. Only [`server`](Self::server) is needed.
 #[must_use = "nothing happens before `build`"]

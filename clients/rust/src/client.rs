@@ -1,37 +1,18 @@
 //! `Client`: the tags of one configuration, and their common end.
 
-use crate::{
-    Builder, IdAllocError, Metrics, Tag,
-    builder::Clock,
-    server::{Manner, Server},
-    state::TagState,
-};
+use crate::{Builder, Tag, core::Core, state::TagState};
 use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
-use tokio::{runtime::Handle, sync::watch};
+use tokio::sync::watch;
 
 /// Hands out ids of any number of tags. Make one per process, for all threads and tasks. A clone is the same client; once
 /// the last clone and the last [`Tag`] are gone, what still runs in the background ends as by [`close`](Self::close).
 #[derive(Clone)]
 pub struct Client {
     alive: Arc<Alive>,
-}
-
-/// The options, checked, and what all tags share.
-pub(crate) struct Core {
-    pub(crate) servers: Arc<[Server]>,
-    pub(crate) manner: Manner,
-    pub(crate) range_duration: Duration,
-    pub(crate) max_range: i64,
-    pub(crate) deadline: Duration,
-    /// For calls from outside of any runtime.
-    pub(crate) runtime: Handle,
-    pub(crate) metrics: Arc<dyn Metrics>,
-    pub(crate) clock: Clock,
 }
 
 /// What the user's handles hold, and tasks do not: with the last handle the client closes.
@@ -84,7 +65,7 @@ impl Client {
         Tag::new(state, Arc::clone(&self.alive))
     }
 
-    /// Ends those who wait with [`IdAllocError::Closed`], cancels requests on their way, and waits until that has happened.
+    /// Ends those who wait with [`IdAllocError::Closed`](crate::IdAllocError::Closed), cancels requests on their way, and waits until that has happened.
     /// Ids in memory are dropped. It may be called again.
     pub async fn close(&self) {
         self.alive.close();
@@ -114,14 +95,6 @@ impl Alive {
 impl Drop for Alive {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl Core {
-    pub(crate) fn closed(tag: &str) -> IdAllocError {
-        IdAllocError::Closed {
-            tag: tag.to_owned(),
-        }
     }
 }
 

@@ -47,6 +47,14 @@ pub enum IdAllocError {
     Options(String),
 }
 
+impl IdAllocError {
+    pub(crate) fn closed(tag: &str) -> Self {
+        Self::Closed {
+            tag: tag.to_owned(),
+        }
+    }
+}
+
 /// What a server answered to a request that it refused for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -3,7 +3,6 @@
 use crate::{
     IdAllocError, Refusal,
     answer::{Failure, Verdict},
-    client::Core,
     line::Choice,
     state::TagState,
 };
@@ -179,7 +178,7 @@ pub(crate) async fn run(mut fetch: Fetch) {
     let outcome = tokio::select! {
         biased;
         // An error would mean that nobody is left to close it.
-        _ = closing.wait_for(|is_closing| *is_closing) => Err(Core::closed(&fetch.state.name)),
+        _ = closing.wait_for(|is_closing| *is_closing) => Err(IdAllocError::closed(&fetch.state.name)),
         outcome = fetch.range().instrument(span) => outcome,
     };
     fetch.end(outcome);

@@ -50,6 +50,7 @@
 mod answer;
 mod builder;
 mod client;
+mod core;
 mod error;
 mod fetch;
 mod line;

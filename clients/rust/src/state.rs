@@ -2,7 +2,7 @@
 
 use crate::{
     IdAllocError,
-    client::Core,
+    core::Core,
     fetch::{self, Fetch, Outcome},
     line::Line,
     pace::Pace,
@@ -163,7 +163,7 @@ impl TagState {
     fn advance(&self, rest: &mut Rest, most: i64) -> Result<Option<Run>, IdAllocError> {
         loop {
             if self.is_closed() {
-                return Err(Core::closed(&self.name));
+                return Err(IdAllocError::closed(&self.name));
             }
             if let Some(run) = self.take(most) {
                 return Ok(Some(run));

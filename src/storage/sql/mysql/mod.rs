@@ -41,11 +41,9 @@ struct MySql {
 /// The database that the URL names, and the URL for people.
 pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, String), StoreError> {
     // The parser's own error could quote the URL, which holds the password.
-    let options: MySqlConnectOptions = settings
-        .url
-        .expose()
-        .parse()
-        .map_err(|_| wrong_url("database.url is not of the form mysql://user:password@host:port/db"))?;
+    let options: MySqlConnectOptions = settings.url.expose().parse().map_err(|_| {
+        wrong_url("database.url is not of the form mysql://user:password@host:port/db")
+    })?;
     // The URL's brackets round an IPv6 address are no part of it.
     let host = options.get_host();
     let bare = host
