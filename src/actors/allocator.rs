@@ -176,6 +176,26 @@ impl Allocator {
         }
     }
 
+    /// The step of the tag's row as last seen; loads the tag where it is not loaded.
+    ///
+    /// # Errors
+    /// As [`Self::allocate`].
+    pub async fn step(&self, tag: &TagName<'_>) -> Result<u64, AllocError> {
+        let known = || {
+            let step = self
+                .directory
+                .with(tag.as_str(), |entry| entry.row_step())?;
+            u64::try_from(step).ok().filter(|step| *step > 0)
+        };
+        if let Some(step) = known() {
+            return Ok(step);
+        }
+        self.allocate(tag.clone(), 0_u32).await?;
+        known().ok_or(AllocError::NoAvailableId(
+            "the tag was dropped from memory just now; try again".to_owned(),
+        ))
+    }
+
     /// Ids of `tag` in memory, at least one; loads the tag where it is not loaded.
     ///
     /// # Errors

@@ -37,6 +37,8 @@ pub(super) struct LoadedTag {
     born: u64,
     /// The size of claims in force, in ids.
     step: AtomicI64,
+    /// The step of the tag's row as last seen; 0 before the first claim.
+    row_step: AtomicI64,
     /// Ids handed out per second as the actor measured them last, as the bits of an `f64`.
     rate: AtomicU64,
     /// Callers that wait for the tag.
@@ -62,6 +64,7 @@ impl LoadedTag {
             mark: AtomicI64::new(mark),
             born: now,
             step: AtomicI64::new(0),
+            row_step: AtomicI64::new(0),
             rate: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             seen: AtomicI64::new(range.cursor.word()),
@@ -90,6 +93,16 @@ impl LoadedTag {
     pub(super) fn publish(&self, step: i64, rate: f64) {
         self.step.store(step, Ordering::Relaxed);
         self.rate.store(rate.to_bits(), Ordering::Relaxed);
+    }
+
+    /// The row said so with the newest claim.
+    pub(super) fn note_row_step(&self, step: i64) {
+        self.row_step.store(step, Ordering::Release);
+    }
+
+    /// The step of the tag's row as last seen; 0 before the first claim.
+    pub(super) fn row_step(&self) -> i64 {
+        self.row_step.load(Ordering::Acquire)
     }
 
     /// Gives the tag series of its own.

@@ -115,6 +115,7 @@ impl TagActor {
         let tag = &self.tag;
         // Also a segment that is not used was claimed: what comes later must lie above it.
         tag.raise_mark(claim.max_id);
+        tag.note_row_step(claim.step);
         tag.count_in(|| self.server.metrics.tag(&tag.name));
         let (offer, replies) = self
             .buffer

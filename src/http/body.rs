@@ -15,6 +15,20 @@ pub(super) async fn read(payload: web::Payload, shared: &Shared) -> Result<web::
     }
 }
 
+/// Reads a body that says nothing here, so that the connection can be used on. Gives an empty one.
+pub(super) async fn pass_over(
+    request: &mut ServiceRequest,
+    shared: &Shared,
+) -> Result<web::Bytes, Refused> {
+    take(request, shared).await.map(|_| web::Bytes::new())
+}
+
+async fn take(request: &mut ServiceRequest, shared: &Shared) -> Result<web::Bytes, Refused> {
+    let mut payload = request.take_payload();
+    let payload = web::Payload::from_request(request.request(), &mut payload).await;
+    read(payload.map_err(|_| Refused::BadBody)?, shared).await
+}
+
 /// The form that came with a request; empty where its body is something else, as in go-id-alloc.
 pub(super) async fn form(
     request: &mut ServiceRequest,
@@ -23,9 +37,7 @@ pub(super) async fn form(
     let kind = request.content_type();
     let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let is_json = kind.eq_ignore_ascii_case("application/json");
-    let mut payload = request.take_payload();
-    let payload = web::Payload::from_request(request.request(), &mut payload).await;
-    let body = read(payload.map_err(|_| Refused::BadBody)?, shared).await?;
+    let body = take(request, shared).await?;
     if is_json && !body.is_empty() {
         // A count in it would be passed over, and one id taken instead.
         return Err(Refused::MediaType(

@@ -94,13 +94,25 @@ pub(super) fn responses<T: ToSchema>(
     asked: &[Asked],
     media_type: &str,
 ) -> BTreeMap<String, RefOr<Response>> {
+    responses_as::<T>(asked, media_type, |kind| Some(kind.status()))
+}
+
+/// The same where a protocol has statuses of its own; `None` where it refuses as it grants.
+pub(super) fn responses_as<T: ToSchema>(
+    asked: &[Asked],
+    media_type: &str,
+    status: impl Fn(Kind) -> Option<StatusCode>,
+) -> BTreeMap<String, RefOr<Response>> {
     let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for kind in Kind::ALL
         .iter()
         .filter(|kind| kind.of().iter().any(|of| asked.contains(of)))
     {
+        let Some(status) = status(*kind) else {
+            continue;
+        };
         let line = format!("`{}`: {}", kind.code(), kind.todo());
-        said.entry(kind.status().as_str().to_owned())
+        said.entry(status.as_str().to_owned())
             .or_default()
             .push(line);
     }

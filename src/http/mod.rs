@@ -30,6 +30,7 @@ pub use admin::{Admin, model};
 pub use codes::CODES;
 pub use connection::Connections;
 pub use span::RequestSpan;
+pub use wire::NewTags;
 
 use crate::{
     actors::Allocator,
@@ -52,7 +53,11 @@ use std::sync::{
 };
 use throttle::Throttle;
 use tracing_actix_web::TracingLogger;
-use wire::{Door, Protocol as _, id_alloc::Alloc, range::Range};
+use wire::{
+    Door,
+    id_alloc::{Alloc, not_given},
+    range::Range,
+};
 
 /// What all workers share beside their own allocator.
 #[derive(Debug)]
@@ -105,6 +110,8 @@ pub struct Options {
     pub admin: Option<Arc<Admin>>,
     /// Who may ask for ids; `None` lets anyone.
     pub alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
+    /// Makes tags that are asked for, for protocols that expect it.
+    pub new_tags: Option<Arc<NewTags>>,
 }
 
 /// All routes of one worker: the same for production and tests.
@@ -113,7 +120,10 @@ pub fn routes(
     shared: Arc<Shared>,
     options: Options,
 ) -> actix_web::App<impl AppFactory> {
-    app(allocator, shared, options.alloc_tokens)
+    let mut door = door(allocator, shared, options.alloc_tokens);
+    door.new_tags = options.new_tags;
+    app(&door)
+        .configure(|config| wire::routes(config, &door))
         .configure(|config| match options.admin {
             Some(admin) => admin_routes(config, admin),
             None => console::off(config),
@@ -141,7 +151,8 @@ pub fn admin_app(
     alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
 ) -> actix_web::App<impl AppFactory> {
     let allocator = admin.allocation.allocator();
-    app(allocator, shared, alloc_tokens).configure(|config| admin_routes(config, admin))
+    let door = door(allocator, shared, alloc_tokens);
+    app(&door).configure(|config| admin_routes(config, admin))
 }
 
 /// What makes the services of an `App`.
@@ -172,24 +183,28 @@ where
     type Body = B;
 }
 
-/// What all that is served has in common.
-fn app(
+fn door(
     allocator: Allocator,
     shared: Arc<Shared>,
     alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
-) -> actix_web::App<impl AppFactory> {
-    let door = Door {
+) -> Door {
+    Door {
         allocator: web::Data::new(allocator),
         shared: web::Data::from(shared),
         tokens: alloc_tokens,
-    };
+        new_tags: None,
+    }
+}
+
+/// What all that is served has in common.
+fn app(door: &Door) -> actix_web::App<impl AppFactory + use<>> {
     actix_web::App::new()
         .app_data(door.allocator.clone())
         .app_data(door.shared.clone())
         .wrap(Observe::new(door.allocator.draining(), door.shared.clone()))
         .default_service(web::to(not_found))
         .service(door.clone().route::<Alloc>("/alloc"))
-        .service(door.route::<Range>("/range"))
+        .service(door.clone().route::<Range>("/range"))
         .service(read_only("/openapi.json", openapi::document))
 }
 
@@ -231,11 +246,11 @@ fn sent_token(headers: &header::HeaderMap) -> Option<&str> {
 }
 
 async fn not_found() -> HttpResponse {
-    Alloc::refused(&Refused::NotFound(
+    not_given(&Refused::NotFound(
         "/alloc, /health, /livez, /readyz, /metrics, /openapi.json, /console",
     ))
 }
 
 fn not_allowed(methods: &'static str) -> HttpResponse {
-    Alloc::refused(&Refused::MethodNotAllowed(methods))
+    not_given(&Refused::MethodNotAllowed(methods))
 }

@@ -117,19 +117,18 @@ impl Observe {
         }
         let (shared, request, status) = (&self.shared, response.request(), response.status());
         let is_get = request.method() == actix_web::http::Method::GET;
+        let mut code = None;
         if status == StatusCode::OK && is_get && request.path() == ALLOC {
             shared.metrics.http.alloc_answered(took);
         } else {
+            // Also of a success: some protocols refuse with 200.
+            code = response.response().extensions().get::<Code>().cloned();
             let (route, method) = (route(request), method(request));
             shared
                 .metrics
                 .http
                 .answered(&route, method, status.as_str(), took);
         }
-        let code = match status.is_success() {
-            true => None,
-            false => response.response().extensions().get::<Code>().cloned(),
-        };
         if let Some(code) = &code {
             shared.metrics.http.rejected(code.code);
         }
@@ -140,7 +139,8 @@ impl Observe {
         let is_slow = took >= shared.telemetry.slow_request;
         let is_sampled = shared.telemetry.sample_ratio > 0.0
             && request.extensions().get::<span::Sampled>().is_some();
-        if sent.is_none() && !status.is_server_error() && !is_slow && !is_sampled {
+        let is_fault = status.is_server_error() || code.as_ref().is_some_and(|code| code.is_fault);
+        if sent.is_none() && !is_fault && !is_slow && !is_sampled {
             return;
         }
         let id = sent.cloned().unwrap_or_else(span::new_id);
@@ -148,7 +148,7 @@ impl Observe {
         let (route, now) = (route(request), Instant::now());
         response.headers_mut().insert(span::REQUEST_ID, id);
         let status = status.as_u16();
-        if status >= 500 {
+        if is_fault {
             let (code, text) = code.map_or(("", String::new()), |code| (code.code, code.text));
             if let Some(more) = shared.throttle.admit(code, now) {
                 tracing::warn!(%route, status, code, text, ?took, request_id, more, "request failed");

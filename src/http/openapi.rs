@@ -10,7 +10,7 @@ use super::{
         server, tags,
     },
     operations,
-    wire::shapes,
+    wire::{foreign_shapes as foreign, shapes},
 };
 use actix_web::{HttpResponse, http::header};
 use std::sync::LazyLock;
@@ -43,16 +43,19 @@ pub(super) async fn document() -> HttpResponse {
     servers((url = "/", description = "The server that this document was asked of.")),
     tags(
         (name = "ids", description = "Ids of a biz_tag."),
+        (name = "others", description = "What callers of tinyid, Leaf and CosId speak; there where the section `wire` says so."),
         (name = "operations", description = "For load balancers, orchestrators and Prometheus."),
         (name = "admin", description = "Tags and this server; there where `admin.tokens_file` is set, on `admin.bind` where that is."),
     ),
     paths(
         shapes::alloc_get, shapes::alloc_post, shapes::range_get, shapes::range_post, operations::health, operations::livez, operations::readyz, operations::metrics, document,
+        foreign::tinyid_next_id, foreign::tinyid_next_id_simple, foreign::tinyid_next_segment_id,
+        foreign::tinyid_next_segment_id_simple, foreign::leaf_get, foreign::cosid_next, foreign::cosid_distributor,
         tags::list, tags::show, tags::put, tags::patch, tags::advance, tags::delete,
         server::show, server::tags, server::tag,
     ),
     components(schemas(
-        shapes::Ids, shapes::IdRange, shapes::Refusal, shapes::Health, ProblemBody, Order, model::Tag, model::Guard, model::TagPage, model::PutTag,
+        shapes::Ids, shapes::IdRange, shapes::Refusal, shapes::Health, foreign::TinyidIds, foreign::TinyidSegment, foreign::TinyidRange, foreign::SpringError, foreign::CosIdError, ProblemBody, Order, model::Tag, model::Guard, model::TagPage, model::PutTag,
         model::PatchTag, model::Advance, model::Advanced, model::Server, model::Database,
         model::LoadedPage, model::LoadedTag, model::SegmentInUse,
     )),

@@ -4,7 +4,7 @@ use super::{
     Shared,
     refusal::Refused,
     wire::{
-        Protocol as _, id_alloc,
+        id_alloc,
         parameters::biz_tag,
         shapes::{AllocRefusals, Health, Refusal},
     },
@@ -91,7 +91,7 @@ pub(super) async fn metrics(
             .body(text),
         Err(error) => {
             tracing::error!(%error, "cannot write metrics");
-            id_alloc::Alloc::refused(&Refused::Internal)
+            id_alloc::not_given(&Refused::Internal)
         }
     }
 }

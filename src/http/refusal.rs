@@ -17,6 +17,15 @@ pub(super) enum Refused {
     NotUtf8,
     #[error("count must be a whole number from 1 to {0}")]
     InvalidCount(u32),
+    #[error("{0} must be a whole number")]
+    NotANumber(&'static str),
+    /// Of the store, about a tag that is to be made.
+    #[error("{0}")]
+    Rejected(String),
+    #[error("step must be a whole number from 1 to {0} (limits.max_range)")]
+    InvalidStep(u32),
+    #[error("offset must be a whole number from 0 to {0}")]
+    InvalidOffset(i64),
     #[error("format must be `string` or `number`")]
     InvalidFormat,
     #[error("there is no parameter {given:?}; use {meant}")]
@@ -73,7 +82,11 @@ impl Refused {
         match self {
             Self::BizTag(BizTagError::Empty) => Kind::MissingBizTag,
             Self::BizTag(_) | Self::NotUtf8 => Kind::InvalidBizTag,
-            Self::InvalidCount(_) => Kind::InvalidCount,
+            Self::InvalidCount(_) | Self::NotANumber(_) | Self::InvalidStep(_) => {
+                Kind::InvalidCount
+            }
+            Self::InvalidOffset(_) => Kind::BadRequest,
+            Self::Rejected(_) => Kind::InvalidBizTag,
             Self::QueryTooLong(_) | Self::BodyTooLong(_) => Kind::PayloadTooLarge,
             Self::Misspelt { meant: "count", .. } => Kind::InvalidCount,
             Self::Misspelt { .. } => Kind::MissingBizTag,
@@ -136,8 +149,11 @@ impl Refused {
             _ => {}
         }
         let mut response = response.content_type(media_type).body(body);
-        let (code, text) = (kind.code(), self.to_string());
-        response.extensions_mut().insert(Code { code, text });
+        response.extensions_mut().insert(Code {
+            code: kind.code(),
+            text: self.to_string(),
+            is_fault: kind.status().is_server_error(),
+        });
         response
     }
 }
@@ -147,6 +163,8 @@ impl Refused {
 pub(super) struct Code {
     pub(super) code: &'static str,
     pub(super) text: String,
+    /// Whether it is the server's fault, whatever status a protocol answers with.
+    pub(super) is_fault: bool,
 }
 
 #[cfg(test)]

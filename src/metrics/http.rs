@@ -16,10 +16,16 @@ pub enum Interface {
     Alloc,
     /// `/range`: ids that a client counts by itself.
     Range,
+    /// What callers of tinyid speak.
+    Tinyid,
+    /// What callers of Leaf speak.
+    Leaf,
+    /// What callers of CosId's proxy speak.
+    Cosid,
 }
 
 impl Interface {
-    const LABELS: [&'static str; 2] = ["alloc", "range"];
+    const LABELS: [&'static str; 5] = ["alloc", "range", "tinyid", "leaf", "cosid"];
 }
 
 /// Answers, how long they took, and refusals by their codes.
@@ -31,7 +37,7 @@ pub struct HttpMetrics {
     alloc_requests: OnceLock<(IntCounter, Histogram)>,
     rejected: IntCounterVec,
     /// By [`Interface`].
-    ids: [IntCounter; 2],
+    ids: [IntCounter; Interface::LABELS.len()],
 }
 
 impl HttpMetrics {
@@ -39,7 +45,7 @@ impl HttpMetrics {
         let ids = counters(
             registry,
             "id_alloc_ids_answered_total",
-            "Ids in answers, by the interface that was asked: alloc or range.",
+            "Ids in answers, by the interface that was asked: alloc, range, tinyid, leaf or cosid.",
             &["interface"],
         )?;
         Ok(Self {

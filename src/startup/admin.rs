@@ -9,7 +9,7 @@ use crate::{
     actors::Allocation,
     auth::{AllocToken, Entry, Tokens},
     config::Config,
-    http::{self, Admin, Options},
+    http::{self, Admin, NewTags, Options},
     storage::TagAdministration,
 };
 use actix_web::dev::Server;
@@ -34,6 +34,10 @@ pub(super) fn options(
     store: Arc<dyn TagAdministration>,
     shared: &Arc<http::Shared>,
 ) -> Result<(Options, Option<Arc<Admin>>), StartError> {
+    let new_tags = config
+        .wire
+        .cosid
+        .then(|| Arc::new(NewTags::new(config, store.clone(), allocation.clone())));
     let alloc_tokens = tokens(config.alloc.tokens_file.as_deref(), "alloc.tokens_file")?;
     let tokens = tokens(config.admin.tokens_file.as_deref(), "admin.tokens_file")?;
     let admin = tokens.map(|tokens| {
@@ -51,6 +55,7 @@ pub(super) fn options(
     let options = Options {
         admin: here,
         alloc_tokens,
+        new_tags,
     };
     Ok((options, apart))
 }

@@ -54,3 +54,6 @@ mod tls;
 mod tls_reload;
 mod traces;
 mod waiting;
+mod wire_cosid;
+mod wire_leaf;
+mod wire_tinyid;

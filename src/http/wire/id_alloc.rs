@@ -8,7 +8,7 @@ use crate::{
     metrics::Interface,
 };
 use actix_web::{
-    HttpResponse,
+    HttpRequest, HttpResponse,
     http::{Method, header},
 };
 use serde::Serialize;
@@ -34,23 +34,25 @@ impl Protocol for Alloc {
     fn read<'a>(asked: &Asked<'a>, limits: &Limits) -> Result<Call<'a, Shape>, Refused> {
         let query = asked.query.as_bytes();
         let call = parameters::alloc_call(query, asked.form, limits.max_count)?;
-        Ok(Call {
-            tag: call.tag,
-            demand: call.count.unwrap_or(1).into(),
-            shape: Shape {
-                listed: call.count.is_some(),
-                as_text: call.as_text,
-            },
-        })
+        let shape = Shape {
+            listed: call.count.is_some(),
+            as_text: call.as_text,
+        };
+        Ok(Call::new(call.tag, call.count.unwrap_or(1), shape))
     }
 
     fn granted(ids: &Ids, shape: &Shape) -> Option<HttpResponse> {
         Some(success(render(ids, shape)?))
     }
 
-    fn refused(refused: &Refused) -> HttpResponse {
-        refusal(refused, Some(0), None)
+    fn refused(refused: &Refused, _: &HttpRequest) -> HttpResponse {
+        not_given(refused)
     }
+}
+
+/// The answer of `/alloc` without ids.
+pub(in crate::http) fn not_given(refused: &Refused) -> HttpResponse {
+    refusal(refused, Some(0), None)
 }
 
 /// The answer of a health check: how many ids are in memory.

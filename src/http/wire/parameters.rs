@@ -4,7 +4,7 @@ use crate::{
     domain::{BizTagError, TagName},
     http::refusal::Refused,
 };
-use percent_encoding::percent_decode;
+use percent_encoding::{percent_decode, percent_decode_str};
 use std::borrow::Cow;
 
 /// What `/alloc` was asked for, checked.
@@ -63,7 +63,28 @@ pub(in crate::http) fn biz_tag<'a>(
     body.or(query).map(tag_name).transpose()
 }
 
-fn tag_name(raw: Cow<'_, [u8]>) -> Result<TagName<'_>, Refused> {
+/// The first value of a parameter, decoded.
+pub(super) fn value<'a>(raw: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
+    raw.split(|byte| *byte == b'&').find_map(|pair| {
+        let mut parts = pair.splitn(2, |byte| *byte == b'=');
+        let key = decode(parts.next().unwrap_or_default());
+        (*key == *name.as_bytes()).then(|| decode(parts.next().unwrap_or_default()))
+    })
+}
+
+/// A part of a path, decoded.
+pub(super) fn text_of_path(part: &str) -> Result<Cow<'_, str>, Refused> {
+    percent_decode_str(part)
+        .decode_utf8()
+        .map_err(|_| Refused::NotUtf8)
+}
+
+/// A biz_tag that is a part of a path.
+pub(super) fn part_of_path(part: &str) -> Result<TagName<'_>, Refused> {
+    Ok(TagName::parse(text_of_path(part)?)?)
+}
+
+pub(super) fn tag_name(raw: Cow<'_, [u8]>) -> Result<TagName<'_>, Refused> {
     let text: Option<Cow<'_, str>> = match raw {
         Cow::Borrowed(raw) => std::str::from_utf8(raw).ok().map(Cow::Borrowed),
         Cow::Owned(raw) => String::from_utf8(raw).ok().map(Cow::Owned),

@@ -11,7 +11,7 @@ use crate::{
     http::refusal::Refused,
     metrics::Interface,
 };
-use actix_web::{HttpResponse, http::Method};
+use actix_web::{HttpRequest, HttpResponse, http::Method};
 
 /// `/range`: contiguous ids of a biz_tag.
 pub(in crate::http) struct Range;
@@ -28,14 +28,11 @@ impl Protocol for Range {
         let query = asked.query.as_bytes();
         let call = parameters::alloc_call(query, asked.form, limits.max_range)?;
         let count = call.count.ok_or(Refused::InvalidCount(limits.max_range))?;
-        Ok(Call {
-            tag: call.tag,
-            demand: Demand {
-                count: count.into(),
-                contiguous: true,
-            },
-            shape: AsText(call.as_text),
-        })
+        let demand = Demand {
+            count: count.into(),
+            contiguous: true,
+        };
+        Ok(Call::new(call.tag, demand, AsText(call.as_text)))
     }
 
     fn granted(ids: &Ids, as_text: &AsText) -> Option<HttpResponse> {
@@ -48,7 +45,7 @@ impl Protocol for Range {
         Some(success(body.into_bytes()))
     }
 
-    fn refused(refused: &Refused) -> HttpResponse {
+    fn refused(refused: &Refused, _: &HttpRequest) -> HttpResponse {
         refusal(refused, None, None)
     }
 }

@@ -1,0 +1,137 @@
+//! CosId's proxy: `POST /segments/distributor/{ns}/{name}` makes a tag known, `PATCH /segments/{ns}/{name}?step=N`
+//! gives N ids and answers the last of them.
+//!
+//! Its client takes the ids of `(answer − N, answer]` without another look, so N is honoured exactly and in one piece.
+//! The tag is `ns.name`, as CosId names a row. One that nobody created is made: its client does not start otherwise, and
+//! asks for a new name each day where it counts by the day.
+
+use super::{Asked, Call, Demand, Door, NewTag, Protocol, parameters};
+use crate::{
+    config::Limits,
+    domain::{Ids, TagName},
+    http::refusal::Refused,
+    metrics::Interface,
+};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+    web,
+};
+
+const PATH: &str = "/segments/";
+const DISTRIBUTOR: &str = "/segments/distributor/";
+
+const JSON: &str = "application/json";
+
+/// The step of a tag that is made, where the call names none, as in CosId.
+const STEP: i64 = 100;
+
+/// The routes of CosId's proxy.
+pub(super) fn routes(config: &mut web::ServiceConfig, door: &Door) {
+    config
+        .service(
+            door.clone()
+                .route::<Distributor>("/segments/distributor/{ns}/{name}"),
+        )
+        .service(door.clone().route::<Segment>("/segments/{ns}/{name}"));
+}
+
+/// A call for a tag: `ns` and `name` are what follows `prefix` in the path.
+fn call<'a>(
+    asked: &Asked<'a>,
+    prefix: &str,
+    demand: Demand,
+    new_tag: NewTag,
+) -> Result<Call<'a, ()>, Refused> {
+    let names = asked.path.strip_prefix(prefix).unwrap_or_default();
+    let (ns, name) = names.split_once('/').unwrap_or((names, ""));
+    let (ns, name) = (
+        parameters::text_of_path(ns)?,
+        parameters::text_of_path(name)?,
+    );
+    let tag = TagName::parse(format!("{ns}.{name}"))?;
+    Ok(Call {
+        new_tag: Some(new_tag),
+        ..Call::new(tag, demand, ())
+    })
+}
+
+/// A parameter that is a whole number; `None` where it is missing.
+fn number(asked: &Asked<'_>, name: &str) -> Option<Option<i64>> {
+    let raw = parameters::value(asked.query.as_bytes(), name)?;
+    Some(
+        std::str::from_utf8(&raw)
+            .ok()
+            .and_then(|text| text.parse().ok()),
+    )
+}
+
+fn refusal(refused: &Refused) -> HttpResponse {
+    let body = serde_json::json!({"code": "500", "msg": refused.to_string(), "errors": []});
+    refused.respond(refused.kind().status(), JSON, body.to_string())
+}
+
+/// `PATCH /segments/{ns}/{name}`: the next ids.
+struct Segment;
+
+impl Protocol for Segment {
+    const METHODS: (&[Method], &str) = (&[Method::PATCH], "PATCH");
+    const INTERFACE: Interface = Interface::Cosid;
+    const FORM: bool = false;
+    type Shape = ();
+
+    fn read<'a>(asked: &Asked<'a>, limits: &Limits) -> Result<Call<'a, ()>, Refused> {
+        let most = limits.max_range;
+        let step = number(asked, "step").unwrap_or(Some(STEP));
+        let step = step.filter(|step| (1..=most.into()).contains(step));
+        let step = step.ok_or(Refused::InvalidStep(most))?;
+        let demand = Demand {
+            count: step.unsigned_abs(),
+            contiguous: true,
+        };
+        call(asked, PATH, demand, NewTag { start: 1, step })
+    }
+
+    fn granted(ids: &Ids, (): &()) -> Option<HttpResponse> {
+        let [range] = ids.as_slice() else { return None };
+        let last = range.end().checked_sub(1)?;
+        let mut response = HttpResponse::Ok();
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        Some(response.content_type(JSON).body(last.to_string()))
+    }
+
+    fn refused(refused: &Refused, _: &HttpRequest) -> HttpResponse {
+        refusal(refused)
+    }
+}
+
+/// `POST /segments/distributor/{ns}/{name}`: a tag is about to be used.
+struct Distributor;
+
+impl Protocol for Distributor {
+    const METHODS: (&[Method], &str) = (&[Method::POST], "POST");
+    const INTERFACE: Interface = Interface::Cosid;
+    const FORM: bool = false;
+    type Shape = ();
+
+    fn read<'a>(asked: &Asked<'a>, limits: &Limits) -> Result<Call<'a, ()>, Refused> {
+        let most = limits.max_range;
+        let step = number(asked, "step").unwrap_or(Some(STEP));
+        let step = step.filter(|step| (1..=most.into()).contains(step));
+        let step = step.ok_or(Refused::InvalidStep(most))?;
+        let highest = i64::MAX - i64::from(most) - 1;
+        let offset = number(asked, "offset").unwrap_or(Some(0));
+        let offset = offset.filter(|offset| (0..=highest).contains(offset));
+        let start = offset.ok_or(Refused::InvalidOffset(highest))? + 1;
+        // No ids, only that there are some.
+        call(asked, DISTRIBUTOR, 0.into(), NewTag { start, step })
+    }
+
+    fn granted(_: &Ids, (): &()) -> Option<HttpResponse> {
+        Some(HttpResponse::Ok().finish())
+    }
+
+    fn refused(refused: &Refused, _: &HttpRequest) -> HttpResponse {
+        refusal(refused)
+    }
+}
