@@ -257,6 +257,9 @@ async fn first_look(
         Err(StoreError::Unusable(Unusable::TableMissing(reason))) => {
             tracing::warn!("{reason}; until then requests get `table_missing`");
         }
+        Err(error @ StoreError::NoConnection(_)) => {
+            tracing::warn!(%error, "starting, and waiting for a connection to the database");
+        }
         Err(error) if error.is_transient() => {
             tracing::error!(%error, "the database does not answer; starting without it, and trying again");
         }

@@ -38,6 +38,7 @@ impl From<StoreError> for AllocError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Transient(text)
+            | StoreError::NoConnection(text)
             | StoreError::UnknownOutcome(text)
             | StoreError::ReadOnly(text)
             | StoreError::Rejected(text)

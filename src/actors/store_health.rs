@@ -28,6 +28,10 @@ pub enum StoreHealth {
 /// Failing claims are told of at most this often.
 const FLAPPING: Duration = Duration::from_secs(10);
 
+/// So long a database that has no connection left for this server is waited for: others close those that they
+/// do not need within seconds.
+const FULL: Duration = Duration::from_secs(15);
+
 /// How claims went last.
 #[derive(Debug, Default)]
 struct Claims {
@@ -44,6 +48,8 @@ pub(super) struct StoreMonitor {
     /// What the newest check that succeeded found.
     report: ArcSwapOption<StoreReport>,
     claims: Mutex<Claims>,
+    /// Since when the store has had no connection left.
+    full: Mutex<Option<Instant>>,
     /// The store's warnings as last logged.
     warnings: ArcSwap<Vec<String>>,
     /// A claim failed, and the store should be looked at.
@@ -57,6 +63,7 @@ impl StoreMonitor {
             health: ArcSwap::from_pointee(StoreHealth::Starting),
             report: ArcSwapOption::empty(),
             claims: Mutex::default(),
+            full: Mutex::default(),
             warnings: ArcSwap::default(),
             doubt: Notify::new(),
             metrics,
@@ -123,6 +130,9 @@ impl StoreMonitor {
         result: Result<T, &StoreError>,
         supply: impl Fn() -> String,
     ) {
+        if self.is_only_full(result.as_ref().err().copied()) {
+            return;
+        }
         let now = match result {
             Err(error) if error.is_transient() => StoreHealth::Down(error.to_string()),
             Err(StoreError::Unusable(reason)) => StoreHealth::Unusable(reason.clone()),
@@ -148,6 +158,22 @@ impl StoreMonitor {
             StoreHealth::Up | StoreHealth::Starting => {}
         }
         self.health.store(Arc::new(now));
+    }
+
+    /// Whether all that is wrong is that the store has no connection left, and that has not lasted. Then it is what
+    /// it was before: it is there, and this server's turn comes.
+    fn is_only_full(&self, error: Option<&StoreError>) -> bool {
+        let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(StoreError::NoConnection(reason)) = error else {
+            *full = None;
+            return false;
+        };
+        let now = Instant::now();
+        let since = *full.get_or_insert_with(|| {
+            tracing::warn!(%reason, "waiting for a connection to the database");
+            now
+        });
+        now < since + FULL
     }
 
     /// Takes in what a check of the store found; each set of warnings is logged once.

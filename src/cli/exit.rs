@@ -70,6 +70,7 @@ impl From<StoreError> for Exit {
     fn from(error: StoreError) -> Self {
         let code = match &error {
             StoreError::Transient(_)
+            | StoreError::NoConnection(_)
             | StoreError::UnknownOutcome(_)
             | StoreError::ReadOnly(_)
             | StoreError::AllowanceUsedUp { .. } => 69,

@@ -7,6 +7,10 @@ pub enum StoreError {
     /// connections.
     #[error("{0}")]
     Transient(String),
+    /// The database is there and has no connection left for this server. Nothing was changed; others close
+    /// those that they do not need.
+    #[error("{0}")]
+    NoConnection(String),
     /// The statement was sent and no answer came: it may have been committed. What it claimed counts
     /// as lost; claim again.
     #[error("{0}")]
@@ -70,7 +74,10 @@ impl StoreError {
     #[must_use]
     pub fn outcome(&self) -> &'static str {
         match self {
-            Self::Transient(_) | Self::ReadOnly(_) | Self::AllowanceUsedUp { .. } => "transient",
+            Self::Transient(_)
+            | Self::NoConnection(_)
+            | Self::ReadOnly(_)
+            | Self::AllowanceUsedUp { .. } => "transient",
             Self::UnknownOutcome(_) => "unknown",
             Self::UnknownTag
             | Self::TagMisconfigured(_)
@@ -88,7 +95,10 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Transient(_) | Self::UnknownOutcome(_) | Self::ReadOnly(_)
+            Self::Transient(_)
+                | Self::NoConnection(_)
+                | Self::UnknownOutcome(_)
+                | Self::ReadOnly(_)
         )
     }
 }

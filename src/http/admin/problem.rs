@@ -31,6 +31,7 @@ impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         let kind = match &error {
             StoreError::Transient(_)
+            | StoreError::NoConnection(_)
             | StoreError::UnknownOutcome(_)
             | StoreError::ReadOnly(_)
             | StoreError::AllowanceUsedUp { .. } => Kind::StoreUnavailable,

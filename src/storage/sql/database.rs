@@ -72,8 +72,23 @@ pub(super) trait Connection: Send {
     /// Runs a statement that returns a value it assigned; `None` where no row matched.
     async fn claim(&mut self, sql: &Sql) -> Result<Option<u64>, sqlx::Error>;
 
-    /// Closes the connection when it is dropped, instead of giving it back.
-    fn close(&mut self);
+    /// Closes the connection instead of giving it back. A statement may be under way.
+    fn end(self: Box<Self>);
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum Unacquired {
+    /// The server has none left for us; what it said.
+    Full(String),
+    /// Whatever else.
+    Failed(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Unacquired {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// A kind of database: how it is reached, looked at and migrated.
@@ -82,7 +97,7 @@ pub(super) trait Database: Send + Sync {
     fn dialect(&self) -> &'static dyn Dialect;
 
     /// A connection of the pool, or a new one.
-    async fn acquire(&self) -> Result<Box<dyn Connection>, sqlx::Error>;
+    async fn acquire(&self) -> Result<Box<dyn Connection>, Unacquired>;
 
     /// What decides whether a pooled connection is used again.
     fn renewal(&self) -> &Renewal;
@@ -97,11 +112,6 @@ pub(super) trait Database: Send + Sync {
 
     /// What an error of the server means.
     fn meaning(&self, error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError;
-
-    /// Why no connection was made, where that can be told.
-    async fn why_unreachable(&self) -> Option<String> {
-        None
-    }
 
     /// Whether there may be replicas, which may be behind.
     fn has_replicas(&self) -> bool {

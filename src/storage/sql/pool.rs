@@ -4,7 +4,7 @@
 //! used again: its answer is still to come. The others stay. Those that were made before something
 //! broke are pinged before use; those that may lead to yesterday's primary are made anew ([`Pool::renew`]).
 
-use super::database::{Connection, Database, Dialect, Sql};
+use super::database::{Connection, Database, Dialect, Sql, Unacquired};
 use super::errors::{Kind, Place, SqlError, classify, timed_out};
 use super::inspect::Inspection;
 use super::{mysql, sqlite};
@@ -49,7 +49,7 @@ struct Marks {
 
 /// What is to be done with a pooled connection before it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     Use,
     Ping,
     Close,
@@ -89,7 +89,7 @@ impl Renewal {
         }
     }
 
-    fn verdict(&self, now: Instant, age: Duration, idle: Duration) -> Verdict {
+    pub(super) fn verdict(&self, now: Instant, age: Duration, idle: Duration) -> Verdict {
         let marks = self.marks();
         let is_older = |mark: Option<Instant>| {
             mark.is_some_and(|mark| now.saturating_duration_since(mark) < age)
@@ -207,25 +207,25 @@ impl Pool {
     pub(super) async fn acquire(&self) -> Result<Lease<'_>, SqlError> {
         let bound = self.acquire_timeout + ACQUIRE_SLACK;
         let acquired = tokio::time::timeout(bound, self.database.acquire()).await;
-        let mut error = match acquired {
-            Ok(Ok(connection)) => {
-                return Ok(Lease {
-                    pool: self,
-                    connection,
-                    is_broken: false,
-                });
+        match acquired {
+            Ok(Ok(connection)) => Ok(Lease {
+                pool: self,
+                connection: Some(connection),
+                is_broken: false,
+            }),
+            Ok(Err(Unacquired::Full(said))) => {
+                let endpoint = &self.place.endpoint;
+                let text = format!(
+                    "{endpoint} has no connection left for this server: {said}; allow more, or lower \
+                     database.max_connections on each server"
+                );
+                Err(StoreError::NoConnection(text).into())
             }
-            Ok(Err(error)) => classify(&error, None, &*self.database, &self.place),
-            Err(_) => timed_out(None, &self.place),
-        };
-        if let StoreError::Transient(text) = &mut error.store
-            && error.mysql.is_none()
-            && let Some(why) = self.database.why_unreachable().await
-        {
-            text.push_str(": ");
-            text.push_str(&why);
+            Ok(Err(Unacquired::Failed(error))) => {
+                Err(classify(&error, None, &*self.database, &self.place))
+            }
+            Err(_) => Err(timed_out(None, &self.place)),
         }
-        Err(error)
     }
 
     /// Runs a statement whose rows do not matter on a connection of its own, and says how many rows it
@@ -243,7 +243,8 @@ impl Pool {
 /// A connection out of the pool. Dropped while a statement is under way, as after a timeout, it is closed.
 pub(super) struct Lease<'a> {
     pool: &'a Pool,
-    connection: Box<dyn Connection>,
+    /// There until it is dropped.
+    connection: Option<Box<dyn Connection>>,
     /// A statement is under way or failed in a way after which nothing is known of the connection.
     is_broken: bool,
 }
@@ -252,7 +253,7 @@ impl Lease<'_> {
     /// Runs a statement whose rows do not matter, and says how many rows it matched.
     pub(super) async fn execute(&mut self, sql: &Sql) -> Result<u64, SqlError> {
         self.is_broken = true;
-        let work = self.connection.execute(sql);
+        let work = live(&mut self.connection)?.execute(sql);
         let ended = tokio::time::timeout(self.pool.statement_timeout, work).await;
         self.ended(Kind::Write, ended)
     }
@@ -260,7 +261,7 @@ impl Lease<'_> {
     /// Runs a statement that changes nothing.
     pub(super) async fn rows(&mut self, sql: &Sql) -> Result<Vec<QueryResult>, SqlError> {
         self.is_broken = true;
-        let work = self.connection.rows(sql);
+        let work = live(&mut self.connection)?.rows(sql);
         let ended = tokio::time::timeout(self.pool.statement_timeout, work).await;
         self.ended(Kind::Read, ended)
     }
@@ -268,7 +269,7 @@ impl Lease<'_> {
     /// Runs a statement that returns a value it assigned; `None` where no row matched.
     pub(super) async fn claim(&mut self, sql: &Sql) -> Result<Option<u64>, SqlError> {
         self.is_broken = true;
-        let work = self.connection.claim(sql);
+        let work = live(&mut self.connection)?.claim(sql);
         let ended = tokio::time::timeout(self.pool.statement_timeout, work).await;
         self.ended(Kind::Write, ended)
     }
@@ -299,9 +300,18 @@ impl Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        if self.is_broken {
-            self.connection.close();
+        if self.is_broken
+            && let Some(connection) = self.connection.take()
+        {
+            connection.end();
         }
+    }
+}
+
+fn live(connection: &mut Option<Box<dyn Connection>>) -> Result<&mut dyn Connection, SqlError> {
+    match connection {
+        Some(connection) => Ok(connection.as_mut()),
+        None => Err(StoreError::Transient("the connection is closed".to_owned()).into()),
     }
 }
 

@@ -1,66 +1,85 @@
-//! The pool of connections to a server, and the settings of each.
+//! The settings of each connection, and the pool of one that migrations use.
 
+use super::ending::{SERVER, Thread};
 use crate::storage::sql::pool::{Renewal, pool_options};
 use sea_orm::sqlx;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlPool};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Why the newest connection was given up while it was set up.
-pub(super) type SetupError = Arc<Mutex<Option<String>>>;
+/// What bounds the waits of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session {
+    /// For locks of the table (ALTER, a backup), in whole seconds.
+    pub(super) lock_wait: Duration,
+    /// For a statement as a whole, where the server knows that (MariaDB). The client gives up before and has it
+    /// ended; this is for a client that is killed.
+    pub(super) statement: Option<Duration>,
+}
 
-/// A lazy pool with the settings on each of its connections.
-pub(super) fn pool(
+impl Session {
+    /// What waits for a lock of the table gives up about when we do, and a statement a little later.
+    pub(super) fn of_statements(timeout: Duration) -> Self {
+        Self {
+            lock_wait: timeout,
+            statement: Some(timeout + Duration::from_millis(500)),
+        }
+    }
+
+    /// The assignments of a SET. The comment is one for every server but MariaDB.
+    fn assignments(&self) -> String {
+        let lock_wait = self.lock_wait.as_secs().max(1);
+        let statement = self.statement.map_or_else(String::new, |statement| {
+            format!(
+                " /*M! , max_statement_time = {:.3} */",
+                statement.as_secs_f64()
+            )
+        });
+        format!(
+            "autocommit = 1, innodb_lock_wait_timeout = 1, lock_wait_timeout = {lock_wait}{statement}"
+        )
+    }
+}
+
+/// A lazy pool of one connection.
+pub(super) fn single(
     options: &MySqlConnectOptions,
-    connections: u32,
     acquire_timeout: Duration,
-    statement_timeout: Duration,
-    renewal: &Renewal,
-    setup_error: &SetupError,
+    session: Session,
 ) -> MySqlPool {
-    let (setup_error, renewal) = (setup_error.clone(), renewal.clone());
-    pool_options(connections, acquire_timeout, &renewal)
+    let renewal = Renewal::default();
+    pool_options(1, acquire_timeout, &renewal)
         .after_connect(move |connection, _| {
-            renewal.count_connection();
-            let (setup_error, renewal) = (setup_error.clone(), renewal.clone());
-            Box::pin(async move {
-                let result = prepare(connection, statement_timeout, &renewal).await;
-                // A good connection clears it, or a later error would name a cause that is gone.
-                *setup_error.lock().unwrap_or_else(PoisonError::into_inner) =
-                    result.as_ref().err().map(ToString::to_string);
-                result
-            })
+            let renewal = renewal.clone();
+            Box::pin(async move { prepare(connection, &session, &renewal).await.map(drop) })
         })
         .connect_lazy_with(options.clone())
 }
 
-/// What a connection has to say after it was set up. Locking reads go to the primary where a proxy splits
-/// reads from writes.
-const SETTINGS: &str = "SELECT CAST(@@autocommit AS SIGNED), CAST(@@innodb_lock_wait_timeout AS SIGNED), \
-     CONVERT(@@sql_mode USING utf8mb4), CONVERT(@@binlog_format USING utf8mb4) FOR UPDATE";
-
 /// With autocommit off, or in a transaction that a proxy or `init_connect` began, a claim would be rolled back
 /// after its ids were handed out. The settings are read back: a proxy may swallow them.
-async fn prepare(
+pub(super) async fn prepare(
     connection: &mut sqlx::MySqlConnection,
-    statement_timeout: Duration,
+    session: &Session,
     renewal: &Renewal,
-) -> Result<(), sqlx::Error> {
+) -> Result<Thread, sqlx::Error> {
     // Whatever completion_type says, none may follow.
     sqlx::raw_sql("ROLLBACK AND NO CHAIN")
         .execute(&mut *connection)
         .await?;
-    // What waits for a lock of the table (ALTER, a backup) gives up about when we do: else each statement
-    // that timed out here would go on waiting there, with its connection.
-    let lock_wait = statement_timeout.as_secs().max(1);
-    let set = format!(
-        "SET autocommit = 1, innodb_lock_wait_timeout = 1, lock_wait_timeout = {lock_wait}"
-    );
+    let set = format!("SET {}", session.assignments());
     sqlx::query(sqlx::AssertSqlSafe(set))
         .execute(&mut *connection)
         .await?;
-    let (autocommit, wait, mode, binlog): (i64, i64, String, String) =
-        sqlx::query_as(SETTINGS).fetch_one(&mut *connection).await?;
+    // Locking reads go to the primary where a proxy splits reads from writes.
+    let settings = format!(
+        "SELECT CAST(@@autocommit AS SIGNED), CAST(@@innodb_lock_wait_timeout AS SIGNED), \
+         CONVERT(@@sql_mode USING utf8mb4), CONVERT(@@binlog_format USING utf8mb4), \
+         CAST(CONNECTION_ID() AS SIGNED), CONVERT({SERVER} USING utf8mb4) FOR UPDATE"
+    );
+    let (autocommit, wait, mode, binlog, id, server): (i64, i64, String, String, i64, String) =
+        sqlx::query_as(sqlx::AssertSqlSafe(settings))
+            .fetch_one(&mut *connection)
+            .await?;
     renewal.note_settings(&binlog);
     if !mode.contains("STRICT_TRANS_TABLES") && !mode.contains("STRICT_ALL_TABLES") {
         // Else the server would cut off or replace what does not fit, and say nothing.
@@ -69,7 +88,10 @@ async fn prepare(
             .await?;
     }
     if (autocommit, wait) == (1, 1) {
-        return Ok(());
+        return Ok(Thread {
+            id: id.unsigned_abs(),
+            server,
+        });
     }
     Err(sqlx::Error::Protocol(format!(
         "the connection refuses autocommit = 1 or innodb_lock_wait_timeout = 1 \

@@ -11,6 +11,14 @@ pub(in crate::storage::sql) const DEADLOCK: u16 = 1213;
 pub(in crate::storage::sql) const UNKNOWN_COLUMN: u16 = 1054;
 /// A row of that key exists.
 const DUPLICATE: u16 = 1062;
+/// Too many connections: of all, of the account, of the account by its own limit.
+const FULL: [u16; 3] = [1040, 1203, 1226];
+
+/// Whether the server refused a connection because it, or the account, has none left.
+pub(super) fn is_full(error: &dyn DatabaseError) -> bool {
+    let error = error.try_downcast_ref::<SqlxMySqlError>();
+    error.is_some_and(|error| FULL.contains(&error.number()))
+}
 
 pub(super) fn meaning(error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError {
     match error.try_downcast_ref::<SqlxMySqlError>() {

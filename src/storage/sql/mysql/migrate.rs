@@ -7,6 +7,10 @@ use crate::storage::sql::migrate::{LOCK_WAIT, apply};
 use crate::storage::sql::statements::text_at;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use sha2::{Digest as _, Sha256};
+use std::time::Duration;
+
+/// So long an ALTER waits for those who use the table; claims wait behind it.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Name of the lock: at most 64 characters, whatever the names of database and table. Hashed here, since
 /// MySQL has taken its SHA1() away.

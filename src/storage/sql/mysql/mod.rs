@@ -1,41 +1,36 @@
 //! MySQL and MariaDB.
 
 mod connect;
+mod connections;
+mod ending;
 mod errors;
 mod inspect;
 mod migrate;
 
 use super::SqlStore;
-use super::database::{Connection, Database, Dialect, Sql, Value, wrong_url};
+use super::database::{Connection, Database, Dialect, Sql, Unacquired, Value, wrong_url};
 use super::errors::{Kind, Place, SqlError};
 use super::inspect::Inspection;
 use super::pool::Renewal;
 use crate::config;
 use crate::storage::StoreError;
 use async_trait::async_trait;
-use connect::{SetupError, pool};
+use connect::Session;
+use connections::Connections;
 pub(super) use errors::{DEADLOCK, UNKNOWN_COLUMN};
 use sea_orm::sqlx::error::DatabaseError;
-use sea_orm::sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPool};
-use sea_orm::sqlx::pool::PoolConnection;
+use sea_orm::sqlx::mysql::{MySqlArguments, MySqlConnectOptions};
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, MySql as Driver};
-use sea_orm::{DatabaseConnection, QueryResult, SqlxMySqlConnector};
-use std::sync::PoisonError;
+use sea_orm::{DatabaseConnection, SqlxMySqlConnector};
 use std::time::Duration;
-
-/// A refusal comes at once; what does not is a network that swallows packets.
-const REFUSED: Duration = Duration::from_millis(200);
 
 /// A server reached over a network or a socket.
 struct MySql {
     options: MySqlConnectOptions,
     acquire_timeout: Duration,
-    statement_timeout: Duration,
-    pool: MySqlPool,
+    connections: Connections,
     renewal: Renewal,
-    /// Why the newest connection was given up while it was set up; sqlx only logs it.
-    setup_error: SetupError,
 }
 
 /// The database that the URL names, and the URL for people.
@@ -68,21 +63,19 @@ pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, St
         .pipes_as_concat(false)
         .no_engine_substitution(false)
         .disable_statement_logging();
-    let (renewal, setup_error) = (Renewal::default(), SetupError::default());
+    let renewal = Renewal::default();
+    let connections = Connections::new(
+        &options,
+        settings.max_connections,
+        settings.acquire_timeout,
+        Session::of_statements(settings.statement_timeout),
+        &renewal,
+    );
     let mysql = MySql {
-        pool: pool(
-            &options,
-            settings.max_connections,
-            settings.acquire_timeout,
-            settings.statement_timeout,
-            &renewal,
-            &setup_error,
-        ),
+        connections: connections.map_err(wrong_url)?,
         options,
         acquire_timeout: settings.acquire_timeout,
-        statement_timeout: settings.statement_timeout,
         renewal,
-        setup_error,
     };
     Ok((Box::new(mysql), endpoint))
 }
@@ -93,8 +86,8 @@ impl Database for MySql {
         &Words
     }
 
-    async fn acquire(&self) -> Result<Box<dyn Connection>, sqlx::Error> {
-        Ok(Box::new(self.pool.acquire().await?))
+    async fn acquire(&self) -> Result<Box<dyn Connection>, Unacquired> {
+        Ok(Box::new(self.connections.acquire().await?))
     }
 
     fn renewal(&self) -> &Renewal {
@@ -102,51 +95,24 @@ impl Database for MySql {
     }
 
     fn connections(&self) -> (usize, usize) {
-        let idle = self.pool.num_idle();
-        (idle, (self.pool.size() as usize).saturating_sub(idle))
+        self.connections.count()
     }
 
     async fn close(&self) {
-        self.pool.close().await;
+        self.connections.close().await;
     }
 
     fn single(&self, _wait: Duration) -> DatabaseConnection {
-        SqlxMySqlConnector::from_sqlx_mysql_pool(pool(
-            &self.options,
-            1,
-            self.acquire_timeout,
-            self.statement_timeout,
-            &Renewal::default(),
-            &self.setup_error,
-        ))
+        let session = Session {
+            lock_wait: migrate::LOCK_PATIENCE,
+            statement: None,
+        };
+        let pool = connect::single(&self.options, self.acquire_timeout, session);
+        SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
     }
 
     fn meaning(&self, error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError {
         errors::meaning(error, kind, place)
-    }
-
-    /// Why a connection that was made could not be set up, or why nothing listens. sqlx tries a refused
-    /// connection again until its time is over and then tells of the time alone.
-    async fn why_unreachable(&self) -> Option<String> {
-        let setup = self
-            .setup_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if setup.is_some() {
-            return setup;
-        }
-        let connecting = async {
-            match self.options.get_socket() {
-                Some(path) => tokio::net::UnixStream::connect(path).await.err(),
-                None => {
-                    let address = (self.options.get_host(), self.options.get_port());
-                    tokio::net::TcpStream::connect(address).await.err()
-                }
-            }
-        };
-        let error = tokio::time::timeout(REFUSED, connecting).await.ok()??;
-        Some(error.to_string())
     }
 
     async fn inspect(&self, store: &SqlStore) -> Result<Inspection, SqlError> {
@@ -168,29 +134,6 @@ fn query(sql: &Sql) -> Query<'_, Driver, MySqlArguments> {
         Value::Integer(number) => query.bind(number),
         Value::Text(text) => query.bind(text.as_str()),
     })
-}
-
-#[async_trait]
-impl Connection for PoolConnection<Driver> {
-    async fn execute(&mut self, sql: &Sql) -> Result<u64, sqlx::Error> {
-        let done = query(sql).execute(&mut **self).await?;
-        Ok(done.rows_affected())
-    }
-
-    async fn rows(&mut self, sql: &Sql) -> Result<Vec<QueryResult>, sqlx::Error> {
-        let rows = query(sql).fetch_all(&mut **self).await?;
-        Ok(rows.into_iter().map(QueryResult::from).collect())
-    }
-
-    /// The value comes in the answer to this very statement: a second one could reach another connection.
-    async fn claim(&mut self, sql: &Sql) -> Result<Option<u64>, sqlx::Error> {
-        let done = query(sql).execute(&mut **self).await?;
-        Ok((done.rows_affected() > 0).then(|| done.last_insert_id()))
-    }
-
-    fn close(&mut self) {
-        self.close_on_drop();
-    }
 }
 
 /// The dialect of MySQL and MariaDB.

@@ -5,7 +5,7 @@ mod inspect;
 mod migrate;
 
 use super::SqlStore;
-use super::database::{Connection, Database, Dialect, Sql, Value, wrong_url};
+use super::database::{Connection, Database, Dialect, Sql, Unacquired, Value, wrong_url};
 use super::errors::{Kind, Place, SqlError};
 use super::inspect::Inspection;
 use super::pool::{Renewal, pool_options};
@@ -78,7 +78,7 @@ impl Database for Sqlite {
         &Words
     }
 
-    async fn acquire(&self) -> Result<Box<dyn Connection>, sqlx::Error> {
+    async fn acquire(&self) -> Result<Box<dyn Connection>, Unacquired> {
         Ok(Box::new(self.pool.acquire().await?))
     }
 
@@ -157,7 +157,7 @@ impl Connection for PoolConnection<Driver> {
         Ok(Some(u64::try_from(assigned).unwrap_or(u64::MAX)))
     }
 
-    fn close(&mut self) {
+    fn end(mut self: Box<Self>) {
         self.close_on_drop();
     }
 }

@@ -1,0 +1,168 @@
+//! What a server leaves behind in the database: no connection that it does not need, no statement that it gave up.
+
+use crate::helpers::{Db, Take as _, ask, change, new, on_servers, open, tag};
+use crate::support::PATIENCE;
+use futures_util::future::join_all;
+use id_alloc::config::Database;
+use id_alloc::storage::{SegmentStore as _, StoreError, TagAdministration as _};
+use std::time::{Duration, Instant};
+
+/// Of everybody but the test.
+const CONNECTIONS: &str = "SELECT COUNT(*) FROM information_schema.processlist \
+                           WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+const STATEMENTS: &str = "SELECT COUNT(*) FROM information_schema.processlist \
+                          WHERE db = DATABASE() AND info LIKE 'UPDATE%'";
+const KILLS: &str = "SELECT CAST(variable_value AS SIGNED) FROM information_schema.global_status \
+                     WHERE variable_name = 'COM_KILL'";
+
+async fn until(db: &Db, sql: &str, wanted: i64) {
+    let began = Instant::now();
+    while db.number(sql).await != wanted {
+        assert!(began.elapsed() < PATIENCE, "not {wanted}: {sql}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// An account of its own with at most so many connections, and the URL with which it comes.
+async fn account(db: &Db, most: u32) -> (String, String) {
+    let name = format!("u{:08x}", fastrand::u32(..));
+    db.sql(&format!(
+        "CREATE USER {name}@'%' IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS {most}"
+    ))
+    .await;
+    db.sql(&format!("GRANT ALL ON *.* TO {name}@'%'")).await;
+    let url = db.url.replace("root@", &format!("{name}:x@"));
+    (name, url)
+}
+
+/// A row whose claims take for ever.
+async fn stuck_row(db: &Db) {
+    db.ready()
+        .await
+        .create(&new("stuck", 0, 10))
+        .await
+        .expect("made");
+    db.sql(
+        "CREATE TRIGGER slow BEFORE UPDATE ON segments FOR EACH ROW \
+         BEGIN IF NEW.biz_tag = 'stuck' THEN DO SLEEP(1000); END IF; END",
+    )
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
+async fn connections_that_are_not_needed_any_more_are_closed() {
+    on_servers(async |db| {
+        let store = db.ready().await;
+        let asks: Vec<_> = (0..6).map(|_| ask("test")).collect();
+        for taken in join_all(asks.iter().map(|ask| store.take(ask))).await {
+            taken.unwrap();
+        }
+        assert!(db.number(CONNECTIONS).await > 1);
+        // The one that is used stays, and the others do not take turns with it.
+        let began = Instant::now();
+        while db.number(CONNECTIONS).await > 1 {
+            assert!(began.elapsed() < PATIENCE, "they stay open");
+            store.ping().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
+async fn who_is_refused_a_connection_waits_until_another_server_needs_it_no_more() {
+    on_servers(async |db| {
+        db.ready().await;
+        let (name, url) = account(db, 1).await;
+        let server = |acquire_timeout| {
+            open(Database {
+                url: url.parse().unwrap(),
+                acquire_timeout,
+                ..db.settings()
+            })
+        };
+        let (first, hasty) = (server(PATIENCE), server(Duration::from_millis(50)));
+        first.take(&ask("test")).await.unwrap();
+        let refused = hasty.take(&ask("test")).await.unwrap_err();
+        assert!(
+            matches!(refused, StoreError::NoConnection(_)),
+            "{refused:?}"
+        );
+        assert!(refused.is_transient());
+        server(PATIENCE).take(&ask("test")).await.unwrap();
+        db.sql(&format!("DROP USER {name}@'%'")).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
+async fn a_statement_that_is_given_up_is_ended_on_the_server() {
+    on_servers(async |db| {
+        stuck_row(db).await;
+        let store = open(Database {
+            statement_timeout: Duration::from_millis(300),
+            ..db.settings()
+        });
+        let killed = db.number(KILLS).await;
+        let error = store.take(&ask("stuck")).await.unwrap_err();
+        assert!(matches!(error, StoreError::UnknownOutcome(_)), "{error:?}");
+        until(db, STATEMENTS, 0).await;
+        assert!(db.number(KILLS).await > killed);
+        store.ping().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
+async fn a_statement_that_is_given_up_counts_as_a_connection_until_the_server_has_ended_it() {
+    on_servers(async |db| {
+        stuck_row(db).await;
+        // No second connection, so nothing can end it but the server itself.
+        let (name, url) = account(db, 1).await;
+        let store = open(Database {
+            url: url.parse().unwrap(),
+            statement_timeout: Duration::from_millis(300),
+            ..db.settings()
+        });
+        store.take(&ask("stuck")).await.unwrap_err();
+        loop {
+            let (_, in_use) = store.connections();
+            if db.number(STATEMENTS).await == 0 {
+                break;
+            }
+            assert_eq!(in_use, 1);
+            tokio::task::yield_now().await;
+        }
+        store.ping().await.unwrap();
+        db.sql(&format!("DROP USER {name}@'%'")).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
+async fn every_session_says_how_long_it_waits_for_rows_tables_and_a_statement() {
+    on_servers(async |db| {
+        db.ready().await;
+        db.sql("CREATE TABLE said (milliseconds bigint)").await;
+        db.sql(
+            "CREATE TRIGGER told BEFORE UPDATE ON segments FOR EACH ROW BEGIN \
+             INSERT INTO said VALUES (@@innodb_lock_wait_timeout * 1000); \
+             INSERT INTO said VALUES (@@lock_wait_timeout * 1000); \
+             INSERT INTO said VALUES (@@max_statement_time * 1000); END",
+        )
+        .await;
+        let store = open(Database {
+            statement_timeout: Duration::from_secs(3),
+            ..db.settings()
+        });
+        let changed = store.set(&tag("test"), &change(Some(7), None)).await;
+        changed.unwrap();
+        let said = "SELECT DISTINCT milliseconds FROM said ORDER BY milliseconds";
+        assert_eq!(db.numbers(said).await, [1000, 3000, 3500]);
+    })
+    .await;
+}
