@@ -7,9 +7,13 @@ package io.github.idalloc;
 public class IdAllocException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
+    /** The tag whose ids were wanted. */
     private final String tag;
+    /** The server that refused; null where no single answer was the reason. */
     private final String server;
+    /** The HTTP status of the refusal, or 0. */
     private final int status;
+    /** The server's code for the refusal, perhaps empty, or null. */
     private final String code;
 
     IdAllocException(String tag, String message, Throwable cause) {
