@@ -9,6 +9,7 @@
 mod m20261123_000001_segments;
 mod m20261123_000002_moves;
 mod m20261126_000003_allowance;
+mod m20261126_000004_id_limit;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigrationStatus, MigratorTraitSelf};
@@ -36,6 +37,7 @@ impl MigratorTraitSelf for Migrator {
             Box::new(m20261123_000001_segments::Segments { table: table() }),
             Box::new(m20261123_000002_moves::Moves { table: table() }),
             Box::new(m20261126_000003_allowance::Allowance { table: table() }),
+            Box::new(m20261126_000004_id_limit::IdLimit { table: table() }),
         ]
     }
 

@@ -1,10 +1,11 @@
 //! Looks after the store: checks it every `allocation.refresh` while it is well, every second while it is not, and
 //! soon after a claim has failed; in between it asks every few seconds whether the store is there, since nobody
-//! claims for minutes. With each check it drops the tags that were deleted.
+//! claims for minutes. With each check it drops the tags that were deleted, and
+//! looks how far those with a limit of their own have come.
 
 use super::{context::ServerContext, directory::Directory, messages::Deleted};
 use crate::{
-    domain::BizTag,
+    domain::{BizTag, Ceilings},
     storage::{StoreError, StoreReport},
 };
 use futures_util::FutureExt as _;
@@ -20,6 +21,9 @@ const PING: Duration = Duration::from_secs(5);
 /// So many tags, those deleted last, are looked for in memory at each check.
 const DELETED: u64 = 10_000;
 
+/// So many tags with a limit of their own are watched, those that have used most of it.
+const LIMITED: u64 = 1000;
+
 /// How often a store that is not well is checked.
 const UNWELL: Duration = Duration::from_secs(1);
 
@@ -34,6 +38,7 @@ impl StoreWatch {
     /// Runs until the server ends.
     pub(super) async fn run(self) {
         let (server, settings) = (&self.server, &self.server.settings.allocation);
+        let mut ceilings = Ceilings::default();
         loop {
             let found = caught(server.store.check()).await;
             self.note_check(found.as_ref());
@@ -43,6 +48,9 @@ impl StoreWatch {
                     // The next check asks again.
                     Err(error) => tracing::warn!(%error, "cannot look for deleted tags"),
                 }
+            }
+            if found.is_ok() {
+                self.look_at_limits(&mut ceilings).await;
             }
             let checked = Instant::now();
             // Never more often than this, however many claims fail.
@@ -68,6 +76,21 @@ impl StoreWatch {
         self.server
             .monitor
             .note_check(found, || self.shortest_supply());
+    }
+
+    /// How far tags with a limit of their own have come.
+    async fn look_at_limits(&self, ceilings: &mut Ceilings) {
+        match caught(self.server.store.limited(LIMITED)).await {
+            Ok(rows) => {
+                let rows = rows
+                    .into_iter()
+                    .map(|row| (row.tag, row.max_id, row.id_limit));
+                let read = ceilings.read(Instant::now(), rows);
+                self.server.metrics.set_ceilings(read);
+            }
+            // What is known stays; the next check asks again.
+            Err(error) => tracing::warn!(%error, "cannot look for tags with a limit"),
+        }
     }
 
     /// Tags that were deleted, here or elsewhere, leave memory.

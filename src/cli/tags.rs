@@ -39,6 +39,7 @@ pub(super) async fn run(config: &Config, command: Tag, output: Output) -> Result
             start,
             step,
             description,
+            limit,
         } => match parse(&name) {
             Ok(tag) => {
                 let new = NewTag {
@@ -46,6 +47,7 @@ pub(super) async fn run(config: &Config, command: Tag, output: Output) -> Result
                     start,
                     step,
                     description,
+                    id_limit: limit,
                 };
                 create(&store, &new, output).await
             }
@@ -57,7 +59,16 @@ pub(super) async fn run(config: &Config, command: Tag, output: Output) -> Result
             name,
             step,
             description,
-        } => set(&store, &name, step, description, output).await,
+            limit,
+        } => {
+            let change = Change {
+                step,
+                description,
+                id_limit: limit,
+                seen: None,
+            };
+            set(&store, &name, &change, output).await
+        }
         Tag::Delete { name, confirm } => delete(&store, &name, &confirm, output).await,
         Tag::Advance(call) => advance::run(&store, &call, limit, output).await,
         Tag::Import(call) => import::run(&store, &call, output).await,
@@ -83,22 +94,13 @@ async fn show(store: &SqlStore, name: &str, output: Output) -> Result<(), Exit> 
     shown(&row, output)
 }
 
-async fn set(
-    store: &SqlStore,
-    name: &str,
-    step: Option<i64>,
-    description: Option<String>,
-    output: Output,
-) -> Result<(), Exit> {
-    if step.is_none() && description.is_none() {
-        return Err(Exit::usage("give --step, --description or both"));
+async fn set(store: &SqlStore, name: &str, change: &Change, output: Output) -> Result<(), Exit> {
+    if change.step.is_none() && change.description.is_none() && change.id_limit.is_none() {
+        return Err(Exit::usage(
+            "give --step, --description, --limit, or several of them",
+        ));
     }
-    let change = Change {
-        step,
-        description,
-        seen: None,
-    };
-    shown(&store.set(&parse(name)?, &change).await?, output)
+    shown(&store.set(&parse(name)?, change).await?, output)
 }
 
 async fn delete(store: &SqlStore, name: &str, confirm: &str, output: Output) -> Result<(), Exit> {
@@ -129,6 +131,10 @@ fn shown(row: &TagRow, output: Output) -> Result<(), Exit> {
             tag.description,
             if tag.retired { "yes" } else { "no" }
         );
+        if let Some(limit) = tag.id_limit {
+            let used = 100.0 * share(tag.max_id, limit);
+            let _ = write!(text, "\nlimit        {limit}, of which {used:.1} % is used");
+        }
         if let Some(guard) = &tag.guard {
             let (to, size) = (guard.claimed_to, guard.claimed_size);
             let _ = write!(text, "\nclaimed to   {to}, growing to {size} at once");
@@ -136,6 +142,12 @@ fn shown(row: &TagRow, output: Output) -> Result<(), Exit> {
         }
         text
     })
+}
+
+/// The share of the ids below a limit that has been claimed.
+#[allow(clippy::cast_precision_loss, reason = "a share")]
+fn share(max_id: i64, limit: i64) -> f64 {
+    max_id as f64 / limit.max(1) as f64
 }
 
 async fn list(store: &SqlStore, list: List, output: Output) -> Result<(), Exit> {

@@ -8,6 +8,7 @@
 pub mod allowance;
 mod backoff;
 mod biz_tag;
+mod ceiling;
 mod claim_request;
 mod double_buffer;
 mod open_range;
@@ -16,6 +17,7 @@ mod step_policy;
 pub use allowance::Allowance;
 pub use backoff::Backoff;
 pub use biz_tag::{BizTag, BizTagError, TagName};
+pub use ceiling::{Ceiling, Ceilings};
 pub use claim_request::ClaimRequest;
 pub use double_buffer::{Demand, DoubleBuffer, Load, Offer, Replies, Waiting};
 pub use id_alloc_range::{IdRange, IdRangeError, Ids, RateMeter, Take};

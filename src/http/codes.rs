@@ -86,7 +86,7 @@ table! {
     TableMissing SERVICE_UNAVAILABLE "table_missing" again (Ids Admin) "Run `id-alloc migrate up`."
     TableMisconfigured SERVICE_UNAVAILABLE "table_misconfigured" again (Ids Admin) "Do what the text says: it names the `ALTER TABLE` to run, or the password, name or right that is refused."
     FailoverFlapping SERVICE_UNAVAILABLE "failover_flapping" again (Ids Admin) "Find out why two primaries take turns (docs/guard.md)."
-    TagExhausted SERVICE_UNAVAILABLE "tag_exhausted" no (Ids Admin) "No ids are left below `allocation.id_limit`: raise it, or use another tag."
+    TagExhausted SERVICE_UNAVAILABLE "tag_exhausted" no (Ids Admin) "No ids are left below the tag's limit, or below `allocation.id_limit`: the text says which and what to do. Other tags are not affected."
 }
 
 /// A response for each status, saying what its codes ask for.

@@ -1,7 +1,7 @@
 //! What there is of each tag at the moment of a scrape: ids, seconds, step, max_id.
 
 use super::OTHER;
-use crate::domain::BizTag;
+use crate::domain::{BizTag, Ceiling};
 use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 /// What there is of one tag.
@@ -55,15 +55,33 @@ impl Levels {
         self.other = Some((sum.saturating_add(level.left), shortest.min(supply)));
     }
 
+    /// Orders them by tag, so that one is found.
+    pub(super) fn sort(&mut self) {
+        self.tags.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        // One that was made anew meanwhile may have been met twice.
+        self.tags.dedup_by(|a, b| a.0 == b.0);
+    }
+
+    /// A tag with a limit of its own (after [`Self::sort`]), with what this server knows of it since the rows were read.
+    pub(super) fn seen<'a>(&self, tag: &'a BizTag, read: Ceiling) -> (&'a BizTag, Ceiling, f64) {
+        let found = self.tags.binary_search_by(|(name, _)| name.cmp(tag));
+        let Some((_, level)) = found.ok().and_then(|index| self.tags.get(index)) else {
+            return (tag, read, 0.0);
+        };
+        let ceiling = Ceiling {
+            max_id: read.max_id.max(level.max_id),
+            ..read
+        };
+        (tag, ceiling, level.rate)
+    }
+
     /// The series, sorted by tag; each family is made when it is asked for, as it may be large.
     #[allow(
         clippy::cast_precision_loss,
         reason = "numbers in Prometheus are floats"
     )]
     pub(super) fn into_families(mut self) -> impl Iterator<Item = MetricFamily> {
-        self.tags.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        // One that was made anew meanwhile may have been met twice.
-        self.tags.dedup_by(|a, b| a.0 == b.0);
+        self.sort();
         let (sum, shortest) = self.other.unzip();
         let families = [
             Family {
@@ -124,7 +142,7 @@ impl Family {
     }
 }
 
-fn gauge(tag: &str, value: f64) -> Metric {
+pub(super) fn gauge(tag: &str, value: f64) -> Metric {
     let mut label = LabelPair::default();
     label.set_name("biz_tag".to_owned());
     label.set_value(tag.to_owned());

@@ -1,5 +1,6 @@
 //! `Metrics`: everything Prometheus scrapes, in one registry of its own. Help texts say unit and meaning.
 
+mod ceilings;
 mod http;
 mod levels;
 mod register;
@@ -9,14 +10,14 @@ pub use http::{HttpMetrics, Interface};
 pub use levels::Level;
 pub use store::StoreMetrics;
 
-use crate::domain::BizTag;
+use crate::domain::{BizTag, Ceiling};
 use levels::Levels;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 use register::{Made, counters, gauge, gauges};
 use std::{
     collections::HashSet,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -51,6 +52,8 @@ pub struct Metrics {
     /// Tags with a series of their own, at most `max_tag_series`.
     tagged: Mutex<HashSet<BizTag>>,
     max_tag_series: usize,
+    /// Tags with a limit of their own, as the rows said last.
+    ceilings: Mutex<Vec<(BizTag, Ceiling)>>,
     /// How long the text of the last scrape was, in bytes.
     text_length: AtomicUsize,
 }
@@ -105,6 +108,7 @@ impl Metrics {
             )?,
             tagged: Mutex::default(),
             max_tag_series,
+            ceilings: Mutex::default(),
             text_length: AtomicUsize::new(0),
             registry,
         };
@@ -139,6 +143,15 @@ impl Metrics {
         is_room
     }
 
+    /// Takes in how far tags with a limit of their own have come.
+    pub fn set_ceilings(&self, ceilings: Vec<(BizTag, Ceiling)>) {
+        *self.ceilings() = ceilings;
+    }
+
+    fn ceilings(&self) -> MutexGuard<'_, Vec<(BizTag, Ceiling)>> {
+        self.ceilings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Counts a restart.
     pub fn restarted(&self, actor: &str, reason: &str) {
         self.actor_restarts
@@ -162,6 +175,13 @@ impl Metrics {
         let encoder = TextEncoder::new();
         let mut text = String::with_capacity(self.text_length.load(Ordering::Relaxed));
         encoder.encode_utf8(&self.registry.gather(), &mut text)?;
+        levels.sort();
+        let ceilings = self.ceilings().clone();
+        let limited = ceilings.iter().filter(|(tag, _)| self.has_series(tag));
+        let limited: Vec<_> = limited
+            .map(|(tag, ceiling)| levels.seen(tag, *ceiling))
+            .collect();
+        encoder.encode_utf8(&ceilings::families(&limited), &mut text)?;
         for family in levels.into_families() {
             encoder.encode_utf8(&[family], &mut text)?;
         }

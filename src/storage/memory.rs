@@ -1,6 +1,6 @@
 //! `MemoryStore`: rows in memory, with scripted faults. For tests of what stands above the store.
 
-use super::{Claim, Repairs, SegmentStore, StoreError, StoreReport};
+use super::{Claim, Limited, Repairs, SegmentStore, StoreError, StoreReport};
 use crate::domain::{BizTag, ClaimRequest, IdRange};
 use async_trait::async_trait;
 use std::{
@@ -157,6 +157,10 @@ impl SegmentStore for MemoryStore {
     }
 
     async fn retired(&self, _limit: u64) -> Result<Vec<BizTag>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn limited(&self, _limit: u64) -> Result<Vec<Limited>, StoreError> {
         Ok(Vec::new())
     }
 

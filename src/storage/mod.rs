@@ -80,6 +80,8 @@ pub struct TagRow {
     pub description: String,
     /// Whether `retired_at` is set (deleted).
     pub retired: bool,
+    /// No id of the tag reaches this number; `None` where only `allocation.id_limit` ends it.
+    pub id_limit: Option<i64>,
     /// `None` where claims carry no guard.
     pub guard: Option<GuardRow>,
 }
@@ -122,6 +124,19 @@ pub struct NewTag {
     pub step: i64,
     /// Free text, at most 1024 characters.
     pub description: String,
+    /// No id reaches this number; `None` for no end but `allocation.id_limit`.
+    pub id_limit: Option<i64>,
+}
+
+/// How far a tag with a limit of its own has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limited {
+    /// Its name.
+    pub tag: BizTag,
+    /// End of what has been claimed.
+    pub max_id: i64,
+    /// No id reaches this number.
+    pub id_limit: i64,
 }
 
 /// What a check of table and server found, when it can serve.
@@ -181,6 +196,8 @@ pub struct Seen {
     pub step: i64,
     /// Its description.
     pub description: String,
+    /// Its limit.
+    pub id_limit: Option<i64>,
 }
 
 /// What is to be changed about a tag. `None` leaves a value as it is.
@@ -190,6 +207,8 @@ pub struct Change {
     pub step: Option<i64>,
     /// Free text, at most 1024 characters.
     pub description: Option<String>,
+    /// No id reaches this number; 0 takes the limit away.
+    pub id_limit: Option<i64>,
     /// Only where the row still says so.
     pub seen: Option<Seen>,
 }
@@ -230,6 +249,9 @@ pub trait SegmentStore: Send + Sync + 'static {
     /// The tags retired last, newest first, at most `limit`.
     async fn retired(&self, limit: u64) -> Result<Vec<BizTag>, StoreError>;
 
+    /// Tags with a limit of their own, those first that have used most of it, at most `limit`.
+    async fn limited(&self, limit: u64) -> Result<Vec<Limited>, StoreError>;
+
     /// Connections: idle, and in use.
     fn connections(&self) -> (usize, usize);
 
@@ -253,7 +275,7 @@ pub trait TagAdministration: Send + Sync + 'static {
     /// where `start` is not below the end of what was ever claimed of it.
     async fn create(&self, new: &NewTag) -> Result<(), StoreError>;
 
-    /// Changes step, description or both.
+    /// Changes step, description, limit, or several of them.
     async fn set(&self, tag: &BizTag, change: &Change) -> Result<TagRow, StoreError>;
 
     /// Deletes a tag: nobody claims it any more, and the row stays, so that its ids are not repeated.

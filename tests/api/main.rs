@@ -16,6 +16,7 @@ mod admin_calls;
 mod alloc;
 mod balancer;
 mod balancer_nginx;
+mod ceilings;
 mod cli;
 mod cli_failures;
 mod cli_health;

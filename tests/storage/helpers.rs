@@ -151,6 +151,7 @@ pub(crate) fn new(name: &str, start: i64, step: i64) -> NewTag {
         start,
         step,
         description: String::new(),
+        id_limit: None,
     }
 }
 
@@ -159,6 +160,7 @@ pub(crate) fn change(step: Option<i64>, description: Option<&str>) -> Change {
     Change {
         step,
         description: description.map(str::to_owned),
+        id_limit: None,
         seen: None,
     }
 }

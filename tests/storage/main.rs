@@ -9,6 +9,7 @@ mod first;
 mod guard;
 mod heartbeat;
 mod helpers;
+mod limits;
 mod neighbour;
 mod tags;
 mod tls;

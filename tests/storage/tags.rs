@@ -112,11 +112,13 @@ async fn a_change_that_rests_on_what_is_no_longer_so_changes_nothing() {
             Some(Seen {
                 step,
                 description: description.to_owned(),
+                id_limit: None,
             })
         };
         let make = |step, seen| Change {
             step: Some(step),
             description: Some("new".into()),
+            id_limit: None,
             seen,
         };
         for stale in [seen(99, ""), seen(100, "x"), seen(100, " ")] {

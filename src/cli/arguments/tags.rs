@@ -9,7 +9,8 @@ pub(in crate::cli) enum Tag {
     #[command(after_help = "\
 Examples:
   id-alloc tag create order --step 1000 --description 'orders of the shop'
-  id-alloc tag create invoice --start 500000    ids from 500000 on")]
+  id-alloc tag create invoice --start 500000    ids from 500000 on
+  id-alloc tag create ticket --limit 2147483647   ids that fit a signed 32-bit integer")]
     Create {
         /// Its name: 1 to 128 characters, as many as the table's column holds (32 where `migrate up` made it).
         name: String,
@@ -23,6 +24,9 @@ Examples:
         /// Free text, at most 1024 characters.
         #[arg(long, default_value = "")]
         description: String,
+        /// No id of the tag reaches this number: where a column or a caller holds no larger ones.
+        #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+        limit: Option<i64>,
     },
     /// List tags by name, deleted ones too.
     #[command(after_help = "\
@@ -36,7 +40,7 @@ Examples:
         /// Its name.
         name: String,
     },
-    /// Change step or description; servers take a step up at their next claim.
+    /// Change step, description or limit; servers take a step up at their next claim.
     Set {
         /// Its name.
         name: String,
@@ -46,6 +50,9 @@ Examples:
         /// Free text, at most 1024 characters.
         #[arg(long)]
         description: Option<String>,
+        /// No id of the tag reaches this number, which is not below its `max_id`; 0 takes the limit away.
+        #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(0..))]
+        limit: Option<i64>,
     },
     /// Delete a tag. Its row stays, so that its ids are never handed out again; the name can be created
     /// again above them.

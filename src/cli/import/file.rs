@@ -189,6 +189,7 @@ fn tag(columns: &[&'static str], record: &ByteRecord) -> Result<NewTag, String> 
         },
         step: number("step", step)?,
         description: description.to_owned(),
+        id_limit: None,
     })
 }
 

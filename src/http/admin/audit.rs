@@ -72,8 +72,9 @@ pub(super) fn refused(request: &HttpRequest, refused: &Refused) {
 
 /// A row, as it stands in the log.
 pub(super) fn said(row: &TagRow) -> String {
+    let limit = row.id_limit.unwrap_or(0);
     format!(
-        "max_id={} step={} description={:?} retired={}",
+        "max_id={} step={} description={:?} id_limit={limit} retired={}",
         row.max_id, row.step, row.description, row.retired
     )
 }

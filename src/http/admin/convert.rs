@@ -14,6 +14,7 @@ impl From<&TagRow> for Tag {
             max_id: row.max_id,
             step: row.step,
             description: row.description.clone(),
+            id_limit: row.id_limit,
             retired: row.retired,
             guard: row.guard.as_ref().map(Guard::from),
         }

@@ -1,4 +1,4 @@
-//! `ETag`, `If-Match` and `If-None-Match`, over step, description and retirement alone: `max_id` changes
+//! `ETag`, `If-Match` and `If-None-Match`, over step, description, limit and retirement alone: `max_id` changes
 //! with every claim, and a change that rests on it would never come through.
 
 use crate::{
@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 pub(super) fn of(row: &TagRow) -> EntityTag {
     EntityTag::new_strong(digest([
         &row.step.to_be_bytes()[..],
+        &row.id_limit.unwrap_or(0).to_be_bytes(),
         &[u8::from(row.retired)],
         row.description.as_bytes(),
     ]))
@@ -58,7 +59,7 @@ pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Optio
     });
     if !holds {
         return Err(Refused::Precondition(
-            "If-Match: step, description or deletion are not what they were; look at the biz_tag again",
+            "If-Match: step, description, limit or deletion are not what they were; look at the biz_tag again",
         ));
     }
     Ok(match wanted {
@@ -66,6 +67,7 @@ pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Optio
         IfMatch::Items(_) => live.map(|row| Seen {
             step: row.step,
             description: row.description.clone(),
+            id_limit: row.id_limit,
         }),
     })
 }
@@ -86,6 +88,7 @@ mod tests {
             step: 7,
             description: "x".into(),
             retired: false,
+            id_limit: None,
             guard: None,
         }
     }
@@ -104,6 +107,10 @@ mod tests {
             TagRow { step: 8, ..row() },
             TagRow {
                 description: "y".into(),
+                ..row()
+            },
+            TagRow {
+                id_limit: Some(900),
                 ..row()
             },
             TagRow {

@@ -16,6 +16,9 @@ pub struct Tag {
     pub step: i64,
     /// Free text.
     pub description: String,
+    /// No id of the tag reaches this number; `null` where only `allocation.id_limit` ends it.
+    #[schema(example = 2_147_483_647_i64)]
+    pub id_limit: Option<i64>,
     /// Whether it is deleted. The name can then be created again, with a `start` that is not below
     /// everything ever claimed.
     pub retired: bool,
@@ -74,6 +77,10 @@ pub struct PutTag {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = i64, required = false, minimum = 0)]
     pub start: Option<i64>,
+    /// No id of the tag may reach this number; 0 takes its limit away, and left out it stays as it is.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = i64, required = false, minimum = 0, example = 2_147_483_647_i64)]
+    pub id_limit: Option<i64>,
 }
 
 /// What is to be changed of a tag; what is left out stays.
@@ -88,6 +95,10 @@ pub struct PatchTag {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = String, required = false, max_length = 1024)]
     pub description: Option<String>,
+    /// No id of the tag may reach this number, which is not below `max_id`; 0 takes its limit away.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = i64, required = false, minimum = 0, example = 2_147_483_647_i64)]
+    pub id_limit: Option<i64>,
 }
 
 /// How far to raise `max_id`: one of `by` and `to`.

@@ -75,7 +75,7 @@ pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>)
 #[utoipa::path(get, path = "/admin/v1/tags/{tag}", operation_id = "show_tag", tag = "admin", security(("admin" = ["read"])),
     params(("tag" = String, Path, description = "The biz_tag, percent-encoded once.")),
     responses((status = 200, body = model::Tag, description = "The tag.",
-        headers(("ETag" = String, description = "Over step, description and deletion; for `If-Match`."))), Refusals))]
+        headers(("ETag" = String, description = "Over step, description, limit and deletion; for `If-Match`."))), Refusals))]
 pub(in crate::http) async fn show(request: HttpRequest, admin: web::Data<Admin>) -> Answer {
     let tag = call::tag(&request)?;
     let _turn = admin.turn().await?;
@@ -137,6 +137,7 @@ async fn put_row(
             start: wanted.start.unwrap_or(0),
             step: wanted.step,
             description: wanted.description,
+            id_limit: wanted.id_limit.filter(|limit| *limit != 0),
         };
         admin.store.create(&new).await?;
         let row = admin.store.show(tag).await.map_err(about(tag))?;
@@ -152,13 +153,14 @@ async fn put_row(
     let change = Change {
         step: Some(wanted.step),
         description: Some(wanted.description),
+        id_limit: wanted.id_limit,
         seen,
     };
     let row = admin.store.set(tag, &change).await.map_err(about(tag))?;
     Ok((false, row))
 }
 
-/// Change step or description of a tag; servers take a step up at their next claim.
+/// Change step, description or limit of a tag; servers take a step up at their next claim.
 #[utoipa::path(patch, path = "/admin/v1/tags/{tag}", operation_id = "patch_tag", tag = "admin", security(("admin" = ["write"])),
     params(
         ("tag" = String, Path, description = "The biz_tag, percent-encoded once."),
@@ -173,8 +175,9 @@ pub(in crate::http) async fn patch(
 ) -> Answer {
     let tag = call::tag(&request)?;
     let wanted: PatchTag = call::json(&request, payload, &admin.shared).await?;
-    if wanted.step.is_none() && wanted.description.is_none() {
-        return Err(Refused::Invalid("give step, description or both".to_owned()).into());
+    if wanted.step.is_none() && wanted.description.is_none() && wanted.id_limit.is_none() {
+        let text = "give step, description, id_limit, or several of them";
+        return Err(Refused::Invalid(text.to_owned()).into());
     }
     let _turn = admin.turn().await?;
     let mut audit = Audit::of(&request, "patch", tag.as_str());
@@ -183,6 +186,7 @@ pub(in crate::http) async fn patch(
         let change = Change {
             step: wanted.step,
             description: wanted.description,
+            id_limit: wanted.id_limit,
             seen: etag::check(&request, Some(&live))?,
         };
         admin.store.set(&tag, &change).await.map_err(about(&tag))

@@ -73,6 +73,7 @@ impl NewTags {
             start: new.start,
             step: new.step.min(self.max_step),
             description: String::new(),
+            id_limit: None,
         };
         match self.store.create(&row).await {
             Ok(()) => {

@@ -86,8 +86,12 @@ impl TagAdministration for SqlStore {
         if let Some(description) = &change.description {
             fits("description", description, found.lengths.1)?;
         }
-        if change.step.is_none() && change.description.is_none() {
-            return self.any_row(tag).await;
+        let row = self.any_row(tag).await?;
+        if change.step.is_none() && change.description.is_none() && change.id_limit.is_none() {
+            return Ok(row);
+        }
+        if let Some(limit) = change.id_limit.filter(|_| !row.retired) {
+            self.vet_new_limit(&found, &row, limit)?;
         }
         let statement = found.statements.change(tag, change);
         let done = self.pool.execute(&statement).await;
@@ -141,7 +145,7 @@ impl TagAdministration for SqlStore {
                 AdvanceTo::By(by) => from.checked_add(by),
                 AdvanceTo::To(to) => Some(to),
             };
-            let limit = self.limits.id_limit;
+            let limit = self.end_of(&row);
             let Some(target) = target.filter(|target| *target <= limit) else {
                 return rejected(format!(
                     "biz_tag {tag}: max_id would pass the limit {limit}"
@@ -191,6 +195,7 @@ impl SqlStore {
             step: value(row, "step", place)?,
             description: value::<Option<String>>(row, "description", place)?.unwrap_or_default(),
             retired: value::<i64>(row, "retired", place)? != 0,
+            id_limit: Some(value::<i64>(row, "id_limit", place)?).filter(|limit| *limit > 0),
             guard: guarded
                 .then(|| self.guard_row(row, statements))
                 .transpose()?,

@@ -11,7 +11,7 @@ use super::mysql::{DEADLOCK, UNKNOWN_COLUMN};
 use super::pool::Lease;
 use super::statements::{PreparedClaim, Statements, value};
 use crate::domain::{Allowance, BizTag, ClaimRequest, IdRange};
-use crate::storage::{Claim, GuardRow, Repairs, SegmentStore, StoreError, StoreReport};
+use crate::storage::{Claim, GuardRow, Limited, Repairs, SegmentStore, StoreError, StoreReport};
 use async_trait::async_trait;
 use sea_orm::QueryResult;
 use std::time::Duration;
@@ -95,7 +95,7 @@ impl SegmentStore for SqlStore {
                 self.heart.doubt();
                 continue;
             }
-            if let Some(refusal) = self.refusal(request, &decision) {
+            if let Some(refusal) = self.refusal(request, &row, &decision) {
                 return Err(refusal);
             }
             let tag = &request.tag;
@@ -124,6 +124,10 @@ impl SegmentStore for SqlStore {
     async fn retired(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
         let found = self.inspected().await?;
         self.names(found.statements.retired(limit)).await
+    }
+
+    async fn limited(&self, limit: u64) -> Result<Vec<Limited>, StoreError> {
+        self.tags_with_limits(limit).await
     }
 
     fn connections(&self) -> (usize, usize) {
@@ -168,14 +172,17 @@ impl SqlStore {
     }
 
     /// The error of a decision after which nothing can be claimed.
-    fn refusal(&self, request: &ClaimRequest, decision: &Decision) -> Option<StoreError> {
-        let tag = &request.tag;
+    fn refusal(
+        &self,
+        request: &ClaimRequest,
+        row: &Row,
+        decision: &Decision,
+    ) -> Option<StoreError> {
         match decision {
             Decision::Misconfigured(why) => Some(StoreError::TagMisconfigured(why.clone())),
-            Decision::Exhausted { remaining } => Some(StoreError::TagExhausted(format!(
-                "biz_tag {tag}: {remaining} ids are left below {}, but {} are needed",
-                self.limits.id_limit, request.at_least
-            ))),
+            Decision::Exhausted { remaining } => {
+                Some(self.exhausted(request, row.id_limit, *remaining))
+            }
             Decision::UsedUp { wait, step } => Some(used_up(request, *wait, *step)),
             Decision::ReadOnly => {
                 // With SUPER no statement fails here; only this tells that it was demoted.
@@ -187,6 +194,25 @@ impl SqlStore {
             }
             _ => None,
         }
+    }
+
+    /// No ids are left; what to do depends on whose limit it is.
+    fn exhausted(&self, request: &ClaimRequest, of_row: i64, remaining: i64) -> StoreError {
+        let (tag, needed) = (&request.tag, request.at_least.max(1));
+        let limit = self.limits.of_row(of_row).id_limit;
+        let advice = match limit < self.limits.id_limit {
+            true => format!(
+                "this tag's own limit: raise it with `id-alloc tag set {tag} --limit N` once everything that \
+                 holds these ids has room for larger ones, or take another tag"
+            ),
+            false => {
+                "allocation.id_limit: raise it if callers can hold larger ids, or take another tag"
+                    .to_owned()
+            }
+        };
+        StoreError::TagExhausted(format!(
+            "biz_tag {tag}: {remaining} ids are left below {limit}, but {needed} are needed ({advice})"
+        ))
     }
 
     pub(super) async fn read_row(
@@ -217,6 +243,7 @@ impl SqlStore {
             max_id: number("max_id")?,
             step: number("step")?,
             retired: value::<i64>(row, "retired", place)? != 0,
+            id_limit: value(row, "id_limit", place)?,
             writable: value::<i64>(row, "writable", place)? != 0,
             guard,
             account: statements.counted.then(|| self.account(row)).transpose()?,

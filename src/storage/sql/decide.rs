@@ -15,6 +15,8 @@ pub(super) struct Row {
     pub(super) max_id: i64,
     pub(super) step: i64,
     pub(super) retired: bool,
+    /// The tag's own end of its ids; 0 where it has none.
+    pub(super) id_limit: i64,
     /// False on a server that says it is read-only.
     pub(super) writable: bool,
     /// `None` where claims carry no guard.
@@ -53,6 +55,19 @@ pub(super) struct Limits {
     pub(super) max_step: i64,
     /// Ids skipped by a move or a raise; `None` for what may have been lost.
     pub(super) failover_skip: Option<i64>,
+}
+
+impl Limits {
+    /// With the end of its ids that a tag's row says, where it says one (else 0).
+    pub(super) fn of_row(self, id_limit: i64) -> Self {
+        match id_limit {
+            1.. => Self {
+                id_limit: self.id_limit.min(id_limit),
+                ..self
+            },
+            _ => self,
+        }
+    }
 }
 
 /// What is to be done.
@@ -120,6 +135,7 @@ pub(super) fn decide(
     let Some(row) = row.filter(|row| !row.retired) else {
         return Decision::Unknown;
     };
+    let limits = &limits.of_row(row.id_limit);
     let tag = &request.tag;
     if !(1..=limits.max_step).contains(&row.step) {
         return Decision::Misconfigured(format!(

@@ -26,6 +26,7 @@ fn row() -> Row {
         max_id: 5000,
         step: 100,
         retired: false,
+        id_limit: 0,
         writable: true,
         guard: Some(GuardRow {
             claimed_to: 5000,

@@ -7,18 +7,23 @@ use crate::domain::{Allowance, BizTag};
 use crate::storage::{Change, Listing, NewTag, Seen};
 
 impl Statements {
-    /// Only where step and description are still those that were seen.
+    /// Only where step, description and limit are still those that were seen.
     fn as_seen(&self, sql: Sql, seen: Option<&Seen>) -> Sql {
         let Some(seen) = seen else { return sql };
         let description = self.dialect.bytes("COALESCE(description, '')");
-        let sql = sql.text(" AND step = ").bind(seen.step);
+        let mut sql = sql.text(" AND step = ").bind(seen.step);
+        if self.limited {
+            sql = sql
+                .text(" AND id_limit = ")
+                .bind(seen.id_limit.unwrap_or(0));
+        }
         self.bound_bytes(
             sql.text(&format!(" AND {description} = ")),
             &seen.description,
         )
     }
 
-    /// Changes step, description or both.
+    /// Changes step, description, limit, or several of them. A limit below what was claimed or announced matches no row.
     pub(super) fn change(&self, tag: &BizTag, change: &Change) -> Sql {
         let mut sql = Sql::new(format!("UPDATE {} SET biz_tag = biz_tag", self.table));
         if let Some(step) = change.step {
@@ -27,7 +32,16 @@ impl Statements {
         if let Some(description) = &change.description {
             sql = sql.text(", description = ").bind(description.as_str());
         }
-        let sql = self.live(self.exact(sql, tag.as_str()));
+        if let Some(limit) = change.id_limit {
+            sql = sql.text(", id_limit = ").bind(limit);
+        }
+        let mut sql = self.live(self.exact(sql, tag.as_str()));
+        if let Some(limit) = change.id_limit.filter(|limit| *limit > 0) {
+            sql = sql.text(" AND max_id <= ").bind(limit);
+            if self.counted {
+                sql = sql.text(" AND advance_to <= ").bind(limit);
+            }
+        }
         self.as_seen(sql, change.seen.as_ref())
     }
 
@@ -50,8 +64,12 @@ impl Statements {
             self.table
         ));
         let sql = sql.bind(new.step).text(", description = ");
-        let sql = sql.bind(new.description.as_str()).text(", max_id = ");
-        let sql = sql.bind(new.start).text(self.dialect.touched());
+        let mut sql = sql.bind(new.description.as_str());
+        if self.limited {
+            sql = sql.text(", id_limit = ").bind(new.id_limit.unwrap_or(0));
+        }
+        let sql = sql.text(", max_id = ").bind(new.start);
+        let sql = sql.text(self.dialect.touched());
         let sql = self.exact(sql, new.tag.as_str());
         let sql = sql.text(" AND retired_at IS NOT NULL AND max_id = ");
         let mut sql = sql.bind(read).text(" AND max_id <= ").bind(new.start);
@@ -105,6 +123,21 @@ impl Statements {
         sql.bind(i64::try_from(limit).unwrap_or(i64::MAX))
     }
 
+    /// The rows with a limit of their own, those first that have used most of it; `None` without the column.
+    pub(super) fn with_limits(&self, limit: u64) -> Option<Sql> {
+        if !self.limited {
+            return None;
+        }
+        let (max_id, table) = (self.dialect.integer("max_id"), &self.table);
+        let sql = Sql::new(format!(
+            "SELECT biz_tag, {max_id} AS max_id, id_limit FROM {table} WHERE id_limit > 0"
+        ));
+        let sql = self
+            .live(sql)
+            .text(" ORDER BY max_id * 1.0 / id_limit DESC LIMIT ");
+        Some(sql.bind(i64::try_from(limit).unwrap_or(i64::MAX)))
+    }
+
     /// Names of the rows that changed last.
     pub(super) fn recent(&self, limit: u64) -> Sql {
         let sql = Sql::new(format!("SELECT biz_tag FROM {} WHERE 1 = 1", self.table));
@@ -119,17 +152,23 @@ impl Statements {
             true => ", allowance, allowance_before, lineage, needed_at",
             false => "",
         };
+        let limit = if self.limited { ", id_limit" } else { "" };
         let sql = Sql::new(format!(
-            "INSERT INTO {} (biz_tag, max_id, step, description{guard}{account}) VALUES ",
+            "INSERT INTO {} (biz_tag, max_id, step, description{limit}{guard}{account}) VALUES ",
             self.table
         ));
         new.iter().enumerate().fold(sql, |sql, (index, new)| {
             let sql = sql.text(if index == 0 { "(" } else { ", (" });
             let sql = sql.bind(new.tag.as_str()).text(", ").bind(new.start);
             let sql = sql.text(", ").bind(new.step).text(", ");
-            let mut sql = self.with_identity(sql.bind(new.description.as_str()));
+            let mut sql = sql.bind(new.description.as_str());
+            if self.limited {
+                sql = sql.text(", ").bind(new.id_limit.unwrap_or(0));
+            }
+            sql = self.with_identity(sql);
             if self.counted {
-                let first = Allowance::first(new.step, id_limit.saturating_sub(new.start));
+                let end = new.id_limit.map_or(id_limit, |own| own.min(id_limit));
+                let first = Allowance::first(new.step, end.saturating_sub(new.start));
                 sql = sql.text(", ").bind(first).text(", ").bind(first);
                 sql = sql.text(", ").bind(lineage.unwrap_or(0));
                 sql = sql.text(&format!(", {}", self.dialect.now()));

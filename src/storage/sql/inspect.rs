@@ -135,6 +135,7 @@ impl SqlStore {
                 heartbeat,
                 identity,
                 retirable: columns.contains_key("retired_at"),
+                limited: columns.contains_key("id_limit"),
             },
             product: String::new(),
             warnings,

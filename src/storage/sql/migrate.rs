@@ -177,6 +177,7 @@ impl SqlStore {
             start: 0,
             step: 100_000.min(self.limits.max_step),
             description: "created at the first start".to_owned(),
+            id_limit: None,
         };
         match self.create(&new).await {
             // Another process was first.

@@ -13,6 +13,7 @@ mod errors;
 mod heartbeat;
 mod inspect;
 mod likely;
+mod limits;
 mod lineage;
 mod migrate;
 mod mysql;

@@ -34,6 +34,7 @@ pub(super) fn claimed(
         && lineage.is_none_or(|lineage| account.lineage == lineage)
         && is_high
         && row.max_id <= id_limit - n
+        && (row.id_limit <= 0 || row.max_id <= row.id_limit - n)
         && !is_due
         && allowance.lowered(now, step, n).is_none();
     let paid = allowance.pay(now, n).filter(|_| matches)?;
@@ -109,6 +110,7 @@ impl World {
             max_id: 0,
             step,
             retired: false,
+            id_limit: 0,
             writable: true,
             guard: Some(GuardRow {
                 claimed_to: 0,

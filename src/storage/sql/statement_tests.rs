@@ -93,7 +93,7 @@ fn random_row(rng: &mut Rng) -> String {
     format!(
         "max_id = {max_id}, step = {}, claimed_to = {}, claimed_size = {}, claimed_on = {}, \
          allowance = {allowance}, allowance_before = {before}, allowance_at = {}, needed_at = {}, \
-         paid_until = {}, lineage = {}, advance_to = {}, advance_at = {}",
+         paid_until = {}, lineage = {}, advance_to = {}, advance_at = {}, id_limit = {}",
         [1, 10, 5000][rng.usize(..3)],
         [0, max_id, max_id + 1][rng.usize(..3)],
         rng.i64(0..5000),
@@ -104,6 +104,7 @@ fn random_row(rng: &mut Rng) -> String {
         [LINEAGE, LINEAGE, LINEAGE, 5][rng.usize(..4)],
         [0, 0, 0, 4000][rng.usize(..4)],
         near(rng, &[NOW - DELAY]),
+        [0, 0, 0, max_id, max_id + 10, 1_000_000][rng.usize(..6)],
     )
 }
 
@@ -116,10 +117,11 @@ async fn statement_and_model_agree(store: &SqlStore, rounds: u32) {
         identity: found.statements.identity.clone(),
         primary: found.statements.primary.clone(),
         retirable: true,
+        limited: found.statements.limited,
         counted: found.statements.counted,
         heartbeat: found.statements.heartbeat.clone(),
     };
-    assert!(statements.counted);
+    assert!(statements.counted && statements.limited);
     let tag = BizTag::parse("test").unwrap();
     let table = &statements.table;
     let identity = statements.identity.clone().unwrap();

@@ -36,6 +36,8 @@ pub(super) struct Statements {
     pub(super) primary: Option<Identity>,
     /// Whether the table has `retired_at`.
     pub(super) retirable: bool,
+    /// Whether rows say where the tag's ids end (`id_limit`).
+    pub(super) limited: bool,
     /// Whether rows say how much may be claimed of them. With the guard alone.
     pub(super) counted: bool,
     /// The heartbeat's table, quoted; `None` where it cannot be used.
@@ -103,8 +105,12 @@ impl Statements {
         sql.text(" AND ").text(self.dialect.writable())
     }
 
-    /// The columns of the guard and whether the server may be written to, for a SELECT.
-    pub(super) fn guard_columns(&self, mut sql: Sql) -> Sql {
+    /// The row's limit, the columns of the guard, and whether the server may be written to, for a SELECT.
+    pub(super) fn guard_columns(&self, sql: Sql) -> Sql {
+        let mut sql = sql.text(match self.limited {
+            true => ", id_limit",
+            false => ", 0 AS id_limit",
+        });
         if let Some(identity) = &self.identity {
             sql = sql.text(", claimed_to, claimed_size, claimed_on, moves, (");
             sql = self.here(sql, "claimed_on", identity).text(") AS here");
@@ -175,6 +181,10 @@ impl Statements {
             .bind(request.mark)
             .text(", 0) AND ")
             .bind(claim.limit.saturating_sub(n));
+        if self.limited {
+            sql = sql.text(" AND (id_limit <= 0 OR max_id <= id_limit - ");
+            sql = sql.bind(n).text(")");
+        }
         if self.counted {
             sql = self.only_within_allowance(sql, claim);
         }

@@ -55,6 +55,7 @@ impl SqlStore {
                 new.start, self.limits.id_limit
             )));
         }
+        self.vet_limit(found, new)?;
         // Outside strict mode MySQL would cut the text off and say nothing.
         fits("biz_tag", new.tag.as_str(), found.lengths.0)?;
         fits("description", &new.description, found.lengths.1)
