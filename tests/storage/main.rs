@@ -190,8 +190,9 @@ async fn a_table_of_go_id_alloc_serves_and_migrates() {
         let refused = strict.take(&ask("test")).await;
         assert!(matches!(refused, Err(StoreError::Unusable(Unusable::TableMisconfigured(_)))));
 
-        assert!(!store.migrate_status().await.unwrap()[0].1);
-        assert_eq!(store.migrate_up().await.unwrap().len(), 3);
+        let pending = store.migrate_status().await.unwrap();
+        assert!(pending.iter().all(|(_, applied)| !applied), "{pending:?}");
+        assert_eq!(store.migrate_up().await.unwrap().len(), pending.len());
         assert_eq!(store.migrate_up().await.unwrap().len(), 0);
         assert!(store.migrate_status().await.unwrap()[0].1);
         let report = store.check().await.unwrap();
@@ -314,7 +315,8 @@ async fn four_migrate_at_once() {
         for one in all {
             applied += one.await.unwrap().unwrap().len();
         }
-        assert_eq!(applied, 3, "each of the three migrations once");
+        let all = db.store().migrate_status().await.unwrap();
+        assert_eq!(applied, all.len(), "each of the migrations once");
     })
     .await;
 }
