@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cli`] | the command line: which command, which exit code |
 //! | [`startup`] | builds the parts from a configuration, runs and drains them |
+//! | [`redis`] | Redis' clients: the commands that hand out ids |
 //! | [`http`] | routes: extract, call the [`actors::Allocator`], render |
 //! | [`actors`] | per-tag actors, the loader, the registry, the gathering of requests |
 //! | [`metrics`] | what Prometheus scrapes |
@@ -24,5 +25,6 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod metrics;
+pub mod redis;
 pub mod startup;
 pub mod storage;

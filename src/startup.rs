@@ -7,6 +7,7 @@ mod admin;
 mod gate;
 mod heartbeat;
 mod listen;
+mod redis;
 mod tls;
 
 use crate::{
@@ -69,6 +70,8 @@ pub struct Application {
     metrics_server: Option<Server>,
     /// Serves the admin API on `admin.bind`, where that is set.
     admin_server: Option<Server>,
+    /// Serves Redis' clients on `wire.redis.bind`, where that is set.
+    redis: Option<redis::Redis>,
     port: u16,
     allocation: Allocation,
     store: Arc<SqlStore>,
@@ -134,6 +137,13 @@ impl Application {
         let (options, apart) = admin::options(&config, &allocation, store.clone(), &shared)?;
         let admin_server =
             admin::serve_admin(&setup, apart, options.alloc_tokens.clone(), shared.clone())?;
+        let redis = redis::listen(
+            &setup,
+            workers,
+            &allocation,
+            shared.clone(),
+            options.alloc_tokens.clone(),
+        )?;
         let gate = Gate::new(&listener, tls.is_some()).map_err(internal)?;
         let server = serve(
             &setup,
@@ -165,6 +175,7 @@ impl Application {
             gate,
             metrics_server,
             admin_server,
+            redis,
             port,
             allocation,
             heartbeat: actix_web::rt::spawn(heartbeat::keep(store.clone())),
@@ -209,6 +220,7 @@ impl Application {
             actix_web::rt::spawn(server);
             Some(handle)
         });
+        let redis = self.redis.map(redis::Redis::start);
         let stop = tokio::select! {
             stop = stop => stop,
             ended = &mut server => {
@@ -220,9 +232,20 @@ impl Application {
             tracing::info!(delay = ?self.drain_delay, "draining: /health answers 503 from now on");
             tokio::time::sleep(self.drain_delay).await;
         }
-        self.gate.close(self.grace_period.mul_f64(0.2)).await;
-        finish(&handle, &self.allocation, self.grace_period).await;
-        let _ = server.await;
+        let limit = self.grace_period.mul_f64(0.2);
+        let (mut handles, mut servers) = (vec![handle], vec![server]);
+        match redis {
+            None => self.gate.close(limit).await,
+            Some(redis) => {
+                tokio::join!(self.gate.close(limit), redis.gate.close(limit));
+                handles.push(redis.handle);
+                servers.push(redis.task);
+            }
+        }
+        finish(&handles, &self.allocation, self.grace_period).await;
+        for server in servers {
+            let _ = server.await;
+        }
         for handle in beside.into_iter().flatten() {
             handle.stop(false).await;
         }
@@ -233,10 +256,16 @@ impl Application {
     }
 }
 
-/// Closes the listener and lets running requests finish; near the end of the grace period those who
+/// Closes the listeners and lets running requests finish; near the end of the grace period those who
 /// still wait for ids are refused, so that each gets an answer.
-async fn finish(handle: &ServerHandle, allocation: &Allocation, grace_period: Duration) {
-    let stopped = handle.stop(true);
+async fn finish(handles: &[ServerHandle], allocation: &Allocation, grace_period: Duration) {
+    // Each begins to stop as it is called.
+    let stopping: Vec<_> = handles.iter().map(|handle| handle.stop(true)).collect();
+    let stopped = async {
+        for stopped in stopping {
+            stopped.await;
+        }
+    };
     tokio::pin!(stopped);
     if tokio::time::timeout(grace_period.mul_f64(0.6), &mut stopped)
         .await

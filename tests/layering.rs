@@ -1,6 +1,6 @@
 //! The layers of the architecture, held by looking at what each file names:
 //! `main → cli → startup → everything`; http → the `Allocator`, configuration, metrics (the admin API: the store
-//! trait too); actors → the store trait, configuration, metrics; storage → configuration; all of them → domain, which
+//! trait too); redis → what http does and http's refusals; actors → the store trait, configuration, metrics; storage → configuration; all of them → domain, which
 //! uses nothing of ours.
 //!
 //! It reads text, not types: comments and string literals are left out, everything else counts.
@@ -27,6 +27,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["domain", "auth", "actors", "metrics", "config", "storage"],
     ),
     (
+        "redis",
+        &["domain", "auth", "actors", "metrics", "config", "http"],
+    ),
+    (
         "cli",
         &["startup", "auth", "config", "storage", "domain", "http"],
     ),
@@ -38,7 +42,10 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("sea_orm_migration", &["storage"]),
     ("sqlx", &["storage"]),
     ("actix", &["actors", "main", "startup"]),
-    ("actix_tls", &["http"]),
+    ("actix_tls", &["http", "startup"]),
+    ("actix_server", &["startup"]),
+    ("actix_service", &["startup"]),
+    ("redis_protocol", &["redis"]),
     ("rustls", &["startup"]),
     ("webpki", &["startup"]),
     ("subtle", &["auth"]),
@@ -275,6 +282,22 @@ fn of_http_the_command_line_knows_the_shapes_of_bodies_alone() {
         .map(|source| source.path)
         .collect();
     assert!(broken.is_empty(), "more than http::model in {broken:#?}");
+}
+
+#[test]
+fn of_http_redis_knows_what_it_shares_alone() {
+    let shared = ["Refused", "Refused as Reason", "Shared"];
+    let mut broken = Vec::new();
+    for source in sources().iter().filter(|source| source.layer == "redis") {
+        for (at, _) in source.without_tests().match_indices("http::") {
+            let rest = &source.without_tests()[at + "http::".len()..];
+            let name = rest.split([',', ';', '>', '}', '\n']).next().unwrap();
+            if !shared.contains(&name) {
+                broken.push(format!("{} uses http::{name}", source.path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 #[test]

@@ -54,15 +54,21 @@ impl Allocator {
         demand: impl Into<Demand>,
     ) -> Result<Ids, AllocError> {
         let (tag, demand) = (tag.into(), demand.into());
-        match self.take(tag.as_str(), demand) {
+        match self.take_open(tag.as_str(), demand) {
             Some(ids) => Ok(ids),
             None => self.wait(&tag.to_biz_tag(), demand).await,
         }
     }
 
-    /// From the open range; `None` where it holds too little, or the tag is not loaded.
+    /// Those of [`Self::allocate`] that are there at once, from the open range; `None` where it holds too little, or
+    /// the tag is not loaded.
     #[inline]
-    fn take(&self, tag: &str, demand: Demand) -> Option<Ids> {
+    pub fn take<'a>(&self, tag: impl Into<TagName<'a>>, demand: impl Into<Demand>) -> Option<Ids> {
+        self.take_open(tag.into().as_str(), demand.into())
+    }
+
+    #[inline]
+    fn take_open(&self, tag: &str, demand: Demand) -> Option<Ids> {
         self.directory.with(tag, |entry| {
             let Take::Ids { range, remind } = entry.tag.range.cursor.take(demand.count) else {
                 return None;
@@ -100,9 +106,7 @@ impl Allocator {
             biased;
             answer = self.ask(tag, demand, deadline) => answer,
             () = self.server.closed() => Err(AllocError::ShuttingDown),
-            () = tokio::time::sleep_until(deadline.into()) => Err(AllocError::NoAvailableId(
-                "no ids arrived before the request's deadline; try again".to_owned(),
-            )),
+            () = tokio::time::sleep_until(deadline.into()) => Err(AllocError::too_late()),
         }
     }
 
@@ -117,7 +121,7 @@ impl Allocator {
         let mut pause = PAUSES.0;
         loop {
             if let Some(entry) = self.loaded(tag).await? {
-                if let Some(ids) = self.take(tag.as_str(), demand) {
+                if let Some(ids) = self.take_open(tag.as_str(), demand) {
                     return Ok(ids);
                 }
                 let limit = self.server.settings.limits.max_waiting_per_tag;
@@ -213,6 +217,17 @@ impl Allocator {
             0 => Err(AllocError::NoAvailableId("none are left".to_owned())),
             left => Ok(left),
         }
+    }
+
+    /// The newest id of `tag` that this server has handed out, as far as can be told without taking one: where it
+    /// has just turned to another segment, one less than the next id. `None` where it has handed out none lately.
+    pub fn newest<'a>(&self, tag: impl Into<TagName<'a>>) -> Option<i64> {
+        let newest = |entry: &Entry| {
+            let range = &entry.tag.range;
+            let used = range.allotted() > 0 && !range.is_revoked();
+            used.then(|| range.front().first() - 1)
+        };
+        self.directory.with(tag.into().as_str(), newest)?
     }
 
     /// Whether this server can serve; the smallest number of ids in memory over the healthy tags in

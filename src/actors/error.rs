@@ -34,6 +34,15 @@ pub enum AllocError {
     ShuttingDown,
 }
 
+impl AllocError {
+    /// The request's deadline has passed.
+    #[must_use]
+    pub fn too_late() -> Self {
+        let text = "no ids arrived before the request's deadline; try again";
+        Self::NoAvailableId(text.to_owned())
+    }
+}
+
 impl From<StoreError> for AllocError {
     fn from(error: StoreError) -> Self {
         match error {

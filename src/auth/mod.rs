@@ -18,5 +18,5 @@ mod watched;
 
 pub use entries::{AdminToken, AllocToken, Entry, Scope, parse, read};
 pub use hash::{TokenHash, generate};
-pub use tokens::{Denied, Tokens, bearer};
+pub use tokens::{Denied, Login, Tokens, bearer};
 pub use watched::{Content, Watched};

@@ -38,14 +38,56 @@ impl<T: Entry> Tokens<T> {
     /// [`Denied`] where it is nobody's.
     pub fn holder(&self, sent: Option<&str>) -> Result<Arc<T>, Denied> {
         let sent = TokenHash::of(sent.ok_or(Denied::Missing)?);
-        let mut holder = Err(Denied::Unknown);
-        // Each is looked at, to the last byte: how long it takes tells nothing.
-        for token in self.get().iter() {
-            if bool::from(token.hash().bytes().ct_eq(sent.bytes())) {
-                holder = Ok(token.clone());
-            }
+        find(&self.get(), &sent)
+    }
+}
+
+/// Whose token of these this is.
+fn find<T: Entry>(tokens: &[Arc<T>], sent: &TokenHash) -> Result<Arc<T>, Denied> {
+    let mut holder = Err(Denied::Unknown);
+    // Each is looked at, to the last byte: how long it takes tells nothing.
+    for token in tokens {
+        if bool::from(token.hash().bytes().ct_eq(sent.bytes())) {
+            holder = Ok(token.clone());
         }
-        holder
+    }
+    holder
+}
+
+/// A token that was shown once and counts from then on, on a connection, for as long as it is in force.
+#[derive(Debug)]
+pub struct Login<T> {
+    sent: TokenHash,
+    /// Those among which it was last looked for.
+    among: Arc<Vec<Arc<T>>>,
+    holder: Arc<T>,
+}
+
+impl<T: Entry> Login<T> {
+    /// Whose token this is.
+    ///
+    /// # Errors
+    /// [`Denied::Unknown`] where it is nobody's.
+    pub fn new(tokens: &Tokens<T>, sent: &str) -> Result<Self, Denied> {
+        let (sent, among) = (TokenHash::of(sent), tokens.get());
+        Ok(Self {
+            holder: find(&among, &sent)?,
+            among: Arc::clone(&among),
+            sent,
+        })
+    }
+
+    /// The holder, by what the file says now; it is looked for again only where the file has changed.
+    ///
+    /// # Errors
+    /// [`Denied::Unknown`] where it is none of those in force any more.
+    pub fn holder(&mut self, tokens: &Tokens<T>) -> Result<&T, Denied> {
+        let now = tokens.get();
+        if !Arc::ptr_eq(&now, &self.among) {
+            self.holder = find(&now, &self.sent)?;
+            self.among = Arc::clone(&now);
+        }
+        Ok(&self.holder)
     }
 }
 

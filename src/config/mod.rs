@@ -6,7 +6,7 @@
 //!
 //! | what you want to see | file |
 //! |---|---|
-//! | the keys, their limits, and what a wrong value does in operation | `sections.rs` |
+//! | the keys, their limits, and what a wrong value does in operation | `sections.rs`, `wire.rs` |
 //! | the kinds of values | `values.rs`, `texts.rs`, `preload.rs`, `database_url.rs`, `url_parameters.rs` |
 //! | which layer a value comes from; unknown keys | `layers.rs` |
 //! | values that do not go together | `together.rs` |
@@ -23,6 +23,7 @@ mod texts;
 mod together;
 mod url_parameters;
 mod values;
+mod wire;
 
 use std::path::Path;
 
@@ -32,8 +33,9 @@ pub use self::database_url::{DatabaseKind, DatabaseUrl, DatabaseUrlError};
 pub use self::preload::Preload;
 pub use self::problems::ConfigError;
 pub use self::sections::{
-    Admin, Alloc, Allocation, Database, Guard, Limits, LogFormat, Server, Telemetry, Tls, Wire,
+    Admin, Alloc, Allocation, Database, Guard, Limits, LogFormat, Server, Telemetry, Tls,
 };
+pub use self::wire::{Redis, Wire};
 
 /// `config/default.toml`: every key with its built-in value, meaning and unit.
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");

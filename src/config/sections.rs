@@ -227,18 +227,6 @@ pub struct Alloc {
     pub tokens_file: Option<PathBuf>,
 }
 
-/// What callers of other id servers speak.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wire {
-    /// Off: callers of tinyid get 404. On: who reaches the port can ask for ids in that way too.
-    pub tinyid: bool,
-    /// Off: callers of Leaf get 404. On: the same.
-    pub leaf: bool,
-    /// Off: applications that use CosId's proxy do not start. On: the same.
-    pub cosid: bool,
-}
-
 /// The admin API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -73,16 +73,24 @@ pub(super) fn check(config: &Config, layers: &Layers, problems: &mut Problems) {
 
 /// No two listeners have one address, unless the system picks their ports.
 fn addresses(config: &Config, checks: &mut Checks<'_>) {
-    let (metrics, admin) = (config.telemetry.metrics_bind, config.admin.bind);
     let api = |bind: SocketAddr| {
         config.server.host.parse() == Ok(bind.ip()) && bind.port() == config.server.port
     };
-    for (key, bind) in [("telemetry.metrics_bind", metrics), ("admin.bind", admin)] {
-        let same = bind.is_some_and(|bind| bind.port() != 0 && api(bind));
+    let listeners = [
+        ("telemetry.metrics_bind", config.telemetry.metrics_bind),
+        ("admin.bind", config.admin.bind),
+        ("wire.redis.bind", config.wire.redis.bind),
+    ];
+    for (index, (key, bind)) in listeners.iter().enumerate() {
+        let Some(bind) = bind.filter(|bind| bind.port() != 0) else {
+            continue;
+        };
         let message = "is the address that server.host and server.port name; give it another port";
-        checks.that(!same, key, message);
+        checks.that(!api(bind), key, message);
+        let same = |(_, other): &&(&str, Option<SocketAddr>)| *other == Some(bind);
+        if let Some((other, _)) = listeners[..index].iter().find(same) {
+            let message = format!("is the address of {other}; give it another port");
+            checks.that(false, key, message);
+        }
     }
-    let same = admin.is_some_and(|bind| bind.port() != 0 && metrics == Some(bind));
-    let message = "is the address of telemetry.metrics_bind; give it another port";
-    checks.that(!same, "admin.bind", message);
 }

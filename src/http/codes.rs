@@ -23,22 +23,22 @@ macro_rules! table {
     ($($kind:ident $status:ident $code:literal $again:ident ($($by:ident)+) $todo:literal)+) => {
         /// What a refusal is, to programs: a row of the table.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Kind { $(#[doc = $todo] $kind,)+ }
+        pub(crate) enum Kind { $(#[doc = $todo] $kind,)+ }
 
         impl Kind {
             /// The whole table, in order.
             const ALL: &[Self] = &[$(Self::$kind,)+];
 
-            pub(super) fn status(self) -> StatusCode {
+            pub(crate) fn status(self) -> StatusCode {
                 match self { $(Self::$kind => StatusCode::$status,)+ }
             }
 
-            pub(super) const fn code(self) -> &'static str {
+            pub(crate) const fn code(self) -> &'static str {
                 match self { $(Self::$kind => $code,)+ }
             }
 
             /// Whether the same request may succeed a second later.
-            pub(super) fn passes(self) -> bool {
+            pub(crate) fn passes(self) -> bool {
                 match self { $(Self::$kind => stringify!($again) == "again",)+ }
             }
 

@@ -29,6 +29,7 @@ mod wire;
 pub use admin::{Admin, model};
 pub use codes::CODES;
 pub use connection::Connections;
+pub(crate) use refusal::Refused;
 pub use span::RequestSpan;
 pub use wire::NewTags;
 
@@ -46,10 +47,12 @@ use actix_web::{
     web,
 };
 use observe::Observe;
-use refusal::Refused;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
 };
 use throttle::Throttle;
 use tracing_actix_web::TracingLogger;
@@ -96,6 +99,11 @@ impl Shared {
     /// Notes that `allocation.preload` is done.
     pub fn note_preloaded(&self) {
         self.preloaded.store(true, Ordering::Release);
+    }
+
+    /// Whether a failure of this kind is logged now: then how many were held back since the last.
+    pub(crate) fn admits_line(&self, kind: &'static str) -> Option<u64> {
+        self.throttle.admit(kind, Instant::now())
     }
 
     fn is_preloaded(&self) -> bool {

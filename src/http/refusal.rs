@@ -10,7 +10,7 @@ use actix_web::{
 
 /// Every way in which a request is refused.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     #[error("{0}")]
     BizTag(#[from] BizTagError),
     #[error("biz_tag is not valid UTF-8")]
@@ -78,7 +78,7 @@ pub(super) enum Refused {
 
 impl Refused {
     /// Its row of the table.
-    pub(super) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::BizTag(BizTagError::Empty) => Kind::MissingBizTag,
             Self::BizTag(_) | Self::NotUtf8 => Kind::InvalidBizTag,

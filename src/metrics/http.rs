@@ -22,10 +22,12 @@ pub enum Interface {
     Leaf,
     /// What callers of CosId's proxy speak.
     Cosid,
+    /// What Redis' clients speak.
+    Redis,
 }
 
 impl Interface {
-    const LABELS: [&'static str; 5] = ["alloc", "range", "tinyid", "leaf", "cosid"];
+    const LABELS: [&'static str; 6] = ["alloc", "range", "tinyid", "leaf", "cosid", "redis"];
 }
 
 /// Answers, how long they took, and refusals by their codes.
@@ -45,7 +47,7 @@ impl HttpMetrics {
         let ids = counters(
             registry,
             "id_alloc_ids_answered_total",
-            "Ids in answers, by the interface that was asked: alloc, range, tinyid, leaf or cosid.",
+            "Ids in answers, by the interface that was asked: alloc, range, tinyid, leaf, cosid or redis.",
             &["interface"],
         )?;
         Ok(Self {

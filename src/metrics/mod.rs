@@ -3,11 +3,13 @@
 mod ceilings;
 mod http;
 mod levels;
+mod redis;
 mod register;
 mod store;
 
 pub use http::{HttpMetrics, Interface};
 pub use levels::Level;
+pub use redis::RedisMetrics;
 pub use store::StoreMetrics;
 
 use crate::domain::{BizTag, Ceiling};
@@ -39,6 +41,8 @@ pub struct Metrics {
     registry: Registry,
     /// Of requests.
     pub http: HttpMetrics,
+    /// Of Redis' clients.
+    pub redis: RedisMetrics,
     /// Of the store and of claims.
     pub store: StoreMetrics,
     /// Tags in memory.
@@ -82,6 +86,7 @@ impl Metrics {
         constants(&registry, id_limit)?;
         let metrics = Self {
             http: HttpMetrics::new(&registry)?,
+            redis: RedisMetrics::new(&registry)?,
             store: StoreMetrics::new(&registry)?,
             tags_loaded: gauge(&registry, "id_alloc_tags_loaded", "Tags in memory.")?,
             waiting: gauge(

@@ -47,6 +47,8 @@ mod observability;
 mod openapi;
 mod outages;
 mod range;
+mod redis;
+mod redis_limits;
 mod rows;
 mod shutdown;
 mod start;

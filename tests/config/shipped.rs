@@ -97,6 +97,14 @@ fn the_shipped_default_is_complete_and_says_what_is_documented() {
     );
     assert_eq!((wire.tinyid, wire.leaf, wire.cosid), (false, false, false));
     assert_eq!(
+        (
+            wire.redis.bind,
+            wire.redis.max_connections,
+            wire.redis.idle_timeout
+        ),
+        (None, 10_000, seconds(3600))
+    );
+    assert_eq!(
         (telemetry.log_format, telemetry.log_level.as_str()),
         (LogFormat::Pretty, "info")
     );

@@ -16,6 +16,7 @@
 //! | servers whose rows are changed by hand | `run.rs` |
 //! | a TCP link that can be cut and slowed | `proxy.rs` |
 //! | a Prometheus that scrapes servers of the test, promtool | `prometheus.rs` |
+//! | a client of Redis' protocol | `redis.rs` |
 //! | bytes that are hardly HTTP, and what a server holds | `raw.rs` |
 //! | certificates, connections over TLS | `tls.rs` |
 //! | unique ids, and P2 over all pairs | `checks.rs` |
@@ -55,6 +56,7 @@ pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod replicated;
+pub(crate) mod redis;
 pub(crate) mod run;
 pub(crate) mod server;
 pub(crate) mod tls;

@@ -1,0 +1,213 @@
+//! Which commands there are: what `COMMAND` says of each, and which are refused because they would change a counter.
+
+use super::answer::Answer;
+use super::refusal::Refused;
+use super::request::Words;
+
+macro_rules! commands {
+    ($($command:ident $name:literal $arity:literal $key:literal [$($flag:literal)*])+) => {
+        /// A command that is served.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Command { $($command,)+ }
+
+        impl Command {
+            pub(super) const ALL: &[Self] = &[$(Self::$command,)+];
+
+            /// As errors, `COMMAND` and metrics have it.
+            pub(super) fn name(self) -> &'static str {
+                match self { $(Self::$command => $name,)+ }
+            }
+
+            /// How many words it has, itself included; at least so many where negative.
+            fn arity(self) -> i64 {
+                match self { $(Self::$command => $arity,)+ }
+            }
+
+            /// Where its key stands; 0 where it has none.
+            fn key(self) -> i64 {
+                match self { $(Self::$command => $key,)+ }
+            }
+
+            fn flags(self) -> &'static [&'static str] {
+                match self { $(Self::$command => &[$($flag),*],)+ }
+            }
+        }
+    };
+}
+
+commands! {
+    Incr "incr" 2 1 ["write" "denyoom" "fast"]
+    IncrBy "incrby" 3 1 ["write" "denyoom" "fast"]
+    Get "get" 2 1 ["readonly" "fast"]
+    Exists "exists" -2 1 ["readonly" "fast"]
+    Ping "ping" -1 0 ["fast"]
+    Echo "echo" 2 0 ["fast"]
+    Auth "auth" -2 0 ["noscript" "loading" "stale" "fast" "no_auth"]
+    Hello "hello" -1 0 ["noscript" "loading" "stale" "fast" "no_auth"]
+    Client "client" -2 0 ["noscript" "loading" "stale"]
+    Select "select" 2 0 ["loading" "stale" "fast"]
+    Info "info" -1 0 ["loading" "stale"]
+    Command "command" -1 0 ["loading" "stale"]
+    Config "config" -2 0 ["noscript" "loading" "stale"]
+    Reset "reset" 1 0 ["noscript" "loading" "stale" "fast" "no_auth"]
+    Quit "quit" -1 0 ["noscript" "loading" "stale" "fast" "no_auth"]
+}
+
+/// Commands of Redis that would change a counter, or make it vanish, in another way than handing out ids.
+const WOULD_CHANGE: &[&str] = &[
+    "append",
+    "bitfield",
+    "bitop",
+    "copy",
+    "decr",
+    "decrby",
+    "del",
+    "eval",
+    "evalsha",
+    "expire",
+    "expireat",
+    "fcall",
+    "flushall",
+    "flushdb",
+    "getdel",
+    "getex",
+    "getset",
+    "incrbyfloat",
+    "migrate",
+    "move",
+    "mset",
+    "msetnx",
+    "persist",
+    "pexpire",
+    "pexpireat",
+    "psetex",
+    "rename",
+    "renamenx",
+    "restore",
+    "set",
+    "setbit",
+    "setex",
+    "setnx",
+    "setrange",
+    "swapdb",
+    "unlink",
+];
+
+impl Command {
+    /// The command of a request.
+    ///
+    /// # Errors
+    /// [`Refused`] where it is not served, or has too few words or too many.
+    pub(super) fn of(words: Words<'_>) -> Result<Self, Refused> {
+        let called = |command: &&Self| words.is(0, command.name());
+        let Some(command) = Self::ALL.iter().find(called).copied() else {
+            return Err(refused(words.get(0).unwrap_or_default()));
+        };
+        let (count, arity) = (words.len() as u64, command.arity());
+        let fits = match arity < 0 {
+            true => count >= arity.unsigned_abs(),
+            false => count == arity.unsigned_abs(),
+        };
+        match fits {
+            true => Ok(command),
+            false => Err(Refused::Arguments(command.name())),
+        }
+    }
+
+    /// Whether it is answered before a token was sent.
+    pub(super) fn needs_no_token(self) -> bool {
+        self.flags().contains(&"no_auth")
+    }
+
+    /// What `COMMAND` says of it.
+    fn describe(self) -> Answer {
+        let last = if self == Self::Exists { -1 } else { self.key() };
+        let flags = self.flags().iter();
+        Answer::List(vec![
+            Answer::text(self.name()),
+            Answer::Integer(self.arity()),
+            Answer::List(flags.map(|flag| Answer::Simple(flag)).collect()),
+            Answer::Integer(self.key()),
+            Answer::Integer(last),
+            Answer::Integer(self.key()),
+        ])
+    }
+}
+
+fn refused(name: &[u8]) -> Refused {
+    let shown = |name: &[u8]| {
+        let start = name.get(..64).unwrap_or(name);
+        start.escape_ascii().to_string()
+    };
+    let is = |word: &&str| name.eq_ignore_ascii_case(word.as_bytes());
+    if WOULD_CHANGE.iter().any(|word| is(&word)) {
+        Refused::WouldChange(shown(name).to_uppercase())
+    } else if is(&"multi") {
+        Refused::Transaction
+    } else if is(&"cluster") {
+        Refused::NoCluster
+    } else {
+        Refused::UnknownCommand(shown(name))
+    }
+}
+
+/// `COMMAND`, and those of its subcommands that clients send by themselves.
+pub(super) fn command(words: Words<'_>) -> Result<Answer, Refused> {
+    let Some(subcommand) = words.get(1) else {
+        let all = Command::ALL.iter().map(|command| command.describe());
+        return Ok(Answer::List(all.collect()));
+    };
+    if words.is(1, "count") {
+        return Ok(Answer::Integer(Command::ALL.len() as i64));
+    }
+    if words.is(1, "docs") {
+        return Ok(Answer::Map(Vec::new()));
+    }
+    if words.is(1, "info") {
+        let known = |name: &[u8]| {
+            let is = |command: &&Command| name.eq_ignore_ascii_case(command.name().as_bytes());
+            let found = Command::ALL.iter().find(is);
+            found.map_or(Answer::Null, |command| command.describe())
+        };
+        return Ok(Answer::List(words.from(2).iter().map(known).collect()));
+    }
+    let given = subcommand.escape_ascii().to_string();
+    Err(Refused::Option("COMMAND", given))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::request;
+
+    fn of(line: &str) -> Result<Command, Refused> {
+        let (mut places, line) = (Vec::new(), format!("{line}\n"));
+        request::read(line.as_bytes(), 4096, &mut places).unwrap();
+        Command::of(Words::new(line.as_bytes(), &places))
+    }
+
+    #[test]
+    fn a_command_is_known_in_capitals_or_not_and_has_its_number_of_words() {
+        assert_eq!(of("INCR order").unwrap(), Command::Incr);
+        assert_eq!(of("incrby order 5").unwrap(), Command::IncrBy);
+        assert_eq!(of("PING").unwrap(), Command::Ping);
+        assert_eq!(of("exists a b c").unwrap(), Command::Exists);
+        for wrong in ["incr", "incr a b", "incrby a", "exists", "auth", "select"] {
+            let refused = of(wrong).unwrap_err();
+            assert!(
+                matches!(refused, Refused::Arguments(_)),
+                "{wrong}: {refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_would_change_a_counter_is_told_apart_from_what_is_unknown() {
+        for command in WOULD_CHANGE {
+            let refused = of(&format!("{command} order")).unwrap_err();
+            assert!(matches!(refused, Refused::WouldChange(_)), "{command}");
+        }
+        let refused = of("NOSUCH").unwrap_err();
+        assert!(matches!(refused, Refused::UnknownCommand(_)), "{refused}");
+    }
+}

@@ -1,0 +1,61 @@
+//! Redis' clients: the commands of Redis that hand out ids, on a listener of their own (`wire.redis`), in RESP2 and RESP3.
+//!
+//! | what you want to see | file |
+//! |---|---|
+//! | which commands there are, and which are refused | `command.rs` |
+//! | `INCR`, `INCRBY`, `GET`, `EXISTS` | `ids.rs` |
+//! | `HELLO`, `AUTH`, `CLIENT` and the like: what a connection remembers | `session.rs` |
+//! | `INFO` | `info.rs` |
+//! | what was sent, as words; what is answered, as bytes | `request.rs`, `answer.rs` |
+//! | why a command is refused | `refusal.rs` |
+//! | a connection: reading, answering in order, limits in time, closing | `connection.rs` |
+//! | what counts: connections, commands | `tally.rs` |
+//!
+//! Promises: commands of a connection are carried out one after the other and answered in order. An id that is in
+//! memory is taken without waiting for anyone; what was answered is sent before a command waits for the database.
+
+mod answer;
+mod command;
+mod connection;
+mod ids;
+mod info;
+mod refusal;
+mod request;
+mod session;
+mod tally;
+
+pub use connection::{Stream, serve};
+
+use crate::{
+    actors::Allocator,
+    auth::{AllocToken, Tokens},
+    http,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize},
+    },
+    time::Instant,
+};
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Service {
+    /// From which ids come.
+    pub allocator: Allocator,
+    /// Limits, metrics and what keeps the log short.
+    pub shared: Arc<http::Shared>,
+    /// Who may ask; `None` lets anyone.
+    pub tokens: Option<Arc<Tokens<AllocToken>>>,
+    /// The port it listens on, for `INFO`.
+    pub port: u16,
+    /// When it began, for `INFO`.
+    pub began: Instant,
+    /// Open connections.
+    pub open: AtomicUsize,
+    /// How many connections there were; each has its number.
+    pub seen: AtomicU64,
+    /// Grows with each connection that is opened or closed.
+    pub changes: Arc<AtomicU64>,
+}

@@ -1,0 +1,200 @@
+//! What a connection remembers: the version of the protocol, who it is, its name; and the commands that set these.
+
+use super::{
+    Service,
+    answer::{Answer, Version},
+    refusal::Refused,
+    request::Words,
+};
+use crate::{
+    auth::{AllocToken, Login},
+    http::Refused as Reason,
+};
+
+/// The longest name a connection may have, in bytes.
+const LONGEST_NAME: usize = 128;
+
+/// The user of those who send a token without a name, as Redis' clients do.
+const DEFAULT_USER: &str = "default";
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    pub(super) version: Version,
+    /// The connection's number.
+    id: i64,
+    name: Vec<u8>,
+    login: Option<Login<AllocToken>>,
+}
+
+impl Session {
+    pub(super) fn new(id: u64) -> Self {
+        Self {
+            id: i64::try_from(id).unwrap_or(i64::MAX),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it may ask for anything.
+    pub(super) fn is_let_in(&mut self, service: &Service) -> Result<(), Refused> {
+        let Some(tokens) = &service.tokens else {
+            return Ok(());
+        };
+        let login = self.login.as_mut().ok_or(Refused::NoToken)?;
+        login.holder(tokens)?;
+        Ok(())
+    }
+
+    /// Whether it has sent a token, or need not.
+    pub(super) fn is_known(&self, service: &Service) -> bool {
+        service.tokens.is_none() || self.login.is_some()
+    }
+
+    /// Whether it may have ids of `tag`.
+    pub(super) fn may_have(&mut self, service: &Service, tag: &str) -> Result<(), Refused> {
+        let Some(tokens) = &service.tokens else {
+            return Ok(());
+        };
+        let login = self.login.as_mut().ok_or(Refused::NoToken)?;
+        match login.holder(tokens)?.allows(tag) {
+            true => Ok(()),
+            false => Err(Reason::OtherTags.into()),
+        }
+    }
+
+    /// `AUTH token`, `AUTH name token`. Where anyone may ask, any token will do, as over HTTP.
+    pub(super) fn auth(&mut self, words: Words<'_>, service: &Service) -> Result<Answer, Refused> {
+        match words.len() {
+            2 => self.log_in(DEFAULT_USER.as_bytes(), words.get(1), service),
+            3 => self.log_in(words.get(1).unwrap_or_default(), words.get(2), service),
+            _ => return Err(Refused::Arguments("auth")),
+        }?;
+        Ok(Answer::Simple("OK"))
+    }
+
+    fn log_in(
+        &mut self,
+        name: &[u8],
+        token: Option<&[u8]>,
+        service: &Service,
+    ) -> Result<(), Refused> {
+        let Some(tokens) = &service.tokens else {
+            return Ok(());
+        };
+        let token = std::str::from_utf8(token.unwrap_or_default());
+        let mut login = Login::new(tokens, token.map_err(|_| Refused::WrongToken)?)?;
+        let holder = &login.holder(tokens)?.name;
+        if name != DEFAULT_USER.as_bytes() && name != holder.as_bytes() {
+            return Err(Refused::WrongToken);
+        }
+        self.login = Some(login);
+        Ok(())
+    }
+
+    /// `HELLO [version [AUTH name token] [SETNAME name]]`.
+    pub(super) fn hello(&mut self, words: Words<'_>, service: &Service) -> Result<Answer, Refused> {
+        let version = match words.get(1) {
+            None => self.version,
+            Some(b"2") => Version::Resp2,
+            Some(b"3") => Version::Resp3,
+            Some(_) => return Err(Refused::Version),
+        };
+        let (mut at, mut name) = (2, None);
+        while at < words.len() {
+            if words.is(at, "auth") && at + 2 < words.len() {
+                let user = words.get(at + 1).unwrap_or_default();
+                self.log_in(user, words.get(at + 2), service)?;
+                at += 3;
+            } else if words.is(at, "setname") && at + 1 < words.len() {
+                name = Some(checked_name(words.get(at + 1))?);
+                at += 2;
+            } else {
+                return Err(option("HELLO", words.get(at)));
+            }
+        }
+        self.is_let_in(service).map_err(|refused| match refused {
+            Refused::NoToken => Refused::HelloFirst,
+            refused => refused,
+        })?;
+        self.name = name.unwrap_or_else(|| std::mem::take(&mut self.name));
+        self.version = version;
+        let proto = if version == Version::Resp3 { 3 } else { 2 };
+        Ok(Answer::Map(vec![
+            ("server", Answer::text("id-alloc")),
+            ("version", Answer::text(env!("CARGO_PKG_VERSION"))),
+            ("proto", Answer::Integer(proto)),
+            ("id", Answer::Integer(self.id)),
+            ("mode", Answer::text("standalone")),
+            ("role", Answer::text("master")),
+            ("modules", Answer::List(Vec::new())),
+        ]))
+    }
+
+    /// `CLIENT`: what libraries send of themselves.
+    pub(super) fn client(&mut self, words: Words<'_>) -> Result<Answer, Refused> {
+        let done = Ok(Answer::Simple("OK"));
+        match (words.len(), words.get(1).unwrap_or_default()) {
+            (2, word) if word.eq_ignore_ascii_case(b"id") => Ok(Answer::Integer(self.id)),
+            (2, word) if word.eq_ignore_ascii_case(b"getname") => match self.name.is_empty() {
+                true => Ok(Answer::Null),
+                false => Ok(Answer::Text(self.name.clone())),
+            },
+            (2, word) if word.eq_ignore_ascii_case(b"info") => Ok(Answer::text(self.line())),
+            (3, word) if word.eq_ignore_ascii_case(b"setname") => {
+                self.name = checked_name(words.get(2))?;
+                done
+            }
+            // Which library it is is not kept.
+            (4, word) if word.eq_ignore_ascii_case(b"setinfo") => done,
+            (3, word) if word.eq_ignore_ascii_case(b"no-evict") => done,
+            (3, word) if word.eq_ignore_ascii_case(b"no-touch") => done,
+            (_, word) => Err(option("CLIENT", Some(word))),
+        }
+    }
+
+    fn line(&self) -> String {
+        let resp = if self.version == Version::Resp3 { 3 } else { 2 };
+        let name = String::from_utf8_lossy(&self.name);
+        format!("id={} name={name} db=0 resp={resp}\n", self.id)
+    }
+
+    /// `RESET`: as it was when it began.
+    pub(super) fn reset(&mut self) -> Answer {
+        *self = Self {
+            id: self.id,
+            ..Self::default()
+        };
+        Answer::Simple("RESET")
+    }
+}
+
+/// `SELECT`.
+pub(super) fn select(words: Words<'_>) -> Result<Answer, Refused> {
+    match words.get(1) {
+        Some(b"0") => Ok(Answer::Simple("OK")),
+        _ => Err(Refused::NoSuchDatabase),
+    }
+}
+
+/// `CONFIG GET`, which some clients send first: no parameter of Redis' is there.
+pub(super) fn config(words: Words<'_>) -> Result<Answer, Refused> {
+    match words.is(1, "get") && words.len() > 2 {
+        true => Ok(Answer::Map(Vec::new())),
+        false => Err(option("CONFIG", words.get(1))),
+    }
+}
+
+fn option(command: &'static str, given: Option<&[u8]>) -> Refused {
+    let given = given.unwrap_or_default();
+    let start = given.get(..64).unwrap_or(given);
+    Refused::Option(command, start.escape_ascii().to_string())
+}
+
+fn checked_name(name: Option<&[u8]>) -> Result<Vec<u8>, Refused> {
+    let name = name.unwrap_or_default();
+    let is_plain = name.iter().all(|byte| matches!(byte, b'!'..=b'~'));
+    match is_plain && name.len() <= LONGEST_NAME {
+        true => Ok(name.to_vec()),
+        false => Err(Refused::Name(LONGEST_NAME)),
+    }
+}

@@ -1,0 +1,429 @@
+//! Redis' clients (`wire.redis.bind`): every command that is served, what is refused and in which words, tokens, TLS.
+//! Real clients are tried by `scripts/redis-test`; what is slow or too much, in `redis_limits.rs`.
+
+use crate::support::admin::{new_token, write};
+use crate::support::checks::assert_distinct;
+use crate::support::local::Local;
+use crate::support::redis::{Redis, Said, address, request};
+use crate::support::tls::{Certificates, open};
+use crate::support::{PATIENCE, eventually};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// A server, and where Redis' clients find it.
+async fn server(settings: &[(&str, &str)]) -> (Local, String) {
+    let address = address();
+    let own = [("wire.redis.bind", address.as_str())];
+    let server = Local::start(&[&own, settings].concat()).await;
+    (server, address)
+}
+
+fn ok() -> Said {
+    Said::Simple("OK".to_owned())
+}
+
+#[tokio::test]
+async fn ids_come_one_by_one_and_in_ranges_without_a_gap_above_all_that_came_before() {
+    let (server, address) = server(&[]).await;
+    let mut redis = Redis::connect(&address).await;
+    let mut last = 0;
+    for count in [1, 2, 999, 1000, 1001, 5_000, 123_456, 1_000_000, 1] {
+        let id = redis.id("INCR test").await;
+        assert!(id > last, "{id} after {last}");
+        let end = redis.id(&format!("INCRBY test {count}")).await;
+        // All of them lie above what was answered before.
+        assert!(end - count >= id, "{count} up to {end} after {id}");
+        last = server.ids("test", 1).await[0];
+        assert!(last > end, "{last} after {end}");
+    }
+    let ids = r#"id_alloc_ids_answered_total{interface="redis"}"#;
+    assert_eq!(server.metric(ids).await, Some(1_131_469.0));
+    let commands = r#"id_alloc_redis_commands_total{command="incr"}"#;
+    assert_eq!(server.metric(commands).await, Some(9.0));
+    let open = server.metric("id_alloc_redis_connections").await;
+    assert_eq!(open, Some(1.0));
+}
+
+#[tokio::test]
+async fn a_pipeline_is_answered_in_order_however_it_is_cut() {
+    let (server, address) = server(&[]).await;
+    for piece in [1, 7, 1000, 100_000] {
+        let mut redis = Redis::connect(&address).await;
+        let count = if piece == 1 { 50 } else { 5000 };
+        let mut bytes = Vec::new();
+        for number in 0..count {
+            bytes.extend(match number % 3 {
+                0 => request("INCR test"),
+                1 => request(&format!("ECHO {number}")),
+                _ => b"incr test\r\n".to_vec(),
+            });
+        }
+        for bytes in bytes.chunks(piece) {
+            redis.send(bytes).await;
+        }
+        redis.ends().await;
+        let mut last = 0;
+        for number in 0..count {
+            match redis.said().await {
+                Said::Integer(id) if number % 3 != 1 => {
+                    assert!(id > last, "{id} after {last}");
+                    last = id;
+                }
+                said => assert_eq!(said, Said::Text(number.to_string())),
+            }
+        }
+        redis.is_closed().await;
+    }
+    server.unharmed().await;
+}
+
+#[tokio::test]
+async fn no_id_comes_twice_over_many_connections_and_protocols() {
+    let (server, address) = server(&[]).await;
+    let callers = (0..24_i64).map(|number| {
+        let (server, address) = (&server, &address);
+        async move {
+            let mut redis = Redis::connect(address).await;
+            let mut ids = Vec::new();
+            for round in 1..40 {
+                match number % 3 {
+                    0 => ids.push(redis.id("INCR test").await),
+                    1 => {
+                        let count = round * number % 700 + 1;
+                        let last = redis.id(&format!("INCRBY test {count}")).await;
+                        ids.extend(last - count + 1..=last);
+                    }
+                    _ => ids.extend(server.ids("test", 7).await),
+                }
+            }
+            ids
+        }
+    });
+    let ids = futures_util::future::join_all(callers).await.concat();
+    assert_distinct(&ids);
+}
+
+#[tokio::test]
+async fn what_libraries_send_when_they_connect_is_answered() {
+    let (_server, address) = server(&[]).await;
+    let mut redis = Redis::connect(&address).await;
+    let Said::List(hello) = redis.ask("HELLO").await else {
+        panic!("no list in RESP2")
+    };
+    let two = [Said::Text("proto".to_owned()), Said::Integer(2)];
+    assert!(hello.chunks(2).any(|pair| pair == two), "{hello:?}");
+    assert_eq!(redis.ask("GET nosuch").await, Said::Null);
+    let Said::Map(hello) = redis.ask("HELLO 3 SETNAME worker-1").await else {
+        panic!("no map in RESP3")
+    };
+    let three = (Said::Text("proto".to_owned()), Said::Integer(3));
+    assert!(hello.contains(&three), "{hello:?}");
+    let name = redis.ask("CLIENT GETNAME").await;
+    assert_eq!(name, Said::Text("worker-1".to_owned()));
+    for command in [
+        "CLIENT SETNAME other",
+        "CLIENT SETINFO LIB-NAME redis-py",
+        "CLIENT NO-EVICT on",
+        "SELECT 0",
+        "AUTH anything",
+        "AUTH name anything",
+    ] {
+        assert_eq!(redis.ask(command).await, ok(), "{command}");
+    }
+    assert!(matches!(redis.ask("CLIENT ID").await, Said::Integer(1..)));
+    assert!(matches!(
+        redis.ask("COMMAND COUNT").await,
+        Said::Integer(10..)
+    ));
+    assert!(matches!(redis.ask("COMMAND").await, Said::List(all) if all.len() >= 10));
+    let described = redis.ask("COMMAND INFO incr nosuch").await;
+    assert!(matches!(described, Said::List(two) if two.len() == 2 && two[1] == Said::Null));
+    assert_eq!(redis.ask("COMMAND DOCS").await, Said::Map(vec![]));
+    assert_eq!(redis.ask("CONFIG GET save").await, Said::Map(vec![]));
+    let Said::Text(info) = redis.ask("INFO").await else {
+        panic!("no text")
+    };
+    for line in [
+        "redis_version:7",
+        "loading:0",
+        "role:master",
+        "redis_mode:standalone",
+    ] {
+        assert!(info.contains(line), "{line} is not in {info}");
+    }
+    let Said::Text(info) = redis.ask("info replication").await else {
+        panic!("no text")
+    };
+    assert!(
+        info.contains("role:master") && !info.contains("loading"),
+        "{info}"
+    );
+    assert_eq!(redis.ask("PING").await, Said::Simple("PONG".to_owned()));
+    assert_eq!(redis.ask("PING hi").await, Said::Text("hi".to_owned()));
+    // As when it began: RESP2, no name.
+    let reset = redis.ask("RESET").await;
+    assert_eq!(reset, Said::Simple("RESET".to_owned()));
+    assert_eq!(redis.ask("CLIENT GETNAME").await, Said::Null);
+    assert!(matches!(redis.ask("CONFIG GET save").await, Said::List(_)));
+    // What follows QUIT is not carried out.
+    redis.send(b"QUIT\r\nINCR test\r\n").await;
+    assert_eq!(redis.said().await, ok());
+    redis.is_closed().await;
+    let mut redis = Redis::connect(&address).await;
+    assert_eq!(redis.id("INCR test").await, 1);
+}
+
+#[tokio::test]
+async fn get_tells_the_newest_id_and_takes_none() {
+    let (_server, address) = server(&[]).await;
+    let mut redis = Redis::connect(&address).await;
+    assert_eq!(redis.ask("GET test").await, Said::Null);
+    let id = redis.id("INCR test").await;
+    for _ in 0..3 {
+        assert_eq!(redis.ask("GET test").await, Said::Text(id.to_string()));
+    }
+    assert_eq!(
+        redis.ask("EXISTS test nosuch _no test").await,
+        Said::Integer(2)
+    );
+    assert_eq!(redis.id("INCR test").await, id + 1);
+    let last = redis.id("INCRBY test 50").await;
+    assert_eq!(redis.ask("GET test").await, Said::Text(last.to_string()));
+    // What cannot be a tag is not there, as any other key: .NET's client asks for this one.
+    assert_eq!(redis.ask("GET __Booksleeve_TieBreak").await, Said::Null);
+}
+
+#[tokio::test]
+async fn what_would_change_a_counter_is_refused_in_words_and_changes_nothing() {
+    let (server, address) = server(&[]).await;
+    let mut redis = Redis::connect(&address).await;
+    let id = redis.id("INCR test").await;
+    for command in [
+        "SET test 5",
+        "SETNX test 5",
+        "GETSET test 5",
+        "DECR test",
+        "DECRBY test 5",
+        "DEL test",
+        "UNLINK test",
+        "EXPIRE test 5",
+        "RENAME test other",
+        "FLUSHALL",
+        "EVAL return 0",
+        "INCRBYFLOAT test 1.5",
+        "MSET test 5",
+    ] {
+        let name = command.split(' ').next().unwrap();
+        let error = redis.error(command).await;
+        let expected = format!("ERR {name} is refused: ids only go up");
+        assert!(error.starts_with(&expected), "{command}: {error}");
+    }
+    for (command, expected) in [
+        ("MULTI", "ERR MULTI is refused: "),
+        (
+            "CLUSTER INFO",
+            "ERR This instance has cluster support disabled",
+        ),
+        ("NOSUCH a b", "ERR unknown command 'NOSUCH'"),
+        ("SELECT 1", "ERR there is one database, 0"),
+        (
+            "CONFIG SET save 1",
+            "ERR unknown subcommand or option 'SET' of CONFIG",
+        ),
+        (
+            "CLIENT KILL all",
+            "ERR unknown subcommand or option 'KILL' of CLIENT",
+        ),
+        ("HELLO 4", "NOPROTO unsupported protocol version"),
+        (
+            "HELLO 3 NOSUCH",
+            "ERR unknown subcommand or option 'NOSUCH' of HELLO",
+        ),
+        ("INCR", "ERR wrong number of arguments for 'incr' command"),
+        (
+            "incr a b",
+            "ERR wrong number of arguments for 'incr' command",
+        ),
+        (
+            "INCRBY test",
+            "ERR wrong number of arguments for 'incrby' command",
+        ),
+    ] {
+        let error = redis.error(command).await;
+        assert!(error.starts_with(expected), "{command}: {error}");
+    }
+    assert_eq!(redis.id("INCR test").await, id + 1);
+    let rejected = r#"id_alloc_requests_rejected_total{code="method_not_allowed"}"#;
+    assert_eq!(server.metric(rejected).await, Some(16.0));
+}
+
+#[tokio::test]
+async fn wrong_keys_and_numbers_say_what_is_wrong() {
+    let (server, address) = server(&[]).await;
+    let mut redis = Redis::connect(&address).await;
+    let id = redis.id("INCR test").await;
+    let long = format!("INCR {}", "x".repeat(129));
+    for (command, expected, code) in [
+        (
+            "INCR nosuch",
+            "ERR unknown biz_tag; create it",
+            "unknown_tag",
+        ),
+        (
+            "INCRBY nosuch 5",
+            "ERR unknown biz_tag; create it",
+            "unknown_tag",
+        ),
+        (
+            "INCR _other",
+            "ERR a biz_tag may not begin with '_'",
+            "invalid_biz_tag",
+        ),
+        ("INCR ", "ERR need biz_tag param", "missing_biz_tag"),
+        (&long, "ERR biz_tag is longer", "invalid_biz_tag"),
+        (
+            "INCR \u{1}",
+            "ERR biz_tag holds a control character",
+            "invalid_biz_tag",
+        ),
+    ] {
+        let error = redis.error(command).await;
+        assert!(error.starts_with(expected), "{command:?}: {error}");
+        assert!(
+            error.ends_with(&format!("({code})")),
+            "{command:?}: {error}"
+        );
+    }
+    redis.send(b"*2\r\n$4\r\nINCR\r\n$2\r\n\xff\xfe\r\n").await;
+    let said = redis.said().await;
+    assert_eq!(
+        said,
+        Said::Error("ERR biz_tag is not valid UTF-8 (invalid_biz_tag)".to_owned())
+    );
+    for number in [
+        "9223372036854775808",
+        "-9223372036854775809",
+        "many",
+        "1.5",
+        "",
+    ] {
+        let error = redis.error(&format!("INCRBY test {number}")).await;
+        assert_eq!(
+            error, "ERR value is not an integer or out of range",
+            "{number}"
+        );
+    }
+    for number in ["0", "-1", "10000001", "9223372036854775807"] {
+        let error = redis.error(&format!("INCRBY test {number}")).await;
+        let expected =
+            "ERR an id is never taken back or repeated: give INCRBY a number from 1 to 10000000";
+        assert!(error.starts_with(expected), "{number}: {error}");
+    }
+    assert_eq!(redis.id("INCR test").await, id + 1);
+    server.unharmed().await;
+}
+
+#[tokio::test]
+async fn a_token_is_needed_where_http_needs_one_and_allows_the_same_tags() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("tokens.toml");
+    let (token, entry) = new_token(&["shop", "--tags", "test"]).await;
+    let (other, other_entry) = new_token(&["other", "--tags", "order"]).await;
+    write(&file, &format!("{entry}\n{other_entry}"));
+    let (server, address) = server(&[("alloc.tokens_file", &file.display().to_string())]).await;
+    let mut redis = Redis::connect(&address).await;
+    for command in [
+        "INCR test",
+        "INCR _no",
+        "GET test",
+        "EXISTS test",
+        "EXISTS _no",
+        "PING",
+        "INFO",
+        "SET test 1",
+        "NOSUCH",
+    ] {
+        let error = redis.error(command).await;
+        assert!(
+            error.starts_with("NOAUTH Authentication required"),
+            "{command}: {error}"
+        );
+    }
+    assert!(
+        redis
+            .error("HELLO 3")
+            .await
+            .starts_with("NOAUTH HELLO must be called")
+    );
+    for wrong in [
+        "AUTH nosuch".to_owned(),
+        format!("AUTH other {token}"),
+        "AUTH shop nosuch".to_owned(),
+    ] {
+        let error = redis.error(&wrong).await;
+        assert!(
+            error.starts_with("WRONGPASS invalid username-password pair"),
+            "{wrong}: {error}"
+        );
+        assert!(redis.error("INCR test").await.starts_with("NOAUTH"));
+    }
+    assert_eq!(redis.ask(&format!("AUTH shop {token}")).await, ok());
+    assert_eq!(redis.id("INCR test").await, 1);
+    let denied = "NOPERM not allowed with this token: it is for other biz_tags (forbidden)";
+    for command in ["INCR order", "INCRBY order 5", "GET order", "EXISTS order"] {
+        assert_eq!(redis.error(command).await, denied, "{command}");
+    }
+    // A token alone, as in a URL without a user, and with the handshake of RESP3.
+    for call in [format!("AUTH {token}"), format!("AUTH default {token}")] {
+        let mut redis = Redis::connect(&address).await;
+        assert_eq!(redis.ask(&call).await, ok());
+        redis.id("INCR test").await;
+    }
+    let mut third = Redis::connect(&address).await;
+    let hello = third.ask(&format!("HELLO 3 AUTH default {token}")).await;
+    assert!(matches!(hello, Said::Map(_)), "{hello:?}");
+    third.id("INCR test").await;
+    // Another may log in on the same connection; RESET forgets both.
+    assert_eq!(third.ask(&format!("AUTH {other}")).await, ok());
+    assert_eq!(third.error("INCR test").await, denied);
+    third.ask("RESET").await;
+    assert!(third.error("PING").await.starts_with("NOAUTH"));
+    // A token that is taken out of the file is worth nothing, on an open connection too.
+    write(&file, &other_entry);
+    eventually("the token's end", PATIENCE, async || {
+        matches!(redis.ask("INCR test").await, Said::Error(text) if text.starts_with("WRONGPASS"))
+            .then_some(())
+    })
+    .await;
+    let denied = r#"id_alloc_requests_rejected_total{code="unauthorized"}"#;
+    assert!(server.metric(denied).await.unwrap() > 15.0);
+}
+
+#[tokio::test]
+async fn redis_clients_are_served_over_tls_where_http_is() {
+    let (certificates, address) = (Certificates::new(), address());
+    let server = certificates.server(&[("wire.redis.bind", &address)]).await;
+    let connector = certificates.connector(&[]);
+    let mut redis = Redis::over(open(&connector, &address).await.unwrap());
+    assert_eq!(redis.id("INCR test").await, 1);
+    for _ in 0..20 {
+        redis.send(&request("INCR test").repeat(1000)).await;
+        for _ in 0..1000 {
+            assert!(matches!(redis.said().await, Said::Integer(_)));
+        }
+    }
+    assert_eq!(redis.ask("QUIT").await, ok());
+    redis.is_closed().await;
+    let strange = Certificates::new().connector(&[]);
+    open(&strange, &address).await.unwrap_err();
+    // Who does not speak TLS gets no answer.
+    let (mut plain, mut said) = (TcpStream::connect(&address).await.unwrap(), Vec::new());
+    plain.write_all(b"PING\r\n").await.unwrap();
+    let reading = plain.read_to_end(&mut said);
+    let _ = tokio::time::timeout(PATIENCE, reading)
+        .await
+        .expect("closed");
+    assert!(!said.starts_with(b"+"), "{said:?}");
+    certificates.unharmed(&server).await;
+}
