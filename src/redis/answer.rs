@@ -109,6 +109,11 @@ impl Answer {
     }
 }
 
+/// Begins a list of `count` answers, which are written after it.
+pub(super) fn begin_list(count: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("*{count}\r\n").as_bytes());
+}
+
 fn frame_length_2(frame: &resp2::types::OwnedFrame) -> usize {
     use resp2::types::Resp2Frame as _;
     frame.encode_len(false)

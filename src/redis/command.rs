@@ -42,12 +42,15 @@ commands! {
     Exists "exists" -2 1 ["readonly" "fast"]
     Ping "ping" -1 0 ["fast"]
     Echo "echo" 2 0 ["fast"]
+    Multi "multi" 1 0 ["noscript" "loading" "stale" "fast"]
+    Exec "exec" 1 0 ["noscript" "loading" "stale"]
+    Discard "discard" 1 0 ["noscript" "loading" "stale" "fast"]
     Auth "auth" -2 0 ["noscript" "loading" "stale" "fast" "no_auth"]
     Hello "hello" -1 0 ["noscript" "loading" "stale" "fast" "no_auth"]
     Client "client" -2 0 ["noscript" "loading" "stale"]
     Select "select" 2 0 ["loading" "stale" "fast"]
     Info "info" -1 0 ["loading" "stale"]
-    Command "command" -1 0 ["loading" "stale"]
+    Describe "command" -1 0 ["loading" "stale"]
     Config "config" -2 0 ["noscript" "loading" "stale"]
     Reset "reset" 1 0 ["noscript" "loading" "stale" "fast" "no_auth"]
     Quit "quit" -1 0 ["noscript" "loading" "stale" "fast" "no_auth"]
@@ -119,6 +122,23 @@ impl Command {
         self.flags().contains(&"no_auth")
     }
 
+    /// Whether its tag says who may.
+    pub(super) fn has_key(self) -> bool {
+        self.key() > 0
+    }
+
+    /// Whether it waits for `EXEC` after `MULTI`.
+    pub(super) fn is_kept(self) -> bool {
+        let at_once = [
+            Self::Multi,
+            Self::Exec,
+            Self::Discard,
+            Self::Reset,
+            Self::Quit,
+        ];
+        !at_once.contains(&self)
+    }
+
     /// What `COMMAND` says of it.
     fn describe(self) -> Answer {
         let last = if self == Self::Exists { -1 } else { self.key() };
@@ -140,10 +160,8 @@ fn refused(name: &[u8]) -> Refused {
         start.escape_ascii().to_string()
     };
     let is = |word: &&str| name.eq_ignore_ascii_case(word.as_bytes());
-    if WOULD_CHANGE.iter().any(|word| is(&word)) {
+    if WOULD_CHANGE.iter().any(|word| is(word)) {
         Refused::WouldChange(shown(name).to_uppercase())
-    } else if is(&"multi") {
-        Refused::Transaction
     } else if is(&"cluster") {
         Refused::NoCluster
     } else {

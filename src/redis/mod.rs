@@ -8,13 +8,17 @@
 //! | `INFO` | `info.rs` |
 //! | what was sent, as words; what is answered, as bytes | `request.rs`, `answer.rs` |
 //! | why a command is refused | `refusal.rs` |
-//! | a connection: reading, answering in order, limits in time, closing | `connection.rs` |
+//! | `MULTI`, `EXEC` | `transaction.rs` |
+//! | carrying out what a client asks, in order | `client.rs` |
+//! | a connection: its limits in time, its end; its bytes | `connection.rs`, `channel.rs` |
 //! | what counts: connections, commands | `tally.rs` |
 //!
 //! Promises: commands of a connection are carried out one after the other and answered in order. An id that is in
 //! memory is taken without waiting for anyone; what was answered is sent before a command waits for the database.
 
 mod answer;
+mod channel;
+mod client;
 mod command;
 mod connection;
 mod ids;
@@ -23,8 +27,10 @@ mod refusal;
 mod request;
 mod session;
 mod tally;
+mod transaction;
 
-pub use connection::{Stream, serve};
+pub use channel::Stream;
+pub use connection::serve;
 
 use crate::{
     actors::Allocator,

@@ -2,7 +2,7 @@
 //! Redis' clients tell errors apart.
 
 use super::answer::Answer;
-use crate::{auth::Denied, http::Refused as Reason};
+use crate::{actors::AllocError, auth::Denied, http::Refused as Reason};
 
 /// Every way in which a command is refused.
 #[derive(Debug, thiserror::Error)]
@@ -16,10 +16,16 @@ pub(super) enum Refused {
         "{0} is refused: ids only go up, by INCR and INCRBY; an operator moves a tag with `id-alloc tag advance`"
     )]
     WouldChange(String),
+    #[error("{0} without MULTI")]
+    WithoutMulti(&'static str),
+    #[error("MULTI calls can not be nested")]
+    WithinMulti,
     #[error(
-        "MULTI is refused: commands are carried out as they come; send them in a pipeline without a transaction"
+        "a transaction is longer than {0} bytes; send a pipeline, or INCRBY for many ids at once"
     )]
-    Transaction,
+    LongTransaction(usize),
+    #[error("Transaction discarded because of previous errors.")]
+    Discarded,
     /// Word for word, since libraries look for it.
     #[error("This instance has cluster support disabled")]
     NoCluster,
@@ -66,10 +72,9 @@ impl Refused {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Same(reason) => reason.kind().code(),
-            Self::UnknownCommand(_)
-            | Self::WouldChange(_)
-            | Self::Transaction
-            | Self::NoCluster => "method_not_allowed",
+            Self::UnknownCommand(_) | Self::WouldChange(_) | Self::NoCluster => {
+                "method_not_allowed"
+            }
             Self::Count(_) | Self::NoInteger => "invalid_count",
             Self::NoToken | Self::HelloFirst | Self::WrongToken => "unauthorized",
             Self::Full => "overloaded",
@@ -78,6 +83,10 @@ impl Refused {
             | Self::Name(_)
             | Self::NoSuchDatabase
             | Self::Version
+            | Self::WithoutMulti(_)
+            | Self::WithinMulti
+            | Self::LongTransaction(_)
+            | Self::Discarded
             | Self::Broken(_) => "bad_request",
         }
     }
@@ -95,6 +104,7 @@ impl Refused {
             Self::NoToken | Self::HelloFirst => "NOAUTH",
             Self::WrongToken => "WRONGPASS",
             Self::Version => "NOPROTO",
+            Self::Discarded => "EXECABORT",
             _ => "ERR",
         };
         match self {
@@ -112,5 +122,11 @@ impl From<Denied> for Refused {
             Denied::Missing => Self::NoToken,
             Denied::Unknown => Self::WrongToken,
         }
+    }
+}
+
+impl From<AllocError> for Refused {
+    fn from(error: AllocError) -> Self {
+        Self::Same(Reason::Alloc(error))
     }
 }

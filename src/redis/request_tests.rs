@@ -5,8 +5,11 @@ use proptest::prelude::*;
 
 const LIMIT: usize = 4096;
 
-/// The words of the first request, and what is left.
-fn words(bytes: &[u8]) -> Result<Option<(Vec<Vec<u8>>, usize)>, Broken> {
+/// Words, and where their request ends.
+type Found = (Vec<Vec<u8>>, usize);
+
+/// The first request.
+fn words(bytes: &[u8]) -> Result<Option<Found>, Broken> {
     let mut places = Vec::new();
     let end = read(bytes, LIMIT, &mut places)?;
     let words = Words::new(bytes, &places);

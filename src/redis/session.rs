@@ -176,12 +176,19 @@ pub(super) fn select(words: Words<'_>) -> Result<Answer, Refused> {
     }
 }
 
-/// `CONFIG GET`, which some clients send first: no parameter of Redis' is there.
+/// What clients ask of Redis' configuration when they connect.
+const CONFIG: [(&str, &str); 3] = [("appendonly", "no"), ("databases", "1"), ("save", "")];
+
+/// `CONFIG GET`, by the whole names of parameters.
 pub(super) fn config(words: Words<'_>) -> Result<Answer, Refused> {
-    match words.is(1, "get") && words.len() > 2 {
-        true => Ok(Answer::Map(Vec::new())),
-        false => Err(option("CONFIG", words.get(1))),
+    if !words.is(1, "get") || words.len() < 3 {
+        return Err(option("CONFIG", words.get(1)));
     }
+    let asked = CONFIG
+        .into_iter()
+        .filter(|(name, _)| (2..words.len()).any(|index| words.is(index, name)))
+        .map(|(name, value)| (name, Answer::text(value)));
+    Ok(Answer::Map(asked.collect()))
 }
 
 fn option(command: &'static str, given: Option<&[u8]>) -> Refused {

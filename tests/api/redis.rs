@@ -1,12 +1,12 @@
 //! Redis' clients (`wire.redis.bind`): every command that is served, what is refused and in which words, tokens, TLS.
 //! Real clients are tried by `scripts/redis-test`; what is slow or too much, in `redis_limits.rs`.
 
+use crate::support::PATIENCE;
 use crate::support::admin::{new_token, write};
 use crate::support::checks::assert_distinct;
 use crate::support::local::Local;
 use crate::support::redis::{Redis, Said, address, request};
 use crate::support::tls::{Certificates, open};
-use crate::support::{PATIENCE, eventually};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -140,7 +140,9 @@ async fn what_libraries_send_when_they_connect_is_answered() {
     let described = redis.ask("COMMAND INFO incr nosuch").await;
     assert!(matches!(described, Said::List(two) if two.len() == 2 && two[1] == Said::Null));
     assert_eq!(redis.ask("COMMAND DOCS").await, Said::Map(vec![]));
-    assert_eq!(redis.ask("CONFIG GET save").await, Said::Map(vec![]));
+    assert_eq!(redis.ask("CONFIG GET nosuch").await, Said::Map(vec![]));
+    let save = (Said::Text("save".to_owned()), Said::Text(String::new()));
+    assert_eq!(redis.ask("CONFIG GET SAVE").await, Said::Map(vec![save]));
     let Said::Text(info) = redis.ask("INFO").await else {
         panic!("no text")
     };
@@ -220,7 +222,6 @@ async fn what_would_change_a_counter_is_refused_in_words_and_changes_nothing() {
         assert!(error.starts_with(&expected), "{command}: {error}");
     }
     for (command, expected) in [
-        ("MULTI", "ERR MULTI is refused: "),
         (
             "CLUSTER INFO",
             "ERR This instance has cluster support disabled",
@@ -255,7 +256,55 @@ async fn what_would_change_a_counter_is_refused_in_words_and_changes_nothing() {
     }
     assert_eq!(redis.id("INCR test").await, id + 1);
     let rejected = r#"id_alloc_requests_rejected_total{code="method_not_allowed"}"#;
-    assert_eq!(server.metric(rejected).await, Some(16.0));
+    assert_eq!(server.metric(rejected).await, Some(15.0));
+}
+
+#[tokio::test]
+async fn what_is_sent_between_multi_and_exec_is_carried_out_together_or_not_at_all() {
+    let (_server, address) = server(&[]).await;
+    let mut redis = Redis::connect(&address).await;
+    let queued = Said::Simple("QUEUED".to_owned());
+    let id = redis.id("INCR test").await;
+    assert_eq!(redis.ask("MULTI").await, ok());
+    for command in ["INCR test", "INCRBY test 5", "INCR nosuch", "PING"] {
+        assert_eq!(redis.ask(command).await, queued, "{command}");
+    }
+    let Said::List(answers) = redis.ask("EXEC").await else {
+        panic!("no list")
+    };
+    assert_eq!(answers.len(), 4);
+    assert_eq!(answers[..2], [Said::Integer(id + 1), Said::Integer(id + 6)]);
+    assert!(matches!(&answers[2], Said::Error(text) if text.contains("unknown biz_tag")));
+    assert_eq!(answers[3], Said::Simple("PONG".to_owned()));
+    // One that is refused at once takes the others with it, and so does DISCARD.
+    assert_eq!(redis.ask("MULTI").await, ok());
+    assert_eq!(redis.ask("INCR test").await, queued);
+    assert_eq!(
+        redis.error("MULTI").await,
+        "ERR MULTI calls can not be nested"
+    );
+    assert!(
+        redis
+            .error("SET test 1")
+            .await
+            .starts_with("ERR SET is refused")
+    );
+    let aborted = "EXECABORT Transaction discarded because of previous errors.";
+    assert_eq!(redis.error("EXEC").await, aborted);
+    assert_eq!(redis.error("EXEC").await, "ERR EXEC without MULTI");
+    assert_eq!(redis.error("DISCARD").await, "ERR DISCARD without MULTI");
+    assert_eq!(redis.ask("MULTI").await, ok());
+    assert_eq!(redis.ask("INCR test").await, queued);
+    assert_eq!(redis.ask("DISCARD").await, ok());
+    // So many commands are not kept.
+    assert_eq!(redis.ask("MULTI").await, ok());
+    let mut said = queued.clone();
+    while said == queued {
+        said = redis.ask("INCR test").await;
+    }
+    assert!(matches!(said, Said::Error(text) if text.contains("longer than 65536 bytes")));
+    assert_eq!(redis.error("EXEC").await, aborted);
+    assert_eq!(redis.id("INCR test").await, id + 7);
 }
 
 #[tokio::test]
@@ -391,11 +440,8 @@ async fn a_token_is_needed_where_http_needs_one_and_allows_the_same_tags() {
     assert!(third.error("PING").await.starts_with("NOAUTH"));
     // A token that is taken out of the file is worth nothing, on an open connection too.
     write(&file, &other_entry);
-    eventually("the token's end", PATIENCE, async || {
-        matches!(redis.ask("INCR test").await, Said::Error(text) if text.starts_with("WRONGPASS"))
-            .then_some(())
-    })
-    .await;
+    let gone = |said: &Said| matches!(said, Said::Error(text) if text.starts_with("WRONGPASS"));
+    redis.until("INCR test", gone).await;
     let denied = r#"id_alloc_requests_rejected_total{code="unauthorized"}"#;
     assert!(server.metric(denied).await.unwrap() > 15.0);
 }

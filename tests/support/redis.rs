@@ -2,6 +2,7 @@
 
 use super::PATIENCE;
 use super::ports::reserved_port;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -74,6 +75,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Redis<S> {
         match self.next().await? {
             Said::Integer(id) => Some(id),
             said => panic!("{command}: {said:?}"),
+        }
+    }
+
+    /// Sends a command again until its answer is what is looked for.
+    pub(crate) async fn until(&mut self, command: &str, is_it: impl Fn(&Said) -> bool) -> Said {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let said = self.ask(command).await;
+            if is_it(&said) {
+                return said;
+            }
+            assert!(Instant::now() < deadline, "{command}: still {said:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
