@@ -102,7 +102,7 @@ install_packages() {
         fi
     fi
     local service
-    for service in prometheus haproxy nginx; do
+    for service in prometheus haproxy nginx redis-server; do
         [[ " $* " == *" $service"[\ -]* ]] || continue
         if [[ -d /run/systemd/system ]]; then
             as_root systemctl disable --now "$service.service" || true

@@ -36,7 +36,7 @@ class Run:
         return self.cpu / self.requests * 1e6
 
 
-def _run(command: list[str], seconds: float, env: dict[str, str] | None = None) -> str:
+def run_load(command: list[str], seconds: float, env: dict[str, str] | None = None) -> str:
     done = subprocess.run(command, text=True, capture_output=True, timeout=seconds * 4 + 30, env=env)
     if done.returncode:
         raise Failed(f"{command[0]}: {done.stdout[-1000:]} {done.stderr[-1000:]}")
@@ -47,7 +47,7 @@ def saturate(server: Server, path: str, seconds: float, connections: int = 64, t
     """As many requests as go. With `tags`, `many1` … in turn instead of `path`."""
     call = ["wrk", f"-t{min(2, connections)}", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(WRK_SCRIPT)]
     before = server.process.cpu()
-    out = _run([*call, server.url(path)], seconds, os.environ | {"TAGS": str(tags)})
+    out = run_load([*call, server.url(path)], seconds, os.environ | {"TAGS": str(tags)})
     cpu = server.process.cpu() - before
     numbers = [int(word) for line in out.splitlines() if line.startswith("RESULT ") for word in line.split()[1:]]
     requests, micros, refused, broken, p50, p99, p999 = numbers
@@ -61,7 +61,7 @@ def at_rate(server: Server, path: str, seconds: float, rate: int, log: pathlib.P
     log.unlink(missing_ok=True)
     call = ["h2load", "--h1", "-t1", f"-c{connections}", f"--rps={rate / connections:g}", f"-D{seconds:g}"]
     before = server.process.cpu()
-    _run([*call, f"--log-file={log}", server.url(path)], seconds)
+    run_load([*call, f"--log-file={log}", server.url(path)], seconds)
     cpu = server.process.cpu() - before
     rows = [line.split("\t")[:3] for line in log.read_text().splitlines()]
     log.unlink()

@@ -12,6 +12,7 @@ import sys
 import time
 
 import load
+import resp
 from load import Run
 from processes import Failed, eventually
 from report import Row, medians, ratios
@@ -507,6 +508,7 @@ EXPERIMENTS = {
     "throughput": throughput,
     "isolation": isolation,
     "few": few,
+    "redis": resp.experiment,
     "tail": tail,
     "steps": steps,
     "delay": delay,

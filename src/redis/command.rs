@@ -159,10 +159,10 @@ fn refused(name: &[u8]) -> Refused {
         let start = name.get(..64).unwrap_or(name);
         start.escape_ascii().to_string()
     };
-    let is = |word: &&str| name.eq_ignore_ascii_case(word.as_bytes());
-    if WOULD_CHANGE.iter().any(|word| is(word)) {
+    let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
+    if WOULD_CHANGE.iter().copied().any(is) {
         Refused::WouldChange(shown(name).to_uppercase())
-    } else if is(&"cluster") {
+    } else if is("cluster") {
         Refused::NoCluster
     } else {
         Refused::UnknownCommand(shown(name))
