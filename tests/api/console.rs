@@ -40,8 +40,14 @@ async fn an_operator_creates_a_tag_takes_ids_raises_the_step_and_sees_it_used() 
     browser
         .shows("dialog [data-field=step_in_force]", "100")
         .await;
+    browser.write("[name=count]", "5").await;
+    browser.click("dialog [value=range]").await;
+    browser.press("Take").await;
+    let range = browser.shows("[data-field=ids]", "–").await;
+    assert_eq!(range, "26 – 30");
+    browser.shows("dialog [data-field=next]", "31").await;
     // Callers take some; the page sees it by itself.
-    server.ids("order", 15).await;
+    server.ids("order", 10).await;
     browser.shows("dialog [data-field=next]", "41").await;
     let drawn = "return document.querySelector('dialog svg').getAttribute('aria-label')";
     browser

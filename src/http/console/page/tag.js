@@ -74,21 +74,26 @@ function change(open) {
 function allocate(open) {
   const ask = async (fields) => {
     const token = fields.get("alloc_token");
-    const wanted = new URLSearchParams({ biz_tag: open.name, count: whole(fields, "count") ?? 1n });
-    const { data } = await call(token && tokenOf(token), "GET", `/alloc?${wanted}`);
-    open.ids = data.ids;
-    return `${count(data.ids.length)} taken; nobody else gets them.`;
+    const wanted = whole(fields, "count") ?? 1n;
+    const asked = new URLSearchParams({ biz_tag: open.name, count: wanted });
+    const path = fields.get("shape") === "range" ? "/range" : "/alloc";
+    const { data } = await call(token && tokenOf(token), "GET", `${path}?${asked}`);
+    open.ids = data.ids?.join(" ") ?? `${data.first} – ${BigInt(data.first) + BigInt(data.count) - 1n}`;
+    return `${count(wanted)} taken; nobody else gets them.`;
   };
   const refused = open.said.ids?.refused;
   open.needsToken ||= refused?.status === 401 || refused?.status === 403;
   return html`<form @submit=${asking(open.said, "ids", ask)}>
     <h3>Take ids</h3>
     <label>How many <input name="count" inputmode="numeric" value="1" required></label>
+    <fieldset class="inline"><legend class="hidden">How</legend>
+      <label class="check"><input type="radio" name="shape" value="list" checked> one by one</label>
+      <label class="check"><input type="radio" name="shape" value="range"> as a range, without gaps</label></fieldset>
     ${open.needsToken ? html`<label>Token of <code>alloc.tokens_file</code>
       <input name="alloc_token" type="password" autocomplete="off" spellcheck="false"></label>` : nothing}
     <button>Take</button>
     ${said(open.said.ids)}
-    ${open.ids ? html`<output class="ids" data-field="ids">${open.ids.join(" ")}</output>` : nothing}
+    ${open.ids ? html`<output class="ids" data-field="ids">${open.ids}</output>` : nothing}
   </form>`;
 }
 
