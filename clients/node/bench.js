@@ -1,57 +1,92 @@
-// How many ids a second come from memory, beside what else the language does in a loop.
+// Measures `next` and `tryNext` beside what else the language does in a loop, against a running server.
 //
-//   node bench.js     in millions a second, on one thread; the best of five rounds
+//   node bench.js http://127.0.0.1:8880 test 2    the last is how many seconds each measurement takes
+//
+// The tag needs a large step. Prints a line of JSON for each measurement, which scripts/bench reads.
 
-import { createServer } from "node:http";
-import { once } from "node:events";
+import { Worker, isMainThread, workerData, parentPort } from "node:worker_threads";
+import { fileURLToPath } from "node:url";
 
 import { Client } from "./src/index.js";
 
-const CALLS = 5_000_000;
-const ROUNDS = 5;
+// So many ids are taken between two looks at the clock.
+const BATCH = 10_000;
+let sink;
 
-async function report(name, round) {
-  let best = 0;
-  for (let i = 0; i < ROUNDS; i++) {
-    const begun = performance.now();
-    await round();
-    best = Math.max(best, CALLS / (performance.now() - begun) / 1000);
-  }
-  console.log(`${name.padEnd(36)} ${best.toFixed(1).padStart(7)} million/s`);
+// Each loop is written out, since a function called with another one measures that call.
+const LOOPS = {
+  next: async (tag) => {
+    for (let i = 0; i < BATCH; i++) sink = await tag.next();
+  },
+  "try next": async (tag) => {
+    for (let i = 0; i < BATCH; i++) sink = tag.tryNext() ?? (await tag.next());
+  },
+  counter: async () => {
+    let counter = 0n;
+    for (let i = 0; i < BATCH; i++) sink = counter++;
+  },
+  "await of the counter": async () => {
+    let counter = 0n;
+    for (let i = 0; i < BATCH; i++) sink = await counter++;
+  },
+};
+
+async function measure(what, seconds, tag) {
+  const [began, used] = [performance.now(), process.cpuUsage()];
+  let ids = 0;
+  for (; performance.now() - began < seconds * 1000; ids += BATCH) await LOOPS[what](tag);
+  const { user, system } = process.cpuUsage(used);
+  return { what, threads: 1, ids, seconds: (performance.now() - began) / 1000, cpu: (user + system) / 1e6 };
 }
 
-let first = 1n;
-const server = createServer((request, response) => {
-  const count = BigInt(new URL(request.url, "http://server").searchParams.get("count"));
-  response.end(`{"errno":0,"msg":"success","first":"${first}","count":"${count}"}`);
-  first += count;
-});
-server.listen(0, "127.0.0.1");
-await once(server, "listening");
-const client = new Client({ servers: [`http://127.0.0.1:${server.address().port}`] });
-const tag = client.tag("order");
-await tag.nextMany(1000);
+/** Two workers, each with a client of its own, as a worker has to have it. */
+async function measureWorkers(what, data) {
+  const workers = [0, 1].map(() => new Worker(fileURLToPath(import.meta.url), { workerData: { ...data, what } }));
+  const used = process.cpuUsage();
+  const answers = await Promise.all(
+    workers.map((worker) => new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject))),
+  );
+  const { user, system } = process.cpuUsage(used);
+  const ids = answers.reduce((sum, answer) => sum + answer.ids, 0);
+  const seconds = Math.max(...answers.map((answer) => answer.seconds));
+  // They warm up for as long as they are measured.
+  return { what, threads: 2, ids, seconds, cpu: (user + system) / 2e6 };
+}
 
-let sink;
-await report("tag.tryNext() ?? (await tag.next())", async () => {
-  for (let i = 0; i < CALLS; i++) sink = tag.tryNext() ?? (await tag.next());
-});
-await report("await tag.next()", async () => {
-  for (let i = 0; i < CALLS; i++) sink = await tag.next();
-});
-await report("a plain BigInt counter", () => {
-  let counter = 0n;
-  for (let i = 0; i < CALLS; i++) sink = counter++;
-});
-await report("await of that counter", async () => {
-  let counter = 0n;
-  for (let i = 0; i < CALLS; i++) sink = await counter++;
-});
-await report("await of a promise of it", async () => {
-  let counter = 0n;
-  for (let i = 0; i < CALLS; i++) sink = await Promise.resolve(counter++);
-});
+/** Nanoseconds of single calls, with what it takes to read the clock. */
+async function latency(tag) {
+  const times = new BigInt64Array(1_000_000);
+  for (let i = 0; i < times.length; i++) {
+    const began = process.hrtime.bigint();
+    sink = await tag.next();
+    times[i] = process.hrtime.bigint() - began;
+  }
+  times.sort();
+  const at = (part) => Number(times[Math.floor(part * times.length)]);
+  return { what: "latency", p50: at(0.5), p99: at(0.99), p999: at(0.999), ids: times.length };
+}
+
+const [address, name, seconds] = isMainThread
+  ? [process.argv[2], process.argv[3], Number(process.argv[4])]
+  : [workerData.address, workerData.name, workerData.seconds];
+if (!(seconds > 0)) {
+  console.error("usage: node bench.js ADDRESS TAG SECONDS");
+  process.exit(2);
+}
+const client = new Client({ servers: [address] });
+const tag = client.tag(name);
+if (isMainThread) {
+  for (const what of Object.keys(LOOPS)) {
+    await measure(what, seconds, tag);
+    console.log(JSON.stringify(await measure(what, seconds, tag)));
+  }
+  for (const what of ["next", "try next", "counter"]) {
+    console.log(JSON.stringify(await measureWorkers(what, { address, name, seconds })));
+  }
+  console.log(JSON.stringify(await latency(tag)));
+} else {
+  await measure(workerData.what, seconds, tag);
+  parentPort.postMessage(await measure(workerData.what, seconds, tag));
+}
 await client.close();
-server.close();
-server.closeAllConnections();
 if (typeof sink !== "bigint") throw new Error("no ids came");

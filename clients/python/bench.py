@@ -1,41 +1,23 @@
-"""How many ids a second come from memory, beside a plain counter of the same language.
+"""Measures `next` beside a plain counter, against a running server.
 
-    python3 bench.py        in millions a second, on one thread and on two; the best of five rounds
+    python3 bench.py http://127.0.0.1:8880 test 2    the last is how many seconds each measurement takes
+
+The tag needs a large step. Prints a line of JSON for each measurement, which scripts/bench reads.
 """
 
 import asyncio
-import http.server
 import itertools
 import json
 import pathlib
 import sys
 import threading
 import time
-import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "src"))
 from id_alloc_client import AsyncClient, Client
 
-CALLS = 1_000_000
-ROUNDS = 5
-
-
-class Server(http.server.BaseHTTPRequestHandler):
-    """Answers ranges, whatever is asked for."""
-
-    next = 1
-
-    def do_POST(self):
-        count = int(urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)["count"][0])
-        body = json.dumps({"errno": 0, "msg": "success", "first": Server.next, "count": count}).encode()
-        Server.next += count
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+# So many ids are taken between two looks at the clock.
+BATCH = 10_000
 
 
 class LockedCounter:
@@ -50,50 +32,73 @@ class LockedCounter:
             return self.value
 
 
-def rate(call, threads=1):
+def report(**measured):
+    print(json.dumps(measured), flush=True)
+
+
+def measure(what, threads, seconds, take):
+    ids = []
+
     def work():
-        for _ in itertools.repeat(None, CALLS):
-            call()
+        taken = 0
+        while time.perf_counter() - began < seconds:
+            for _ in itertools.repeat(None, BATCH):
+                take()
+            taken += BATCH
+        ids.append(taken)
 
-    best = 0.0
-    for _ in range(ROUNDS):
-        workers = [threading.Thread(target=work) for _ in range(threads)]
-        begun = time.perf_counter()
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-        best = max(best, threads * CALLS / (time.perf_counter() - begun) / 1e6)
-    return best
+    began, used = time.perf_counter(), time.process_time()
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    measured = {"ids": sum(ids), "seconds": time.perf_counter() - began, "cpu": time.process_time() - used}
+    if what:
+        report(what=what, threads=threads, **measured)
 
 
-async def rate_of_async(tag):
-    best = 0.0
-    for _ in range(ROUNDS):
-        begun = time.perf_counter()
-        for _ in itertools.repeat(None, CALLS):
+async def measure_async(what, seconds, tag):
+    ids, began, used = 0, time.perf_counter(), time.process_time()
+    while time.perf_counter() - began < seconds:
+        for _ in itertools.repeat(None, BATCH):
             await tag.next()
-        best = max(best, CALLS / (time.perf_counter() - begun) / 1e6)
-    return best
+        ids += BATCH
+    measured = {"ids": ids, "seconds": time.perf_counter() - began, "cpu": time.process_time() - used}
+    if what:
+        report(what=what, threads=1, **measured)
+
+
+def latency(take):
+    """Nanoseconds of single calls, with what it takes to read the clock."""
+    times, clock = [], time.perf_counter_ns
+    for _ in itertools.repeat(None, 1_000_000):
+        began = clock()
+        take()
+        times.append(clock() - began)
+    times.sort()
+    p50, p99, p999 = (times[int(part * len(times))] for part in (0.5, 0.99, 0.999))
+    report(what="latency", p50=p50, p99=p99, p999=p999, ids=len(times))
+
+
+async def asynchronous(address, tag, seconds):
+    async with AsyncClient([address]) as client:
+        await measure_async(None, seconds, client.tag(tag))
+        await measure_async("async next", seconds, client.tag(tag))
 
 
 def main():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
+    if len(sys.argv) != 4:
+        raise SystemExit("usage: bench.py ADDRESS TAG SECONDS")
+    address, tag, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
     with Client([address]) as client:
-        tag = client.tag("order")
-        tag.next_many(1000)
+        take = client.tag(tag).next
+        measure(None, 1, seconds, take)  # so that ranges have their size
         for threads in (1, 2):
-            print(f"Client, {threads} thread(s):          {rate(tag.next, threads):6.2f} million/s")
-            print(f"locked counter, {threads} thread(s):  {rate(LockedCounter().next, threads):6.2f} million/s")
-        print(f"itertools.count:              {rate(itertools.count().__next__):6.2f} million/s")
-
-    async def asynchronous():
-        async with AsyncClient([address]) as client:
-            print(f"AsyncClient:                  {await rate_of_async(client.tag('order')):6.2f} million/s")
-
-    asyncio.run(asynchronous())
+            measure("next", threads, seconds, take)
+            measure("counter", threads, seconds, LockedCounter().next)
+        latency(take)
+    asyncio.run(asynchronous(address, tag, seconds))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measures id-alloc beside nginx and a constant answer, and prints the table as Markdown.
+"""Measures id-alloc beside nginx and a constant answer, or its clients, and prints the table as Markdown.
 
 Run by scripts/bench, which builds, installs and starts the database."""
 
@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 
+from clients import clients
 from processes import Failed
 from report import load_average, table, write
 from rows import EXPERIMENTS, Plan
@@ -18,19 +19,20 @@ from servers import World
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures id-alloc; see docs/performance.md.")
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"only these: {', '.join(EXPERIMENTS)}")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"only these: {', '.join(EXPERIMENTS)}; or clients, which is a table of its own")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
-    parser.add_argument("--write", action="store_true", help="replace the table in docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="replace the table in docs/performance.md (of the clients: with `clients`)")
     parser.add_argument("--against", type=pathlib.Path, metavar="FILE", help="another build of id-alloc to compare CPU with")
     parser.add_argument("--work", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--target", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--mysql", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    unknown = [name for name in options.rows if name not in EXPERIMENTS]
+    experiments = {**EXPERIMENTS, "clients": clients}
+    unknown = [name for name in options.rows if name not in experiments]
     if unknown:
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(EXPERIMENTS)}")
-    if options.write and options.rows:
-        parser.error("--write needs all rows: the table is of one run")
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(experiments)}")
+    if options.write and options.rows not in ([], ["clients"]):
+        parser.error("--write needs all rows, or `clients` alone: a table is of one run")
     for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
         signal.signal(number, lambda *_: sys.exit(130))
 
@@ -38,9 +40,9 @@ def main() -> int:
     plan = Plan(options.quick, world, options.against and options.against.resolve())
     began, loads, rows, broken = time.monotonic(), [load_average()], [], []
     for name in options.rows or EXPERIMENTS:
-        print(f"--- {name}: {EXPERIMENTS[name].__doc__}", file=sys.stderr)
+        print(f"--- {name}: {experiments[name].__doc__}", file=sys.stderr)
         try:
-            rows += EXPERIMENTS[name](plan)
+            rows += experiments[name](plan)
         except Failed as failure:
             broken.append(f"{name}: {failure}")
             print(f"  failed: {failure}", file=sys.stderr)
@@ -50,7 +52,7 @@ def main() -> int:
     for line in broken:
         print(f"\nnot measured: {line}")
     if options.write and not broken:
-        write(pathlib.Path("docs/performance.md"), text)
+        write(pathlib.Path("docs/performance.md"), text, *options.rows)
     return bool(broken)
 
 

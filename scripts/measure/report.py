@@ -12,9 +12,6 @@ import statistics
 
 from processes import CORES, Failed
 
-BEGIN = "<!-- scripts/bench --write: begin -->"
-END = "<!-- scripts/bench --write: end -->"
-
 
 @dataclasses.dataclass
 class Row:
@@ -87,14 +84,16 @@ def table(rows: list[Row], loads: list[float], seconds: float, quick: bool) -> s
     return "\n".join(lines)
 
 
-def write(page: pathlib.Path, text: str) -> None:
-    """Puts the table between the page's markers."""
+def write(page: pathlib.Path, text: str, *rows: str) -> None:
+    """Puts the table between the page's markers, which say how it is made."""
+    call = " ".join(["scripts/bench", *rows, "--write"])
+    begin, end = f"<!-- {call}: begin -->", f"<!-- {call}: end -->"
     old = page.read_text()
-    if BEGIN not in old or END not in old:
+    if begin not in old or end not in old:
         raise Failed(f"{page} has no markers for the table")
-    before, rest = old.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    before, rest = old.split(begin, 1)
+    after = rest.split(end, 1)[1]
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def load_average() -> float:

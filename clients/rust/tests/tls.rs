@@ -1,6 +1,11 @@
 //! Addresses with `https://`: ids come over TLS, and only from a server whose certificate is trusted.
 #![cfg(feature = "tls")]
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests"
+)]
 
 use id_alloc_client::Client;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};

@@ -1,52 +1,81 @@
 package io.github.idalloc;
 
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
+import java.util.Arrays;
+import java.util.Locale;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 
-/** Measures {@code next} beside a plain {@link AtomicLong}, on one thread and on two; the README tells how it is run. */
+/**
+ * Measures {@code next} beside a plain {@link AtomicLong}, against a running server: {@code Bench ADDRESS TAG SECONDS}. The tag
+ * needs a large step. Prints a line of JSON for each measurement, which scripts/bench reads.
+ */
 final class Bench {
-    private static final long IDS = 50_000_000;
-    private static final int ROUNDS = 5;
+    /** So many ids are taken between two looks at the clock. */
+    private static final int BATCH = 10_000;
+    private static final OperatingSystemMXBean SYSTEM =
+            (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+
+    private final double seconds;
+    private volatile long sink;
+
+    private Bench(double seconds) {
+        this.seconds = seconds;
+    }
 
     public static void main(String[] arguments) throws InterruptedException {
-        try (TestServer server = new TestServer();
-                IdAllocClient client = IdAllocClient.builder().server(server.address()).build()) {
-            Tag tag = client.tag("bench");
+        Bench bench = new Bench(Double.parseDouble(arguments[2]));
+        try (IdAllocClient client = IdAllocClient.builder().server(arguments[0]).build()) {
+            Tag tag = client.tag(arguments[1]);
             AtomicLong counter = new AtomicLong();
+            bench.measure("next", 1, tag::next); // compiled meanwhile, and ranges get their size
             for (int threads = 1; threads <= 2; threads++) {
-                report("Tag.next", threads, tag::next);
-                report("AtomicLong.getAndIncrement", threads, counter::getAndIncrement);
+                System.out.println(bench.measure("next", threads, tag::next));
+                System.out.println(bench.measure("counter", threads, counter::getAndIncrement));
             }
+            System.out.println(bench.latency(tag));
         }
     }
 
-    /** The best of some rounds: the first ones are compiled meanwhile, and ranges grow. */
-    private static void report(String what, int threads, LongSupplier ids) throws InterruptedException {
-        double best = 0;
-        for (int round = 0; round < ROUNDS; round++) {
-            best = Math.max(best, measure(threads, ids));
-        }
-        System.out.printf("%-28s %d thread%s %6.1f million/s%n", what, threads, threads == 1 ? " " : "s", best / 1e6);
-    }
-
-    private static double measure(int threads, LongSupplier ids) throws InterruptedException {
+    private String measure(String what, int threads, LongSupplier take) throws InterruptedException {
+        AtomicLong ids = new AtomicLong();
         CountDownLatch done = new CountDownLatch(threads);
-        long started = System.nanoTime();
+        long began = System.nanoTime();
+        long used = SYSTEM.getProcessCpuTime();
         for (int i = 0; i < threads; i++) {
             new Thread(() -> {
-                long last = -1;
-                for (long n = 0; n < IDS / threads; n++) {
-                    long id = ids.getAsLong();
-                    if (id <= last) {
-                        throw new AssertionError(id + " after " + last);
-                    }
-                    last = id;
+                while (System.nanoTime() - began < seconds * 1e9) {
+                    sink = batch(take);
+                    ids.addAndGet(BATCH);
                 }
                 done.countDown();
             }).start();
         }
         done.await();
-        return IDS / threads * threads / ((System.nanoTime() - started) / 1e9);
+        return String.format(Locale.ROOT, "{\"what\": \"%s\", \"threads\": %d, \"ids\": %d, \"seconds\": %.6f, \"cpu\": %.6f}", what, threads,
+                ids.get(), (System.nanoTime() - began) / 1e9, (SYSTEM.getProcessCpuTime() - used) / 1e9);
+    }
+
+    private static long batch(LongSupplier take) {
+        long sum = 0;
+        for (int i = 0; i < BATCH; i++) {
+            sum += take.getAsLong();
+        }
+        return sum;
+    }
+
+    /** Nanoseconds of single calls, with what it takes to read the clock. */
+    private String latency(Tag tag) {
+        long[] times = new long[1_000_000];
+        for (int i = 0; i < times.length; i++) {
+            long began = System.nanoTime();
+            sink = tag.next();
+            times[i] = System.nanoTime() - began;
+        }
+        Arrays.sort(times);
+        return String.format(Locale.ROOT, "{\"what\": \"latency\", \"p50\": %d, \"p99\": %d, \"p999\": %d, \"ids\": %d}", times[times.length / 2],
+                times[(int) (times.length * 0.99)], times[(int) (times.length * 0.999)], times.length);
     }
 }
