@@ -16,7 +16,8 @@ use crate::{
     http,
     metrics::Metrics,
     storage::{
-        SegmentStore, StoreError, StoreReport, TagAdministration as _, Unusable, sql::SqlStore,
+        Instance, SegmentStore, StoreError, StoreReport, TagAdministration as _, Unusable,
+        sql::SqlStore,
     },
 };
 use actix_web::dev::{Server, ServerHandle};
@@ -77,6 +78,8 @@ pub struct Application {
     store: Arc<SqlStore>,
     /// Renews the heartbeat; aborted at the end.
     heartbeat: JoinHandle<()>,
+    /// As it is written down beside the table.
+    me: Instance,
     start_line: String,
     drain_delay: Duration,
     grace_period: Duration,
@@ -165,6 +168,8 @@ impl Application {
                 counted(0),
             ),
         };
+        let me = heartbeat::myself(&config.server.host, port);
+        store.introduce(me.clone());
         Ok(Self {
             start_line: format!(
                 "id-alloc {} listening on {scheme}://{}:{port}, database {database}, {tags}",
@@ -177,8 +182,13 @@ impl Application {
             admin_server,
             redis,
             port,
+            heartbeat: actix_web::rt::spawn(heartbeat::keep(
+                store.clone(),
+                me.clone(),
+                allocation.clone(),
+            )),
             allocation,
-            heartbeat: actix_web::rt::spawn(heartbeat::keep(store.clone())),
+            me,
             store,
             drain_delay: config.server.drain_delay,
             grace_period: config.server.grace_period,
@@ -250,6 +260,7 @@ impl Application {
             handle.stop(false).await;
         }
         self.heartbeat.abort();
+        heartbeat::goodbye(&self.store, &self.me).await;
         self.store.close().await;
         tracing::info!("stopped");
         Ok(())

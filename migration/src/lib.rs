@@ -10,6 +10,7 @@ mod m20261123_000001_segments;
 mod m20261123_000002_moves;
 mod m20261126_000003_allowance;
 mod m20261126_000004_id_limit;
+mod m20261126_000005_records;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigrationStatus, MigratorTraitSelf};
@@ -38,6 +39,7 @@ impl MigratorTraitSelf for Migrator {
             Box::new(m20261123_000002_moves::Moves { table: table() }),
             Box::new(m20261126_000003_allowance::Allowance { table: table() }),
             Box::new(m20261126_000004_id_limit::IdLimit { table: table() }),
+            Box::new(m20261126_000005_records::Records { table: table() }),
         ]
     }
 

@@ -1,7 +1,7 @@
 //! `ServerContext`: what all actors of one server know: limits, the store, the metrics, and the way to each other.
 
 use super::{
-    messages::{Deleted, Ended, Ensure, LoadSegment, Wake},
+    messages::{Discard, Ended, Ensure, LoadSegment, Wake},
     store_health::StoreMonitor,
     unknown_names::UnknownNames,
 };
@@ -102,7 +102,7 @@ pub(super) struct RegistryLink {
     pub(super) ensure: Recipient<Ensure>,
     pub(super) ended: Recipient<Ended>,
     pub(super) wake: Recipient<Wake>,
-    pub(super) deleted: Recipient<Deleted>,
+    pub(super) discard: Recipient<Discard>,
     #[cfg(feature = "fault-injection")]
     pub(super) crash: Recipient<super::messages::Crash>,
 }

@@ -98,11 +98,14 @@ pub(super) struct Wake {
     pub(super) tag: BizTag,
 }
 
-/// The admin API, or who watches the store → TagRegistry → TagActor: the tag was deleted; hand out nothing more.
+/// The admin API, or who watches the store → TagRegistry → TagActor: the tag was deleted, or what is in memory of it is
+/// to be thrown away; hand out none of that any more.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Deleted {
+pub(super) struct Discard {
     pub(super) tag: BizTag,
+    /// The tag was deleted: who waits is told so. Else they wait for new ids.
+    pub(super) is_deleted: bool,
 }
 
 /// Pages and tests → TagActor: tell your state.

@@ -8,7 +8,7 @@ use super::{
     directory::{Directory, Entry},
     error::AllocError,
     loaded_tag::{Buffer, LoadedTag},
-    messages::{Deleted, Ended, Ensure, Rest, RunsLow, Sweep, Wake},
+    messages::{Discard, Ended, Ensure, Rest, RunsLow, Sweep, Wake},
     tag_actor::TagActor,
 };
 use crate::domain::BizTag;
@@ -189,18 +189,20 @@ impl Handler<Wake> for TagRegistry {
     }
 }
 
-impl Handler<Deleted> for TagRegistry {
+impl Handler<Discard> for TagRegistry {
     type Result = ();
 
-    fn handle(&mut self, deleted: Deleted, _: &mut Context<Self>) {
-        let Some(entry) = self.directory.get(&deleted.tag) else {
+    fn handle(&mut self, discard: Discard, _: &mut Context<Self>) {
+        let Some(entry) = self.directory.get(&discard.tag) else {
             return;
         };
         if let Some(actor) = entry.live_actor() {
-            actor.do_send(deleted);
+            actor.do_send(discard);
         } else {
-            self.server.unknown.remember(&deleted.tag);
-            self.evict(&deleted.tag, entry.id);
+            if discard.is_deleted {
+                self.server.unknown.remember(&discard.tag);
+            }
+            self.evict(&discard.tag, entry.id);
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::{
     Allocation,
     directory::Entry,
-    messages::{Deleted, Describe, TagState},
+    messages::{Describe, Discard, TagState},
     store_health::StoreHealth,
 };
 use crate::{domain::BizTag, metrics::Level, storage::StoreReport};
@@ -18,6 +18,9 @@ use tokio::sync::oneshot;
 
 /// How long an actor may take to tell its state.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether a tag's ids are gone.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A tag that is loaded on this server.
 #[derive(Debug, Clone)]
@@ -111,11 +114,35 @@ impl Allocation {
         self.server.unknown.forget(tag);
     }
 
+    /// Throws away what there is of a tag in memory, and says whether it is gone. Requests claim new ids.
+    pub async fn drop_ids(&self, tag: &BizTag) -> bool {
+        let Some(entry) = self.directory.get(tag) else {
+            return true;
+        };
+        let gone = async {
+            while !entry.range.is_revoked() {
+                let tag = tag.clone();
+                self.server.tell_registry(|registry| {
+                    registry.discard.do_send(Discard {
+                        tag,
+                        is_deleted: false,
+                    });
+                });
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, gone).await.is_ok()
+    }
+
     /// A tag was deleted: what there is of it in memory is thrown away.
     pub fn tag_deleted(&self, tag: &BizTag) {
         let tag = tag.clone();
-        self.server
-            .tell_registry(|registry| registry.deleted.do_send(Deleted { tag }));
+        self.server.tell_registry(|registry| {
+            registry.discard.do_send(Discard {
+                tag,
+                is_deleted: true,
+            })
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 //! claims for minutes. With each check it drops the tags that were deleted, and
 //! looks how far those with a limit of their own have come.
 
-use super::{context::ServerContext, directory::Directory, messages::Deleted};
+use super::{context::ServerContext, directory::Directory, messages::Discard};
 use crate::{
     domain::{BizTag, Ceilings},
     storage::{StoreError, StoreReport},
@@ -99,8 +99,12 @@ impl StoreWatch {
             if self.directory.get(tag).is_some() {
                 tracing::info!(biz_tag = %tag, "the tag was deleted; its ids in memory are left as a gap");
                 let tag = tag.clone();
-                self.server
-                    .tell_registry(|registry| registry.deleted.do_send(Deleted { tag }));
+                self.server.tell_registry(|registry| {
+                    registry.discard.do_send(Discard {
+                        tag,
+                        is_deleted: true,
+                    })
+                });
             }
         }
     }

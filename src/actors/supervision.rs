@@ -116,7 +116,7 @@ fn start_registry(
         ensure: registry.clone().recipient(),
         ended: registry.clone().recipient(),
         wake: registry.clone().recipient(),
-        deleted: registry.clone().recipient(),
+        discard: registry.clone().recipient(),
         #[cfg(feature = "fault-injection")]
         crash: registry.clone().recipient(),
     })));

@@ -15,7 +15,7 @@ use super::{
     error::AllocError,
     loaded_tag::{Buffer, LoadedTag},
     messages::{
-        Deleted, Describe, Ended, LoadEnded, LoadSegment, LoaderReplaced, Refusal, ReplyTo, Rest,
+        Describe, Discard, Ended, LoadEnded, LoadSegment, LoaderReplaced, Refusal, ReplyTo, Rest,
         RunsLow, TagState, Wait, Wake,
     },
 };
@@ -204,6 +204,17 @@ impl TagActor {
         self.retire();
     }
 
+    /// What is in memory is a gap; those who wait ask a successor, which claims anew.
+    fn make_way(&mut self) {
+        if self.ended {
+            return;
+        }
+        for reply in self.buffer.take_waiting(0) {
+            let _ = reply.send(Err(Refusal::Moved));
+        }
+        self.retire();
+    }
+
     /// Does nothing more, and says so; again where a registry that panicked did not hear it.
     fn end(&mut self) {
         self.ended = true;
@@ -343,16 +354,20 @@ impl Handler<Rest> for TagActor {
     }
 }
 
-impl Handler<Deleted> for TagActor {
+impl Handler<Discard> for TagActor {
     type Result = ();
 
-    fn handle(&mut self, deleted: Deleted, _: &mut Context<Self>) {
+    fn handle(&mut self, discard: Discard, _: &mut Context<Self>) {
+        let is_deleted = discard.is_deleted;
         if self.ended && self.tag.is_at_rest() {
             self.end();
             self.server
-                .tell_registry(|registry| registry.deleted.do_send(deleted));
+                .tell_registry(|registry| registry.discard.do_send(discard));
         }
-        self.delete();
+        match is_deleted {
+            true => self.delete(),
+            false => self.make_way(),
+        }
     }
 }
 

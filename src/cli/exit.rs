@@ -30,6 +30,11 @@ impl Exit {
         Self::new(70, text)
     }
 
+    /// What `doctor` found: not safe (1), or could not tell (2).
+    pub(super) fn verdict(code: u8, text: impl Into<String>) -> Self {
+        Self::new(code, text)
+    }
+
     /// Somebody who is needed cannot be reached, or cannot serve now (69).
     pub(super) fn unavailable(text: impl Into<String>) -> Self {
         Self::new(69, text)

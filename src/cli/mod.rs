@@ -8,7 +8,8 @@
 //! | what can be typed, and its help | `arguments/` |
 //! | `serve`; `config check` | this one |
 //! | `migrate`, `guard status` | `table.rs` |
-//! | `tag …` | `tags.rs`, `advance.rs`, `import/` |
+//! | `doctor`, `trace` | `doctor.rs`, `trace.rs` |
+//! | `tag …` | `tags.rs`, `advance.rs`, `drop_buffers.rs`, `export.rs`, `import/` |
 //! | `alloc`, `health`, `server …`: calls of a running server | `alloc.rs`, `health.rs`, `server.rs`, `remote.rs` |
 //! | `token new` | `token.rs` |
 //! | `completions`, `man` | `shell.rs` |
@@ -19,7 +20,10 @@
 mod advance;
 mod alloc;
 mod arguments;
+mod doctor;
+mod drop_buffers;
 mod exit;
+mod export;
 mod health;
 mod import;
 mod logging;
@@ -30,6 +34,7 @@ mod shell;
 mod table;
 mod tags;
 mod token;
+mod trace;
 
 pub use arguments::Cli;
 pub use exit::Exit;
@@ -85,6 +90,8 @@ async fn configured(command: Configured, file: Option<&Path>, output: Output) ->
         }
         Configured::Migrate(command) => table::migrate(&config, &command, output).await,
         Configured::Tag(command) => tags::run(&config, *command, output).await,
+        Configured::Doctor(call) => doctor::run(&config, &call, output).await,
+        Configured::Trace(call) => trace::run(&config, &call, output).await,
         Configured::Guard(Guard::Status) => table::guard_status(&config, output).await,
     }
 }

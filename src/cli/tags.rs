@@ -3,7 +3,7 @@
 use super::{
     Exit, advance,
     arguments::{List, Order, Tag},
-    import,
+    export, import,
     output::{Output, name_width, note},
 };
 use crate::{
@@ -71,6 +71,7 @@ pub(super) async fn run(config: &Config, command: Tag, output: Output) -> Result
         }
         Tag::Delete { name, confirm } => delete(&store, &name, &confirm, output).await,
         Tag::Advance(call) => advance::run(&store, &call, limit, output).await,
+        Tag::Export(call) => export::run(&store, &call, output).await,
         Tag::Import(call) => import::run(&store, &call, output).await,
     };
     store.close().await;

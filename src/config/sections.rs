@@ -121,6 +121,10 @@ pub struct Database {
     /// primaries that take turns use up ids.
     #[serde(with = "Whole::<0, 4_294_967_295>")]
     pub failover_limit: u32,
+    /// Zero, the default: none are written. Too long and the record grows large; without the right to write it, the log
+    /// has a line per claim.
+    #[serde(with = "Period::<0, YEAR>")]
+    pub claim_records: Duration,
     /// `None` asks the server. Not the same on all id-alloc servers: they keep moving tags from each
     /// other. Not changed at a failover: lost claims go unseen.
     #[serde(

@@ -14,10 +14,12 @@
 
 mod error;
 mod memory;
+mod record;
 pub mod sql;
 
 pub use error::{StoreError, Unusable};
 pub use memory::{MemoryStore, Script};
+pub use record::{ClaimRecord, DropRequest, Finding, InUse, Instance, ServerRecord, Weight};
 
 use crate::domain::{BizTag, ClaimRequest, IdRange};
 use async_trait::async_trait;

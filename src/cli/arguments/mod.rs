@@ -10,7 +10,7 @@ mod remote;
 mod tags;
 
 pub(super) use remote::{Alloc, Health, Reach, Server};
-pub(super) use tags::{Advance, Import, List, Order, Tag};
+pub(super) use tags::{Advance, Export, Import, List, Order, Tag};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -71,6 +71,20 @@ pub(super) enum Configured {
     /// Look at the guard against duplicates.
     #[command(subcommand)]
     Guard(Guard),
+    /// Say whether it is safe to serve from the table, and name everything that is wrong with it.
+    #[command(after_help = "\
+Exit codes: 0 safe, 1 not safe, 2 could not tell (the database does not answer, or something has to be judged).
+
+Examples:
+  id-alloc doctor
+  id-alloc doctor --in-use order=shop.orders.id --in-use invoice=invoices.number
+  id-alloc --json doctor | jq -r '.findings[].todo'")]
+    Doctor(Doctor),
+    /// Say which server claimed an id, and when; where `database.claim_records` has claims written down.
+    #[command(after_help = "\
+Example:
+  id-alloc trace order 4711")]
+    Trace(Trace),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -141,6 +155,26 @@ pub(super) enum Migrate {
 pub(super) enum Guard {
     /// Say whether claims are guarded, and what weakens the promise.
     Status,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Trace {
+    /// The tag's name.
+    pub(super) tag: String,
+    /// The id.
+    pub(super) id: i64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// A column that holds ids of a tag, in the same database server: the tag's next ids must lie above all of them.
+    /// Can be repeated.
+    #[arg(long, value_name = "TAG=TABLE.COLUMN")]
+    pub(super) in_use: Vec<String>,
+    /// Rows that were claimed on another database server are no fault: it is known that the database was moved or
+    /// failed over, and that the old one takes no writes.
+    #[arg(long)]
+    pub(super) moved: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -70,12 +70,22 @@ Example:
     #[command(after_help = "\
 Examples:
   id-alloc tag advance order --to 5000000
-  id-alloc tag advance --all --by 1000000       after a restore")]
+  id-alloc tag advance --all --now --by 1000000     after a restore, before the servers are started
+  id-alloc tag advance order --by 1 --now --drop-buffers")]
     Advance(Advance),
+    /// Write tags as CSV with all that is needed to serve them elsewhere: `tag import` reads it there.
+    ///
+    /// The column start is the end of everything that was ever claimed. While servers go on claiming, the file is old
+    /// as soon as it is written: stop them, or use --retire.
+    #[command(after_help = "\
+Examples:
+  id-alloc tag export > tags.csv
+  id-alloc tag export order refund --retire > moved.csv")]
+    Export(Export),
     /// Create the tags in a CSV file, thousands at once.
     ///
     /// The first line names the columns, in any order: biz_tag and step, and perhaps start (0 where it is
-    /// missing or empty) and description. The whole file is checked first: with any wrong line nothing is
+    /// missing or empty), description, limit, and deleted (`yes` for a name that was deleted). The whole file is checked first: with any wrong line nothing is
     /// written, and each is named by its number. A tag that exists as the file says is left alone, so that
     /// an import which was interrupted can be repeated; one that differs is reported and left as it is.
     #[command(after_help = "\
@@ -92,6 +102,7 @@ impl Tag {
         match self {
             // An import says so itself, where it has made any.
             Self::List(_) | Self::Show { .. } | Self::Import(_) => false,
+            Self::Export(export) => export.retire,
             Self::Create { .. } | Self::Set { .. } | Self::Delete { .. } | Self::Advance(_) => true,
         }
     }
@@ -145,4 +156,29 @@ pub(in crate::cli) struct Advance {
     /// Raise at once, instead of announcing it 20 seconds ahead: where no replica is behind, or no server runs.
     #[arg(long)]
     pub(in crate::cli) now: bool,
+    /// Have every server throw away what it has of the tag in memory, once claims heed the advance; wait until each has
+    /// said so, and name those that have not.
+    #[arg(long)]
+    pub(in crate::cli) drop_buffers: bool,
+    /// How many seconds to wait for the servers.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 30,
+        requires = "drop_buffers"
+    )]
+    pub(in crate::cli) wait: u64,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Export {
+    /// Only these tags.
+    #[arg(conflicts_with = "prefix")]
+    pub(in crate::cli) names: Vec<String>,
+    /// Only names that begin with this.
+    #[arg(long)]
+    pub(in crate::cli) prefix: Option<String>,
+    /// Delete each tag here as it is written, so that nobody claims it any more and it can be served elsewhere.
+    #[arg(long)]
+    pub(in crate::cli) retire: bool,
 }

@@ -7,7 +7,14 @@ use std::{collections::HashMap, io::Read, path::Path};
 /// The longest file: some hundred thousand tags.
 const LONGEST: u64 = 64 << 20;
 
-const COLUMNS: [&str; 4] = ["biz_tag", "start", "step", "description"];
+const COLUMNS: [&str; 6] = [
+    "biz_tag",
+    "start",
+    "step",
+    "description",
+    "limit",
+    "deleted",
+];
 
 /// A tag of the file.
 #[derive(Debug)]
@@ -15,6 +22,8 @@ pub(super) struct Line {
     /// From 1 on, the header included.
     pub(super) number: u64,
     pub(super) new: NewTag,
+    /// The name was deleted: it is made, and deleted again, so that its ids are not repeated here either.
+    pub(super) deleted: bool,
 }
 
 impl Line {
@@ -92,7 +101,7 @@ fn parse(text: &[u8]) -> Result<Lines, String> {
         let number = numbers.of(&record);
         match tag(&columns, &record) {
             Err(reason) => wrong.push((number, reason)),
-            Ok(new) => {
+            Ok((new, deleted)) => {
                 if let Some(first) = seen.get(&new.tag) {
                     wrong.push((
                         number,
@@ -100,7 +109,11 @@ fn parse(text: &[u8]) -> Result<Lines, String> {
                     ));
                 } else {
                     seen.insert(new.tag.clone(), number);
-                    lines.push(Line { number, new });
+                    lines.push(Line {
+                        number,
+                        new,
+                        deleted,
+                    });
                 }
             }
         }
@@ -157,7 +170,8 @@ fn columns(header: &ByteRecord) -> Result<Vec<&'static str>, String> {
     Ok(columns)
 }
 
-fn tag(columns: &[&'static str], record: &ByteRecord) -> Result<NewTag, String> {
+/// The tag of a line, and whether it was deleted.
+fn tag(columns: &[&'static str], record: &ByteRecord) -> Result<(NewTag, bool), String> {
     if record.len() != columns.len() {
         return Err(format!(
             "has {} fields, but the first line has {}; put text that contains a comma into double quotes",
@@ -166,6 +180,7 @@ fn tag(columns: &[&'static str], record: &ByteRecord) -> Result<NewTag, String> 
         ));
     }
     let (mut name, mut start, mut step, mut description) = ("", "", "", "");
+    let (mut limit, mut deleted) = ("", "");
     for (column, field) in columns.iter().zip(record) {
         let text =
             std::str::from_utf8(field).map_err(|_| format!("{column} is not valid UTF-8"))?;
@@ -173,6 +188,8 @@ fn tag(columns: &[&'static str], record: &ByteRecord) -> Result<NewTag, String> 
             "biz_tag" => name = text,
             "start" => start = text.trim(),
             "step" => step = text.trim(),
+            "limit" => limit = text.trim(),
+            "deleted" => deleted = text.trim(),
             _ => description = text,
         }
     }
@@ -180,7 +197,12 @@ fn tag(columns: &[&'static str], record: &ByteRecord) -> Result<NewTag, String> 
         text.parse::<i64>()
             .map_err(|_| format!("{column} is {text:?}, which is not a whole number"))
     };
-    Ok(NewTag {
+    let deleted = match deleted {
+        "yes" => true,
+        "" | "no" => false,
+        other => return Err(format!("deleted is {other:?}, which is neither yes nor no")),
+    };
+    let new = NewTag {
         tag: BizTag::parse(name).map_err(|error| error.to_string())?,
         start: if start.is_empty() {
             0
@@ -189,8 +211,12 @@ fn tag(columns: &[&'static str], record: &ByteRecord) -> Result<NewTag, String> 
         },
         step: number("step", step)?,
         description: description.to_owned(),
-        id_limit: None,
-    })
+        id_limit: match limit {
+            "" => None,
+            limit => Some(number("limit", limit)?),
+        },
+    };
+    Ok((new, deleted))
 }
 
 #[cfg(test)]

@@ -125,6 +125,10 @@ async fn missing(
             None => missing.push(line),
             // Made again above its old end, or refused with what that is.
             Some(row) if row.retired => missing.push(line),
+            Some(_) if line.deleted => {
+                let reason = format!("biz_tag {} is not deleted here", line.new.tag);
+                summary.different.push(line.different(reason));
+            }
             Some(row) => match difference(&line.new, row) {
                 None => summary.identical += 1,
                 Some(reason) => summary.different.push(line.different(reason)),
@@ -160,6 +164,8 @@ fn difference(new: &NewTag, row: &TagRow) -> Option<String> {
         ))
     } else if row.description != new.description {
         Some(format!("biz_tag {name} exists with another description"))
+    } else if new.id_limit.is_some() && row.id_limit != new.id_limit {
+        Some(format!("biz_tag {name} exists with another limit"))
     } else if row.max_id < new.start {
         let (is, start) = (row.max_id, new.start);
         Some(format!(
@@ -178,7 +184,7 @@ async fn create(store: &SqlStore, lines: &[Line], summary: &mut Summary) -> Resu
         let done = match store.create_together(&new).await {
             Ok(()) => {
                 summary.created += batch.len();
-                Ok(())
+                delete(store, batch).await
             }
             Err(StoreError::Exists(_) | StoreError::Rejected(_)) => {
                 one_by_one(store, batch, summary).await
@@ -200,6 +206,17 @@ async fn create(store: &SqlStore, lines: &[Line], summary: &mut Summary) -> Resu
     Ok(())
 }
 
+/// Deletes those that were made now and are deleted where the file comes from.
+async fn delete(store: &SqlStore, made: &[Line]) -> Result<(), StoreError> {
+    for line in made.iter().filter(|line| line.deleted) {
+        match store.retire(&line.new.tag, None).await {
+            Ok(_) | Err(StoreError::UnknownTag) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 async fn one_by_one(
     store: &SqlStore,
     batch: &[Line],
@@ -207,7 +224,10 @@ async fn one_by_one(
 ) -> Result<(), StoreError> {
     for line in batch {
         match store.create(&line.new).await {
-            Ok(()) => summary.created += 1,
+            Ok(()) => {
+                summary.created += 1;
+                delete(store, std::slice::from_ref(line)).await?;
+            }
             Err(StoreError::Exists(reason) | StoreError::Rejected(reason)) => {
                 // Another may have made it meanwhile, just so.
                 match store.show(&line.new.tag).await {

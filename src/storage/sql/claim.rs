@@ -61,6 +61,8 @@ impl SegmentStore for SqlStore {
                         if request.step.is_none() {
                             self.likely_step.found(step);
                         }
+                        drop(on);
+                        self.write_down(&request.tag, claimed.range).await;
                         return Ok(claimed);
                     }
                     Ok(None) => {}
@@ -118,6 +120,7 @@ impl SegmentStore for SqlStore {
     }
 
     async fn check(&self) -> Result<StoreReport, StoreError> {
+        self.prune_records().await;
         self.report().await
     }
 

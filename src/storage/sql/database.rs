@@ -5,7 +5,7 @@ use super::SqlStore;
 use super::errors::{Kind, Place, SqlError};
 use super::inspect::Inspection;
 use super::pool::Renewal;
-use crate::storage::{StoreError, Unusable};
+use crate::storage::{Finding, StoreError, Unusable};
 use async_trait::async_trait;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::{DatabaseConnection, QueryResult, sqlx};
@@ -125,6 +125,9 @@ pub(super) trait Database: Send + Sync {
 
     /// Whether the table keeps ids unique, and how claims are written on it.
     async fn inspect(&self, store: &SqlStore) -> Result<Inspection, SqlError>;
+
+    /// Everything about the table that would not keep ids unique, not only the first.
+    async fn faults(&self, store: &SqlStore) -> Result<Vec<Finding>, SqlError>;
 
     /// Applies the migrations that are pending, while no other process does, and returns their names.
     async fn migrate(

@@ -8,6 +8,8 @@ mod admin;
 mod claim;
 mod database;
 mod decide;
+mod doctor;
+mod drops;
 mod edit;
 mod errors;
 mod heartbeat;
@@ -18,6 +20,7 @@ mod lineage;
 mod migrate;
 mod mysql;
 mod pool;
+mod servers;
 #[cfg(test)]
 mod simulation_tests;
 mod sqlite;
@@ -26,13 +29,16 @@ mod statement_tests;
 mod statements;
 mod table;
 mod together;
+mod trail;
 
-use super::StoreError;
+use super::{Instance, StoreError};
 use crate::config;
 use decide::Limits;
 use pool::Pool;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
 
 /// The store on a SQL database.
 pub struct SqlStore {
@@ -43,6 +49,12 @@ pub struct SqlStore {
     likely_step: likely::LikelyStep,
     /// What is known of the heartbeat.
     heart: heartbeat::Heart,
+    /// Who this process is, once it serves.
+    me: OnceLock<Instance>,
+    /// When the store was made.
+    opened: Instant,
+    /// When old records of claims are deleted next, in milliseconds since then.
+    prune_at: AtomicU64,
     /// Why the guard was last said to be off, so that it is not said every minute.
     said: Mutex<Option<String>>,
 }
@@ -67,6 +79,9 @@ impl SqlStore {
             limits,
             likely_step: likely::LikelyStep::default(),
             heart: heartbeat::Heart::default(),
+            me: OnceLock::new(),
+            opened: Instant::now(),
+            prune_at: AtomicU64::new(0),
             said: Mutex::default(),
         })
     }

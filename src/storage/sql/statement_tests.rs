@@ -218,7 +218,14 @@ async fn the_statement_of_a_claim_does_what_its_model_does() {
         let store = open(&format!("{base}/mysql"), &table);
         store.migrate_up().await.unwrap();
         statement_and_model_agree(&store, 600).await;
-        for name in ["", "_heartbeat", "_migrations"] {
+        for name in [
+            "",
+            "_heartbeat",
+            "_migrations",
+            "_servers",
+            "_drops",
+            "_claims",
+        ] {
             let drop = Sql::new(format!("DROP TABLE `{table}{name}`"));
             store.pool.execute(&drop).await.unwrap();
         }

@@ -8,11 +8,10 @@ use crate::storage::sql::errors::SqlError;
 use crate::storage::sql::inspect::Inspection;
 use crate::storage::sql::statements::Identity;
 use crate::storage::sql::table::{Columns, column};
-use crate::storage::{StoreError, Unusable};
+use crate::storage::{Finding, StoreError, Unusable, Weight};
 use std::collections::HashMap;
 
 pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
-    let table = &store.settings.table;
     // First the table itself: the catalogue hides what the user may not see.
     store.reach_table().await?;
     let version = first(
@@ -21,34 +20,17 @@ pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
             .await?,
     );
     let variables = variables(store).await?;
-    let engine = store.texts(named(
-        table,
-        "SELECT CONVERT(COALESCE(ENGINE, TABLE_TYPE) USING utf8mb4) FROM information_schema.TABLES \
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
-        "",
-    ));
-    let engine = first(engine.await?);
-    let columns = store.texts(named(
-        table,
-        "SELECT CONVERT(COLUMN_NAME USING utf8mb4), CONVERT(COLUMN_TYPE USING utf8mb4), \
-         CONVERT(CHARACTER_MAXIMUM_LENGTH USING utf8mb4) FROM information_schema.COLUMNS \
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
-        "",
-    ));
-    let columns: Columns = columns.await?.into_iter().filter_map(column).collect();
-    let unique = store.texts(named(
-        table,
-        "SELECT CONVERT(INDEX_NAME USING utf8mb4) FROM information_schema.STATISTICS \
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
-        " AND NON_UNIQUE = 0 \
-         GROUP BY INDEX_NAME HAVING COUNT(*) = 1 AND MAX(LOWER(COLUMN_NAME) = 'biz_tag') = 1",
-    ));
-    let is_unique = !unique.await?.is_empty();
-    if let Err(wrong) = check_table(store, &engine, &columns, is_unique) {
+    let table = look(store).await?;
+    if let Some(fault) = table.faults(store).first() {
         // It may have been dropped while it was looked at.
         store.reach_table().await?;
-        return Err(wrong.into());
+        let text = format!(
+            "table `{}`: {}; run: {}",
+            store.settings.table, fault.what, fault.todo
+        );
+        return Err(StoreError::from(Unusable::TableMisconfigured(text)).into());
     }
+    let columns = table.columns;
 
     let mut warnings = Vec::new();
     let set = |name: &str| variables.get(name).map_or("", String::as_str);
@@ -103,39 +85,114 @@ async fn variables(store: &SqlStore) -> Result<HashMap<String, String>, SqlError
     Ok(pairs.collect())
 }
 
-/// Whether the table keeps ids unique; else the ALTER to run.
-fn check_table(
-    store: &SqlStore,
-    engine: &str,
-    columns: &Columns,
+/// What the catalogue says of the table.
+struct Table {
+    engine: String,
+    columns: Columns,
+    /// Whether a key keeps two rows from having one name.
     is_unique: bool,
-) -> Result<(), StoreError> {
-    store.has_columns(columns)?;
-    if !engine.eq_ignore_ascii_case("InnoDB") {
-        let what = format!("its engine is {engine}, which does not keep claims through a crash");
-        return Err(misconfigured(store, &what, "ENGINE = InnoDB"));
-    }
-    for name in ["max_id", "step"] {
-        let kind = columns.get(name).map_or("", |column| &column.kind);
-        if !kind.starts_with("bigint") || kind.contains("unsigned") {
-            let what = format!("{name} is {kind}, not BIGINT, and would repeat ids at its end");
-            let alter = format!("MODIFY {name} BIGINT NOT NULL");
-            return Err(misconfigured(store, &what, &alter));
-        }
-    }
-    if !is_unique {
-        let what = "biz_tag is not unique, so a claim could move two rows";
-        return Err(misconfigured(store, what, "ADD UNIQUE KEY (biz_tag)"));
-    }
-    Ok(())
+    /// How names are compared.
+    collation: String,
 }
 
-fn misconfigured(store: &SqlStore, what: &str, alter: &str) -> StoreError {
+async fn look(store: &SqlStore) -> Result<Table, SqlError> {
     let table = &store.settings.table;
-    Unusable::TableMisconfigured(format!(
-        "table `{table}`: {what}; run: ALTER TABLE `{table}` {alter};"
-    ))
-    .into()
+    let engine = store.texts(named(
+        table,
+        "SELECT CONVERT(COALESCE(ENGINE, TABLE_TYPE) USING utf8mb4) FROM information_schema.TABLES \
+         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
+        "",
+    ));
+    let engine = first(engine.await?);
+    let columns = store.texts(named(
+        table,
+        "SELECT CONVERT(COLUMN_NAME USING utf8mb4), CONVERT(COLUMN_TYPE USING utf8mb4), \
+         CONVERT(CHARACTER_MAXIMUM_LENGTH USING utf8mb4) FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
+        "",
+    ));
+    let columns: Columns = columns.await?.into_iter().filter_map(column).collect();
+    let unique = store.texts(named(
+        table,
+        "SELECT CONVERT(INDEX_NAME USING utf8mb4) FROM information_schema.STATISTICS \
+         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
+        " AND NON_UNIQUE = 0 \
+         GROUP BY INDEX_NAME HAVING COUNT(*) = 1 AND MAX(LOWER(COLUMN_NAME) = 'biz_tag') = 1",
+    ));
+    let is_unique = !unique.await?.is_empty();
+    let collation = store.texts(named(
+        table,
+        "SELECT CONVERT(COALESCE(COLLATION_NAME, '') USING utf8mb4) FROM information_schema.COLUMNS \
+         WHERE COLUMN_NAME = 'biz_tag' AND TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
+        "",
+    ));
+    let collation = first(collation.await?);
+    store.has_columns(&columns)?;
+    Ok(Table {
+        engine,
+        columns,
+        is_unique,
+        collation,
+    })
+}
+
+/// Everything about the table that would not keep ids unique, with the ALTER to run; and what is good to know.
+pub(super) async fn faults(store: &SqlStore) -> Result<Vec<Finding>, SqlError> {
+    store.reach_table().await?;
+    let table = look(store).await?;
+    let mut found = table.faults(store);
+    if !table.collation.is_empty() && !table.collation.ends_with("_bin") {
+        found.push(Finding::new(
+            Weight::Note,
+            format!(
+                "biz_tag is compared by {}, for which names such as `a` and `A` may be one: a tag cannot be made \
+                 beside such another",
+                table.collation
+            ),
+            format!(
+                "nothing, unless you need both; then: ALTER TABLE `{}` MODIFY biz_tag VARCHAR({}) CHARACTER SET \
+                 utf8mb4 COLLATE utf8mb4_bin NOT NULL;",
+                store.settings.table,
+                table.columns.get("biz_tag").and_then(|column| column.length).unwrap_or(128)
+            ),
+        ));
+    }
+    Ok(found)
+}
+
+impl Table {
+    /// What would not keep ids unique, each with the statement that mends it.
+    fn faults(&self, store: &SqlStore) -> Vec<Finding> {
+        let table = &store.settings.table;
+        let mut faults = Vec::new();
+        let mut fault = |what: String, alter: &str| {
+            let alter = format!("ALTER TABLE `{table}` {alter};");
+            faults.push(Finding::new(Weight::Fault, what, alter));
+        };
+        if !self.engine.eq_ignore_ascii_case("InnoDB") {
+            let what = "which does not keep claims through a crash";
+            fault(
+                format!("its engine is {}, {what}", self.engine),
+                "ENGINE = InnoDB",
+            );
+        }
+        for name in ["max_id", "step"] {
+            let kind = self.columns.get(name).map_or("", |column| &column.kind);
+            if !kind.starts_with("bigint") || kind.contains("unsigned") {
+                fault(
+                    format!("{name} is {kind}, not BIGINT, and would repeat ids at its end"),
+                    &format!("MODIFY {name} BIGINT NOT NULL"),
+                );
+            }
+        }
+        if !self.is_unique {
+            fault(
+                "biz_tag is not unique, so a claim could move two rows".to_owned(),
+                "ADD UNIQUE KEY (biz_tag)",
+            );
+        }
+        faults
+    }
 }
 
 /// Which expression names the server. Where any node may take the write, the cluster's name.

@@ -13,7 +13,7 @@ use super::errors::{Kind, Place, SqlError};
 use super::inspect::Inspection;
 use super::pool::Renewal;
 use crate::config;
-use crate::storage::StoreError;
+use crate::storage::{Finding, StoreError};
 use async_trait::async_trait;
 use connect::Session;
 use connections::Connections;
@@ -117,6 +117,10 @@ impl Database for MySql {
 
     async fn inspect(&self, store: &SqlStore) -> Result<Inspection, SqlError> {
         inspect::inspect(store).await
+    }
+
+    async fn faults(&self, store: &SqlStore) -> Result<Vec<Finding>, SqlError> {
+        inspect::faults(store).await
     }
 
     async fn migrate(

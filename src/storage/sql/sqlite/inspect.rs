@@ -6,9 +6,25 @@ use crate::storage::sql::errors::SqlError;
 use crate::storage::sql::inspect::Inspection;
 use crate::storage::sql::statements::Identity;
 use crate::storage::sql::table::{Columns, column};
-use crate::storage::{StoreError, Unusable};
+use crate::storage::{Finding, StoreError, Unusable, Weight};
 
 pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
+    let (columns, faults) = look(store).await?;
+    if let Some(fault) = faults.into_iter().next() {
+        let table = &store.settings.table;
+        let text = format!("table `{table}`: {}; {}", fault.what, fault.todo);
+        return Err(StoreError::from(Unusable::TableMisconfigured(text)).into());
+    }
+    let primary = Identity::Expression("'sqlite'");
+    store.inspection(primary, None, &columns, Vec::new()).await
+}
+
+/// Everything about the table that would not keep ids unique.
+pub(super) async fn faults(store: &SqlStore) -> Result<Vec<Finding>, SqlError> {
+    Ok(look(store).await?.1)
+}
+
+async fn look(store: &SqlStore) -> Result<(Columns, Vec<Finding>), SqlError> {
     let table = &store.settings.table;
     store.reach_table().await?;
     let columns = Sql::new("SELECT name, lower(type), CAST(NULL AS TEXT) FROM pragma_table_info(");
@@ -21,23 +37,25 @@ pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
     );
     let unique = store.texts(unique).await?;
     store.has_columns(&columns)?;
+    let mut faults = Vec::new();
     for name in ["max_id", "step"] {
         if columns
             .get(name)
             .is_none_or(|column| !column.kind.contains("int"))
         {
-            return Err(StoreError::from(Unusable::TableMisconfigured(format!(
-                "table `{table}`: {name} is not an integer: make the table anew with `id-alloc migrate up`"
-            )))
-            .into());
+            faults.push(Finding::new(
+                Weight::Fault,
+                format!("{name} is not an integer"),
+                "make the table anew with `id-alloc migrate up`",
+            ));
         }
     }
     if unique.is_empty() {
-        return Err(StoreError::from(Unusable::TableMisconfigured(format!(
-            "table `{table}`: biz_tag is not unique; run: CREATE UNIQUE INDEX \"{table}_biz_tag\" ON \"{table}\" (biz_tag);"
-        )))
-        .into());
+        faults.push(Finding::new(
+            Weight::Fault,
+            "biz_tag is not unique",
+            format!("run: CREATE UNIQUE INDEX \"{table}_biz_tag\" ON \"{table}\" (biz_tag);"),
+        ));
     }
-    let primary = Identity::Expression("'sqlite'");
-    store.inspection(primary, None, &columns, Vec::new()).await
+    Ok((columns, faults))
 }

@@ -10,7 +10,7 @@ use super::errors::{Kind, Place, SqlError};
 use super::inspect::Inspection;
 use super::pool::{Renewal, pool_options};
 use crate::config;
-use crate::storage::StoreError;
+use crate::storage::{Finding, StoreError};
 use async_trait::async_trait;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::pool::PoolConnection;
@@ -115,6 +115,10 @@ impl Database for Sqlite {
 
     async fn inspect(&self, store: &SqlStore) -> Result<Inspection, SqlError> {
         inspect::inspect(store).await
+    }
+
+    async fn faults(&self, store: &SqlStore) -> Result<Vec<Finding>, SqlError> {
+        inspect::faults(store).await
     }
 
     async fn migrate(

@@ -1,0 +1,306 @@
+//! Whether it is safe to serve from the table as it is: everything that is wrong with it, not only the first.
+
+use super::SqlStore;
+use super::database::Sql;
+use super::errors::SqlError;
+use super::statements::{Statements, value};
+use crate::config::Guard;
+use crate::domain::BizTag;
+use crate::domain::allowance::{Allowance, MARGIN, SECOND};
+use crate::storage::{
+    Finding, GuardRow, InUse, Listing, StoreError, TagAdministration as _, TagRow, Unusable, Weight,
+};
+use std::collections::BTreeMap;
+
+/// Rows read at once.
+const PAGE: u64 = 1000;
+/// While a server runs the heartbeat is younger than this.
+const BEATS: i64 = 10 * SECOND;
+/// So many rows of a kind are named.
+const NAMED: usize = 5;
+
+/// What the rows say, all together.
+#[derive(Debug, Default)]
+struct Rows {
+    /// Rows by the server on which their newest claim was made, and whether that is the one which answers.
+    identities: BTreeMap<(bool, String), u64>,
+    backwards: Vec<String>,
+    unusable: Vec<String>,
+    /// Nothing was added to `max_id` since the newest claim of these.
+    at_their_end: u64,
+    retired: u64,
+}
+
+impl SqlStore {
+    /// What is wrong with the table, and what is not certain. `moved`: that rows were claimed on another database
+    /// server is known and wanted.
+    ///
+    /// # Errors
+    /// Where table or server cannot be looked at.
+    pub async fn examine(&self, in_use: &[InUse], moved: bool) -> Result<Vec<Finding>, StoreError> {
+        let mut found = match self.pool.database.faults(self).await {
+            Ok(found) => found,
+            Err(SqlError {
+                store:
+                    StoreError::Unusable(
+                        why @ (Unusable::TableMissing(_) | Unusable::TableMisconfigured(_)),
+                    ),
+                ..
+            }) => {
+                let todo = "run `id-alloc migrate up` for a new one; restore one that was there";
+                return Ok(vec![Finding::new(Weight::Fault, why.to_string(), todo)]);
+            }
+            Err(error) => return Err(error.store),
+        };
+        match self.report().await {
+            Ok(report) => {
+                for warning in report.warnings {
+                    found.push(warned(&warning));
+                }
+                if self.settings.guard == Guard::Off {
+                    found.push(Finding::new(
+                        Weight::Fault,
+                        "the guard is turned off: a restore or a failover may repeat ids",
+                        "set database.guard = \"auto\"",
+                    ));
+                }
+                let inspection = self.inspected().await?;
+                self.examine_rows(moved, &inspection.statements, &mut found)
+                    .await?;
+            }
+            // Said already, with more of the same kind.
+            Err(StoreError::Unusable(Unusable::TableMisconfigured(_))) if !found.is_empty() => {}
+            Err(StoreError::Unusable(Unusable::TableMisconfigured(why))) => {
+                found.push(warned(&why));
+            }
+            Err(error) => return Err(error),
+        }
+        for column in in_use {
+            found.extend(self.examine_use(column).await?);
+        }
+        found.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
+        Ok(found)
+    }
+
+    async fn examine_rows(
+        &self,
+        moved: bool,
+        statements: &Statements,
+        found: &mut Vec<Finding>,
+    ) -> Result<(), StoreError> {
+        let mut rows = Rows::default();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.list(&Listing::page(after.as_deref(), PAGE)).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.biz_tag.clone());
+            for row in &page {
+                rows.take_in(row, self.limits.max_step);
+            }
+        }
+        found.extend(rows.findings(moved, statements.identity.is_some()));
+        if let Some(heartbeat) = &statements.heartbeat
+            && rows.at_their_end > 0
+        {
+            found.extend(self.examine_heartbeat(heartbeat, &statements.table).await?);
+        }
+        Ok(())
+    }
+
+    /// Whether any server lives that would notice that the data went back.
+    async fn examine_heartbeat(
+        &self,
+        heartbeat: &str,
+        table: &str,
+    ) -> Result<Option<Finding>, StoreError> {
+        let now = self.pool.dialect().now();
+        let asked = Sql::new(format!(
+            "SELECT {now} - beat AS age, (SELECT COALESCE(MAX(allowance), 0) FROM {table}) AS allowance \
+             FROM {heartbeat} WHERE id = 1 AND beat > 0"
+        ));
+        let rows = self.pool.rows(&asked).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let age: i64 = value(row, "age", &self.pool.place)?;
+        if age < BEATS {
+            return Ok(None);
+        }
+        let largest = Allowance {
+            ids: value(row, "allowance", &self.pool.place)?,
+            before: 0,
+            written_at: 0,
+            needed_at: 0,
+            paid_until: 0,
+        };
+        let by = largest.skip(age.saturating_add(MARGIN));
+        Ok(Some(Finding::new(
+            Weight::Unsure,
+            format!(
+                "no server has run on this table for {} s, so nobody living knows whether it is yesterday's copy",
+                age / SECOND
+            ),
+            format!(
+                "if it was restored from a backup: id-alloc tag advance --all --now --by {by} (more than could be \
+                 claimed since), before any server is started; if the servers were only stopped, nothing"
+            ),
+        )))
+    }
+
+    /// Whether ids that callers hold already lie ahead of the row.
+    async fn examine_use(&self, column: &InUse) -> Result<Option<Finding>, StoreError> {
+        let words = self.pool.dialect();
+        let parts: Vec<String> = column.table.iter().map(|part| words.quoted(part)).collect();
+        let named = column.table.join(".");
+        let asked = Sql::new(format!(
+            "SELECT {} AS largest FROM {}",
+            words.integer(&format!("MAX({})", words.quoted(&column.column))),
+            parts.join(".")
+        ));
+        let rows = self.pool.rows(&asked).await.map_err(|error| {
+            let text = format!("cannot read {named}.{}: {}", column.column, error.store);
+            StoreError::Rejected(text)
+        })?;
+        let largest = match rows.first() {
+            Some(row) => value::<Option<i64>>(row, "largest", &self.pool.place)?,
+            None => None,
+        };
+        let Some(largest) = largest else {
+            return Ok(None);
+        };
+        let tag = &column.tag;
+        let max_id = self.max_id(tag).await?;
+        if max_id > largest {
+            return Ok(None);
+        }
+        let next = largest.saturating_add(1);
+        Ok(Some(Finding::new(
+            Weight::Fault,
+            format!(
+                "biz_tag {tag}: max_id is {max_id}, but {named}.{} holds ids up to {largest} already: they would be \
+                 handed out again",
+                column.column
+            ),
+            format!("id-alloc tag advance {tag} --to {next} --now --drop-buffers"),
+        )))
+    }
+
+    /// Read for itself: the rest of the table may be broken.
+    async fn max_id(&self, tag: &BizTag) -> Result<i64, StoreError> {
+        let words = self.pool.dialect();
+        let table = words.quoted(&self.settings.table);
+        let (max_id, key) = (words.integer("max_id"), words.bytes("biz_tag"));
+        let asked = Sql::new(format!(
+            "SELECT {max_id} AS max_id FROM {table} WHERE {key} = CAST("
+        ));
+        let asked = asked.bind(tag.as_str());
+        let asked = asked.text(&format!(" AS {})", words.binary()));
+        let rows = self.pool.rows(&asked).await?;
+        let row = rows.first().ok_or(StoreError::UnknownTag)?;
+        Ok(value::<Option<i64>>(row, "max_id", &self.pool.place)?.unwrap_or(0))
+    }
+}
+
+impl Rows {
+    fn take_in(&mut self, row: &TagRow, max_step: i64) {
+        if row.retired {
+            self.retired += 1;
+            return;
+        }
+        if !(1..=max_step).contains(&row.step) || row.max_id < 0 {
+            self.unusable.push(row.biz_tag.clone());
+        }
+        let Some(GuardRow {
+            claimed_to,
+            claimed_on,
+            here,
+            ..
+        }) = &row.guard
+        else {
+            return;
+        };
+        if row.max_id < *claimed_to {
+            self.backwards.push(row.biz_tag.clone());
+        }
+        if *claimed_to > 0 && row.max_id <= *claimed_to {
+            self.at_their_end += 1;
+        }
+        if !claimed_on.is_empty() {
+            *self
+                .identities
+                .entry((*here, claimed_on.clone()))
+                .or_default() += 1;
+        }
+    }
+
+    fn findings(&self, moved: bool, guarded: bool) -> Vec<Finding> {
+        let mut found = Vec::new();
+        if !self.backwards.is_empty() {
+            found.push(Finding::new(
+                Weight::Unsure,
+                format!(
+                    "max_id lies below what was claimed: {}. Somebody lowered it, or wrote part of an older copy",
+                    named(&self.backwards)
+                ),
+                "the next claim of each raises it past what is known; if more than max_id is older, restore all of \
+                 the table instead",
+            ));
+        }
+        if !self.unusable.is_empty() {
+            found.push(Finding::new(
+                Weight::Note,
+                format!(
+                    "step or max_id cannot be used, so these are refused: {}",
+                    named(&self.unusable)
+                ),
+                "id-alloc tag set NAME --step N; id-alloc tag advance NAME --to ID",
+            ));
+        }
+        let of: Vec<String> = self
+            .identities
+            .iter()
+            .map(|((here, name), rows)| {
+                let here = if *here { ", which answers now" } else { "" };
+                format!("{name:?} ({rows} rows{here})")
+            })
+            .collect();
+        let elsewhere = self.identities.keys().any(|(here, _)| !here);
+        if of.len() > 1 && !moved {
+            found.push(Finding::new(
+                Weight::Fault,
+                format!(
+                    "rows were claimed on {} database servers: {}. If more than one of them takes writes, ids are \
+                     handed out twice",
+                    of.len(),
+                    of.join(", ")
+                ),
+                "make sure that one alone takes writes (read_only = ON on the others) and that every server's \
+                 database.url leads to it; if the database was moved or failed over and the old one is gone, that is \
+                 well: each row is moved by its next claim, and `id-alloc doctor --moved` says so no more",
+            ));
+        } else if elsewhere {
+            let weight = if guarded { Weight::Note } else { Weight::Fault };
+            found.push(Finding::new(
+                weight,
+                format!("rows were claimed on another database server: {}", of.join(", ")),
+                "nothing, where that one takes no writes any more: each row's next claim moves it past what may be lost",
+            ));
+        }
+        found
+    }
+}
+
+/// A warning of the store, which says itself what to do.
+fn warned(text: &str) -> Finding {
+    Finding::new(Weight::Fault, text, "")
+}
+
+/// Some names, and how many more there are.
+fn named(tags: &[String]) -> String {
+    let some = tags.iter().take(NAMED).map(String::as_str);
+    let some = some.collect::<Vec<_>>().join(", ");
+    match tags.len().saturating_sub(NAMED) {
+        0 => some,
+        more => format!("{some} and {more} more"),
+    }
+}
