@@ -57,10 +57,21 @@ fetch_newest() {
     return "$status"
 }
 
+# loaded FOLDER PROGRAM OPTION …: a script that runs a program that was unpacked into FOLDER with the C library beside it, and
+# with these options after those that it is given.
+loaded() {
+    local folder=$1 program=$2 loader
+    shift 2
+    loader=$(find -L "$folder/usr/lib" -maxdepth 2 -name 'ld-linux-*.so.*' | head -n 1)
+    printf '#!/bin/sh\nexec %q --library-path %q %q "$@"' "$loader" "${loader%/*}" "$folder/$program"
+    [[ $# -eq 0 ]] || printf ' %q' "$@"
+    echo
+}
+
 # MySQL in target/mysql: `mysqld` runs it, `data` is a data directory for copies. Fails where it cannot be had, with the
 # reason in $mysql_missing.
 need_mysql() {
-    local home="$tools/mysql" root loader=""
+    local home="$tools/mysql" root
     mkdir -p "$home"
     home=$(cd "$home" && pwd)
     if [[ ! -f $home/ready ]]; then
@@ -69,12 +80,9 @@ need_mysql() {
         rm -rf -- "$home"
         root=$home/root
         fetch_newest "$root" mysql-server-core mysql-client-core || return 1
-        loader=$(find -L "$root/usr/lib" -maxdepth 2 -name 'ld-linux-*.so.*' | head -n 1)
-        printf '#!/bin/sh\nexec %q --library-path %q %q "$@" --basedir=%q --lc-messages-dir=%q --plugin-dir=%q --secure-file-priv=NULL\n' \
-            "$loader" "${loader%/*}" "$root/usr/sbin/mysqld" "$root/usr" "$root/usr/share/mysql" \
-            "$root/usr/lib/mysql/plugin" >"$home/mysqld"
-        printf '#!/bin/sh\nexec %q --library-path %q %q "$@"\n' "$loader" "${loader%/*}" "$root/usr/bin/mysqladmin" \
-            >"$home/mysqladmin"
+        loaded "$root" usr/sbin/mysqld "--basedir=$root/usr" "--lc-messages-dir=$root/usr/share/mysql" \
+            "--plugin-dir=$root/usr/lib/mysql/plugin" --secure-file-priv=NULL >"$home/mysqld"
+        loaded "$root" usr/bin/mysqladmin >"$home/mysqladmin"
         chmod +x "$home/mysqld" "$home/mysqladmin"
         # Who connects over TCP is not localhost for a server that looks up no names.
         printf '%s\n' "CREATE USER root@'127.0.0.1';" "GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;" \

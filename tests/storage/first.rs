@@ -6,7 +6,6 @@ use crate::{
     support::own_database::OwnDatabase,
 };
 use id_alloc::storage::{StoreError, TagAdministration as _};
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 #[tokio::test]
 async fn a_step_that_was_guessed_wrong_is_read_and_nothing_is_claimed_with_it() {
@@ -33,13 +32,6 @@ async fn a_step_that_was_guessed_wrong_is_read_and_nothing_is_claimed_with_it() 
     .await;
 }
 
-/// How many SELECTs the server has been asked; the question is none.
-async fn selects(db: &Db) -> i64 {
-    let asked = Statement::from_string(DbBackend::MySql, "SHOW GLOBAL STATUS LIKE 'Com_select'");
-    let row = db.raw.query_one_raw(asked).await.unwrap().unwrap();
-    row.try_get_by_index::<String>(1).unwrap().parse().unwrap()
-}
-
 on_both!(tags_of_one_step_cost_a_statement_each_once_that_is_seen);
 
 async fn tags_of_one_step_cost_a_statement_each_once_that_is_seen(flavour: Flavour) {
@@ -54,10 +46,10 @@ async fn tags_of_one_step_cost_a_statement_each_once_that_is_seen(flavour: Flavo
     }
     let mut read = Vec::new();
     for number in 0..20 {
-        let before = selects(&db).await;
+        let before = db.status("Com_select").await;
         let claim = store.take(&ask(&format!("t{number}"))).await.unwrap();
         assert_eq!((claim.step, claim.max_id), (50, 50));
-        read.push(selects(&db).await - before);
+        read.push(db.status("Com_select").await - before);
     }
     assert_eq!(read[3..], [0; 17], "{read:?}");
     db.drop().await;

@@ -25,7 +25,7 @@ fn bases() -> Vec<String> {
     bases.split_whitespace().map(str::to_owned).collect()
 }
 
-async fn raw(url: &str) -> DatabaseConnection {
+pub(crate) async fn raw(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
     options.sqlx_logging(false).max_connections(1);
     let raw = sea_orm::Database::connect(options)
@@ -110,6 +110,20 @@ impl Db {
         let rows = self.raw.query_all_raw(statement).await.expect(sql);
         let number = |row: &sea_orm::QueryResult| row.try_get_by_index(0).expect("a number");
         rows.iter().map(number).collect()
+    }
+
+    /// A counter of the server. MySQL and MariaDB have it in tables of different names, and both show it.
+    pub(crate) async fn status(&self, name: &str) -> i64 {
+        let asked = format!("SHOW GLOBAL STATUS LIKE '{name}'");
+        let asked = sea_orm::Statement::from_string(self.raw.get_database_backend(), asked);
+        let row = self
+            .raw
+            .query_one_raw(asked)
+            .await
+            .expect(name)
+            .expect(name);
+        let value: String = row.try_get_by_index(1).expect(name);
+        value.parse().expect("a number")
     }
 
     pub(crate) async fn drop(self) {

@@ -10,9 +10,12 @@ mod guard;
 mod heartbeat;
 mod helpers;
 mod limits;
+mod login;
 mod neighbour;
 mod tags;
 mod tls;
+mod triggers;
+mod wire;
 
 use helpers::{Db, Take as _, ask, change, everywhere, new, on_servers, open, tag};
 use id_alloc::config::{Database, Guard};
@@ -20,6 +23,7 @@ use id_alloc::domain::ClaimRequest;
 use id_alloc::storage::{
     AdvanceTo, Effect, Listing, SegmentStore as _, StoreError, TagAdministration as _, Unusable,
 };
+use migration::MigratorTraitSelf as _;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -317,6 +321,37 @@ async fn four_migrate_at_once() {
         }
         let all = db.store().migrate_status().await.unwrap();
         assert_eq!(applied, all.len(), "each of the migrations once");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs MariaDB"]
+async fn who_migrates_is_safe_from_others_who_heed_no_lock() {
+    on_servers(async |db| {
+        // Behind Vitess the lock may exclude nobody.
+        let others = (0..3).map(|_| {
+            let url = db.url.clone();
+            tokio::spawn(async move {
+                let raw = helpers::raw(&url).await;
+                // Fails where another was faster.
+                let _ = migration::Migrator::new("segments").up(&raw, None).await;
+            })
+        });
+        let others: Vec<_> = others.collect();
+        let ours = (0..3).map(|_| {
+            let store = db.store();
+            tokio::spawn(async move { store.migrate_up().await })
+        });
+        for one in ours.collect::<Vec<_>>() {
+            one.await.unwrap().unwrap();
+        }
+        for other in others {
+            other.await.unwrap();
+        }
+        let status = db.store().migrate_status().await.unwrap();
+        assert!(status.iter().all(|(_, applied)| *applied), "{status:?}");
+        assert!(db.ready().await.check().await.unwrap().guard_active);
     })
     .await;
 }

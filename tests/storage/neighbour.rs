@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 const CONNECTIONS: &str = "SELECT COUNT(*) FROM information_schema.processlist \
                            WHERE db = DATABASE() AND id <> CONNECTION_ID()";
 const STATEMENTS: &str = "SELECT COUNT(*) FROM information_schema.processlist \
-                          WHERE db = DATABASE() AND info LIKE 'UPDATE%'";
-const KILLS: &str = "SELECT CAST(variable_value AS SIGNED) FROM information_schema.global_status \
-                     WHERE variable_name = 'COM_KILL'";
+                          WHERE db = DATABASE() AND id <> CONNECTION_ID() AND command IN ('Query', 'Execute')";
 
 async fn until(db: &Db, sql: &str, wanted: i64) {
     let began = Instant::now();
@@ -33,6 +31,11 @@ async fn account(db: &Db, most: u32) -> (String, String) {
     db.sql(&format!("GRANT ALL ON *.* TO {name}@'%'")).await;
     let url = db.url.replace("root@", &format!("{name}:x@"));
     (name, url)
+}
+
+/// Whether the server ends a statement that takes too long by itself. MySQL does so with SELECTs alone.
+async fn bounds_statements(db: &Db) -> bool {
+    db.number("SELECT VERSION() LIKE '%MariaDB%'").await == 1
 }
 
 /// A row whose claims take for ever.
@@ -82,7 +85,8 @@ async fn who_is_refused_a_connection_waits_until_another_server_needs_it_no_more
                 ..db.settings()
             })
         };
-        let (first, hasty) = (server(PATIENCE), server(Duration::from_millis(50)));
+        // Shorter than a connection that nobody uses stays open.
+        let (first, hasty) = (server(PATIENCE), server(Duration::from_secs(2)));
         first.take(&ask("test")).await.unwrap();
         let refused = hasty.take(&ask("test")).await.unwrap_err();
         assert!(
@@ -105,11 +109,11 @@ async fn a_statement_that_is_given_up_is_ended_on_the_server() {
             statement_timeout: Duration::from_millis(300),
             ..db.settings()
         });
-        let killed = db.number(KILLS).await;
+        let killed = db.status("Com_kill").await;
         let error = store.take(&ask("stuck")).await.unwrap_err();
         assert!(matches!(error, StoreError::UnknownOutcome(_)), "{error:?}");
         until(db, STATEMENTS, 0).await;
-        assert!(db.number(KILLS).await > killed);
+        assert!(db.status("Com_kill").await > killed);
         store.ping().await.unwrap();
     })
     .await;
@@ -119,6 +123,9 @@ async fn a_statement_that_is_given_up_is_ended_on_the_server() {
 #[ignore = "needs MariaDB"]
 async fn a_statement_that_is_given_up_counts_as_a_connection_until_the_server_has_ended_it() {
     on_servers(async |db| {
+        if !bounds_statements(db).await {
+            return;
+        }
         stuck_row(db).await;
         // No second connection, so nothing can end it but the server itself.
         let (name, url) = account(db, 1).await;
@@ -148,12 +155,16 @@ async fn every_session_says_how_long_it_waits_for_rows_tables_and_a_statement() 
     on_servers(async |db| {
         db.ready().await;
         db.sql("CREATE TABLE said (milliseconds bigint)").await;
-        db.sql(
+        let bounds_statements = bounds_statements(db).await;
+        let statement = match bounds_statements {
+            true => "INSERT INTO said VALUES (@@max_statement_time * 1000);",
+            false => "",
+        };
+        db.sql(&format!(
             "CREATE TRIGGER told BEFORE UPDATE ON segments FOR EACH ROW BEGIN \
              INSERT INTO said VALUES (@@innodb_lock_wait_timeout * 1000); \
-             INSERT INTO said VALUES (@@lock_wait_timeout * 1000); \
-             INSERT INTO said VALUES (@@max_statement_time * 1000); END",
-        )
+             INSERT INTO said VALUES (@@lock_wait_timeout * 1000); {statement} END"
+        ))
         .await;
         let store = open(Database {
             statement_timeout: Duration::from_secs(3),
@@ -162,7 +173,11 @@ async fn every_session_says_how_long_it_waits_for_rows_tables_and_a_statement() 
         let changed = store.set(&tag("test"), &change(Some(7), None)).await;
         changed.unwrap();
         let said = "SELECT DISTINCT milliseconds FROM said ORDER BY milliseconds";
-        assert_eq!(db.numbers(said).await, [1000, 3000, 3500]);
+        let expected: &[i64] = match bounds_statements {
+            true => &[1000, 3000, 3500],
+            false => &[1000, 3000],
+        };
+        assert_eq!(db.numbers(said).await, expected);
     })
     .await;
 }

@@ -54,6 +54,7 @@ impl TestDatabase {
         let place = match flavour {
             Flavour::MariaDb => 0,
             Flavour::MySql => 1,
+            Flavour::TiDb => panic!("no TiDB is shared"),
         };
         Self::create(&mysql_urls()[place]).await
     }

@@ -1,4 +1,4 @@
-//! MariaDB and MySQL, as far as starting and replicating them differs.
+//! MariaDB, MySQL and TiDB, as far as starting and replicating them differs.
 
 use super::database::connect;
 use super::own_database::value;
@@ -11,6 +11,8 @@ pub(crate) enum Flavour {
     MariaDb,
     /// MySQL 9, which `./scripts/test` gets.
     MySql,
+    /// One node with its store within, which `./scripts/test distributed` builds. It has no replica.
+    TiDb,
 }
 
 /// Tests of these functions, which take a [`Flavour`]: each on MariaDB and on MySQL. Where no MySQL can be had,
@@ -67,6 +69,7 @@ impl Flavour {
                 copy.arg(directory.join("d"));
                 copy
             }
+            Self::TiDb => return,
         };
         let output = install.output().await.expect("run ./scripts/test");
         let text = String::from_utf8_lossy(&output.stderr);
@@ -75,9 +78,13 @@ impl Flavour {
 
     /// The server's program with what each of them needs on this directory.
     pub(super) fn command(self, directory: &Path, port: u16) -> Command {
+        if self == Self::TiDb {
+            return tidb(directory, port);
+        }
         let mut command = Command::new(match self {
             Self::MariaDb => program("mariadbd"),
             Self::MySql => mysql().join("mysqld"),
+            Self::TiDb => unreachable!("it has options of its own"),
         });
         command.arg("--no-defaults").args(as_root());
         for (option, file) in [
@@ -93,7 +100,7 @@ impl Flavour {
         command.arg("--innodb-buffer-pool-size=32M");
         match self {
             Self::MariaDb => command.arg("--innodb-log-file-size=8M").args(NO_SYNC),
-            Self::MySql => command.args([
+            _ => command.args([
                 "--mysqlx=OFF",
                 "--performance-schema=OFF",
                 "--innodb-redo-log-capacity=8M",
@@ -107,7 +114,7 @@ impl Flavour {
     pub(super) fn replicating(self) -> &'static [&'static str] {
         match self {
             Self::MariaDb => &["--log-bin=binlog", "--log-slave-updates"],
-            Self::MySql => &[
+            _ => &[
                 "--log-bin=binlog",
                 "--sync-binlog=0",
                 "--gtid-mode=ON",
@@ -126,7 +133,7 @@ impl Flavour {
                 ),
                 "START SLAVE".to_owned(),
             ],
-            Self::MySql => [
+            _ => [
                 format!(
                     "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {port}, \
                      SOURCE_USER = 'root', SOURCE_AUTO_POSITION = 1, SOURCE_CONNECT_RETRY = 1, \
@@ -141,7 +148,7 @@ impl Flavour {
     pub(super) fn stop_applier(self) -> &'static str {
         match self {
             Self::MariaDb => "STOP SLAVE SQL_THREAD",
-            Self::MySql => "STOP REPLICA SQL_THREAD",
+            _ => "STOP REPLICA SQL_THREAD",
         }
     }
 
@@ -149,7 +156,7 @@ impl Flavour {
     pub(super) fn promote(self) -> [&'static str; 3] {
         match self {
             Self::MariaDb => ["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = 0"],
-            Self::MySql => [
+            _ => [
                 "STOP REPLICA",
                 "RESET REPLICA ALL",
                 "SET GLOBAL read_only = 0",
@@ -166,7 +173,7 @@ impl Flavour {
                 let applied: String = value(&replica, "SELECT @@global.gtid_slave_pos").await;
                 committed == applied
             }
-            Self::MySql => {
+            _ => {
                 let committed: String = value(&primary, "SELECT @@global.gtid_executed").await;
                 let within = format!("SELECT GTID_SUBSET('{committed}', @@global.gtid_executed)");
                 value::<i64>(&replica, &within).await == 1
@@ -176,6 +183,22 @@ impl Flavour {
         replica.close().await.expect("close");
         caught_up
     }
+}
+
+fn tidb(directory: &Path, port: u16) -> Command {
+    let program = std::env::var_os("ID_ALLOC_TEST_TIDB");
+    let mut command = Command::new(program.expect("run ./scripts/test distributed"));
+    command.args([
+        "-host=127.0.0.1",
+        "-store=unistore",
+        "-report-status=false",
+        "-L=warn",
+    ]);
+    command.arg(format!("-P={port}"));
+    for (option, file) in [("path", "d"), ("socket", "s"), ("temp-dir", "t")] {
+        command.arg(format!("-{option}={}", directory.join(file).display()));
+    }
+    command
 }
 
 /// Where `./scripts/test` has put MySQL: its program, and a data directory to be copied.

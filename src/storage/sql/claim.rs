@@ -14,6 +14,7 @@ use crate::domain::{Allowance, BizTag, ClaimRequest, IdRange};
 use crate::storage::{Claim, GuardRow, Limited, Repairs, SegmentStore, StoreError, StoreReport};
 use async_trait::async_trait;
 use sea_orm::QueryResult;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Turns of one claim; each is a statement or two.
@@ -34,6 +35,8 @@ impl SegmentStore for SqlStore {
         // The step to claim with, and how many ids where that was decided.
         let mut next = request.step.or_else(|| self.likely_step.guess());
         let mut exactly = None;
+        // The max_id that was read for it.
+        let mut read = None;
         for _ in 0..TURNS {
             let epoch = self.pool.epoch();
             let inspection = self.inspected().await?;
@@ -46,13 +49,16 @@ impl SegmentStore for SqlStore {
             }
             let lineage = self.lineage(&mut on, statements).await;
             let lineage = lineage.map_err(|error| self.noted(error))?;
-            if let Some(step) = next {
+            let compares = inspection.has_triggers || self.compares.load(Ordering::Relaxed);
+            let compared = read.take().filter(|_| compares);
+            if let Some(step) = next.filter(|_| !compares || compared.is_some()) {
                 let claim = PreparedClaim {
                     request,
                     n: exactly.take().unwrap_or_else(|| wanted(request, step)),
                     step,
                     limit: self.limits.id_limit,
                     lineage,
+                    read: compared,
                 };
                 match self.try_claim(&mut on, statements, &claim).await {
                     // A step of 1 at start 0 held only id 0.
@@ -81,7 +87,7 @@ impl SegmentStore for SqlStore {
                 return Err(StoreError::UnknownTag);
             };
             if let Decision::Claim { step, n } = decision {
-                (next, exactly) = (Some(step), Some(n));
+                (next, exactly, read) = (Some(step), Some(n), Some(row.max_id));
                 continue;
             }
             if matches!(decision, Decision::Regressed { .. }) && !progress.reconnected {
@@ -143,30 +149,35 @@ impl SegmentStore for SqlStore {
 }
 
 impl SqlStore {
-    /// What was claimed, or `None` where no row matched.
+    /// What was claimed, or `None` where no row matched, or where it is not known what was claimed, which so is lost.
     async fn try_claim(
         &self,
         on: &mut Lease<'_>,
         statements: &Statements,
         claim: &PreparedClaim<'_>,
     ) -> Result<Option<Claim>, SqlError> {
-        let Some(max_id) = on.claim(&statements.claim(claim)).await? else {
+        let Some(answer) = on.claim(&statements.claim(claim)).await? else {
             return Ok(None);
         };
         let misconfigured = |text: String| StoreError::TagMisconfigured(text);
-        let max_id = i64::try_from(max_id)
-            .map_err(|_| misconfigured("max_id exceeds 63 bits".to_owned()))?;
+        let max_id = match claim.read {
+            Some(read) => read.saturating_add(claim.n),
+            None => i64::try_from(answer)
+                .map_err(|_| misconfigured("max_id exceeds 63 bits".to_owned()))?,
+        };
+        if max_id - claim.n < claim.request.mark.max(0) {
+            // The statement asked for a row at or above it.
+            if !self.compares.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    biz_tag = %claim.request.tag, answer,
+                    "a claim was answered with ids below those claimed before, as where a trigger on the table changes \
+                     LAST_INSERT_ID(); that one is lost, and from now on each is compared with the row"
+                );
+            }
+            return Ok(None);
+        }
         let range =
             IdRange::claimed(max_id, claim.n).map_err(|error| misconfigured(error.to_string()))?;
-        if max_id - claim.n < claim.request.mark {
-            // The statement asked for a row at or above it. A trigger that calls LAST_INSERT_ID() answers so.
-            return Err(misconfigured(format!(
-                "biz_tag {}: a claim was answered with ids up to {max_id}, below those claimed before: does a \
-                 trigger on the table change LAST_INSERT_ID()?",
-                claim.request.tag
-            ))
-            .into());
-        }
         Ok(Some(Claim {
             range,
             max_id,

@@ -1,7 +1,7 @@
 //! The SQL of what administrators do. Each change is one statement on one row, found by its exact name,
 //! and where it rests on what was read before, that is part of its condition.
 
-use super::database::Sql;
+use super::database::{Sql, Value};
 use super::statements::Statements;
 use crate::domain::{Allowance, BizTag};
 use crate::storage::{Change, Listing, NewTag, Seen};
@@ -25,16 +25,25 @@ impl Statements {
 
     /// Changes step, description, limit, or several of them. A limit below what was claimed or announced matches no row.
     pub(super) fn change(&self, tag: &BizTag, change: &Change) -> Sql {
-        let mut sql = Sql::new(format!("UPDATE {} SET biz_tag = biz_tag", self.table));
-        if let Some(step) = change.step {
-            sql = sql.text(", step = ").bind(step);
-        }
-        if let Some(description) = &change.description {
-            sql = sql.text(", description = ").bind(description.as_str());
-        }
-        if let Some(limit) = change.id_limit {
-            sql = sql.text(", id_limit = ").bind(limit);
-        }
+        // The tag itself is not assigned: a sharded table would refuse to move its row.
+        let sql = Sql::new(format!("UPDATE {} SET ", self.table));
+        let assignments: [(&str, Option<Value>); 3] = [
+            ("step = ", change.step.map(Value::from)),
+            (
+                "description = ",
+                change.description.as_deref().map(Value::from),
+            ),
+            ("id_limit = ", change.id_limit.map(Value::from)),
+        ];
+        let given = assignments
+            .into_iter()
+            .filter_map(|(column, value)| Some((column, value?)));
+        let sql = given
+            .enumerate()
+            .fold(sql, |sql, (place, (column, value))| {
+                let between = if place == 0 { "" } else { ", " };
+                sql.text(between).text(column).bind(value)
+            });
         let mut sql = self.live(self.exact(sql, tag.as_str()));
         if let Some(limit) = change.id_limit.filter(|limit| *limit > 0) {
             sql = sql.text(" AND max_id <= ").bind(limit);

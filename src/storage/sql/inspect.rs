@@ -18,6 +18,8 @@ pub(super) struct Inspection {
     /// For people: `MariaDB 10.11.6`; empty where the endpoint says it.
     pub(super) product: String,
     pub(super) warnings: Vec<String>,
+    /// Whether triggers run with each claim, which may change what it is answered with.
+    pub(super) has_triggers: bool,
     /// Characters that fit biz_tag and description, where the column says so.
     pub(super) lengths: (Option<usize>, Option<usize>),
 }
@@ -138,6 +140,7 @@ impl SqlStore {
                 limited: columns.contains_key("id_limit"),
             },
             product: String::new(),
+            has_triggers: false,
             warnings,
             lengths: (length("biz_tag"), length("description")),
         })

@@ -36,7 +36,7 @@ use crate::config;
 use decide::Limits;
 use pool::Pool;
 use std::fmt;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
@@ -55,6 +55,9 @@ pub struct SqlStore {
     opened: Instant,
     /// When old records of claims are deleted next, in milliseconds since then.
     prune_at: AtomicU64,
+    /// Whether the answers to claims were found not to be right, as with a trigger that the user may not see. Claims then
+    /// name the `max_id` that was read, as where triggers are seen.
+    compares: AtomicBool,
     /// Why the guard was last said to be off, so that it is not said every minute.
     said: Mutex<Option<String>>,
 }
@@ -82,6 +85,7 @@ impl SqlStore {
             me: OnceLock::new(),
             opened: Instant::now(),
             prune_at: AtomicU64::new(0),
+            compares: AtomicBool::new(false),
             said: Mutex::default(),
         })
     }

@@ -168,6 +168,7 @@ async fn statement_and_model_agree(store: &SqlStore, rounds: u32) {
             step,
             limit: limits.id_limit,
             lineage,
+            read: None,
         };
         let claimed = on.claim(&statements.claim(&claim)).await.unwrap();
         let after = store

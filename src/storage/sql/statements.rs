@@ -56,6 +56,8 @@ pub(super) struct PreparedClaim<'a> {
     pub(super) limit: i64,
     /// The lineage in which claims are made; `None` where no heartbeat tells.
     pub(super) lineage: Option<i64>,
+    /// What `max_id` has to be, where the answer to the statement cannot be relied on.
+    pub(super) read: Option<i64>,
 }
 
 impl Statements {
@@ -181,6 +183,9 @@ impl Statements {
             .bind(request.mark)
             .text(", 0) AND ")
             .bind(claim.limit.saturating_sub(n));
+        if let Some(read) = claim.read {
+            sql = sql.text(" AND max_id = ").bind(read);
+        }
         if self.limited {
             sql = sql.text(" AND (id_limit <= 0 OR max_id <= id_limit - ");
             sql = sql.bind(n).text(")");

@@ -10,7 +10,9 @@ pub(in crate::storage::sql) const DEADLOCK: u16 = 1213;
 /// A column that is not there.
 pub(in crate::storage::sql) const UNKNOWN_COLUMN: u16 = 1054;
 /// A row of that key exists.
-const DUPLICATE: u16 = 1062;
+pub(super) const DUPLICATE: u16 = 1062;
+/// No number of its own.
+pub(super) const UNKNOWN_ERROR: u16 = 1105;
 /// Too many connections: of all, of the account, of the account by its own limit.
 const FULL: [u16; 3] = [1040, 1203, 1226];
 
@@ -35,10 +37,17 @@ fn by_number(number: u16, message: &str, kind: Kind, place: &Place) -> SqlError 
         1053 | 1158..=1161 | 1927 | 2006 | 2013 | 1180 if kind == Kind::Write => {
             StoreError::UnknownOutcome(text())
         }
+        // What Vitess says where the connection behind it broke, its time was over or something went wrong
+        // within it. MySQL itself says 1317 only where nothing was done; a gap more does no harm.
+        UNKNOWN_ERROR | 1317 | 1815 if kind == Kind::Write => StoreError::UnknownOutcome(text()),
         1290 | 1792 | 1836 => {
             StoreError::ReadOnly(format!("the database is read-only: {}", text()))
         }
-        1146 => table_missing(place),
+        // Vitess calls it an unknown table where its schema of a sharded keyspace lacks it.
+        1109 | 1146 => table_missing(place),
+        1235 => {
+            Unusable::TableMisconfigured(format!("the server cannot do this: {}", text())).into()
+        }
         1044 | 1045 | 1142 | 1143 | 1227 | 1698 | 1251 | 2059 | 3159 => {
             Unusable::AccessDenied(text()).into()
         }
@@ -80,7 +89,7 @@ mod tests {
 
     #[test]
     fn numbers_that_may_help_to_try_again_are_transient() {
-        for number in [1205, 1213, 1047, 1040, 1203, 1226, 1317, 3024, 4711] {
+        for number in [1205, 1213, 1047, 1040, 1203, 1226, 3024, 4711] {
             let error = mysql(number, Kind::Write);
             assert!(matches!(error, StoreError::Transient(_)), "{number}");
         }
@@ -88,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_server_that_goes_away_leaves_a_write_unknown_and_a_read_transient() {
-        for number in [1053, 1158, 1161, 1927, 2006, 2013, 1180] {
+        for number in [1053, 1105, 1158, 1161, 1317, 1815, 1927, 2006, 2013, 1180] {
             assert!(matches!(
                 mysql(number, Kind::Write),
                 StoreError::UnknownOutcome(_)
@@ -107,6 +116,14 @@ mod tests {
         assert!(matches!(
             mysql(1146, Kind::Read),
             StoreError::Unusable(TableMissing(_))
+        ));
+        assert!(matches!(
+            mysql(1109, Kind::Write),
+            StoreError::Unusable(TableMissing(_))
+        ));
+        assert!(matches!(
+            mysql(1235, Kind::Write),
+            StoreError::Unusable(TableMisconfigured(_))
         ));
         assert!(matches!(
             mysql(1045, Kind::Read),

@@ -12,8 +12,6 @@ use crate::storage::{Finding, StoreError, Unusable, Weight};
 use std::collections::HashMap;
 
 pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
-    // First the table itself: the catalogue hides what the user may not see.
-    store.reach_table().await?;
     let version = first(
         store
             .texts(Sql::new("SELECT CONVERT(VERSION() USING utf8mb4)"))
@@ -33,6 +31,15 @@ pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
     let columns = table.columns;
 
     let mut warnings = Vec::new();
+    let triggers = triggers(store).await?;
+    if !triggers.is_empty() {
+        warnings.push(format!(
+            "table `{}` has triggers that run with each claim ({}), so a claim takes a statement more, to be right \
+             whatever they do; where they fail or are slow, so do claims",
+            store.settings.table,
+            triggers.join(", ")
+        ));
+    }
     let set = |name: &str| variables.get(name).map_or("", String::as_str);
     let on_off = |name: &str| matches!(set(name), "ON" | "1");
     if set("innodb_flush_log_at_trx_commit") != "1" {
@@ -61,6 +68,7 @@ pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
     };
     Ok(Inspection {
         product: format!("{product} {number}"),
+        has_triggers: !triggers.is_empty(),
         ..store
             .inspection(primary, refusal, &columns, warnings)
             .await?
@@ -83,6 +91,19 @@ async fn variables(store: &SqlStore) -> Result<HashMap<String, String>, SqlError
         Some((row.next()?.to_ascii_lowercase(), row.next()?))
     });
     Ok(pairs.collect())
+}
+
+/// The triggers that run with each claim, as far as the user may see them.
+async fn triggers(store: &SqlStore) -> Result<Vec<String>, SqlError> {
+    let rows = store.texts(named(
+        &store.settings.table,
+        "SELECT CONVERT(TRIGGER_NAME USING utf8mb4) FROM information_schema.TRIGGERS \
+         WHERE EVENT_MANIPULATION = 'UPDATE' AND EVENT_OBJECT_SCHEMA = DATABASE() \
+         AND EVENT_OBJECT_TABLE = ",
+        "",
+    ));
+    let names = rows.await?.into_iter().flatten();
+    Ok(names.map(|name| format!("`{name}`")).collect())
 }
 
 /// What the catalogue says of the table.
@@ -112,6 +133,11 @@ async fn look(store: &SqlStore) -> Result<Table, SqlError> {
         "",
     ));
     let columns: Columns = columns.await?.into_iter().filter_map(column).collect();
+    if columns.is_empty() {
+        // The catalogue hides what the user may not see; the table itself says why. Else it is not asked: of a sharded
+        // one that would need each shard.
+        store.reach_table().await?;
+    }
     let unique = store.texts(named(
         table,
         "SELECT CONVERT(INDEX_NAME USING utf8mb4) FROM information_schema.STATISTICS \
