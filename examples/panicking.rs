@@ -31,7 +31,7 @@ async fn main() -> std::io::Result<()> {
         }
     });
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let stop = async move {
+    let stop = async || {
         terminate.recv().await;
         Stop::Now
     };

@@ -21,6 +21,7 @@ use crate::{
     },
 };
 use actix_web::dev::{Server, ServerHandle};
+use futures_util::future::join_all;
 use gate::Gate;
 use listen::{Setup, bind_host, bracketed, serve, serve_metrics};
 use std::{sync::Arc, time::Duration};
@@ -28,6 +29,9 @@ use tokio::task::JoinHandle;
 
 /// Tags loaded at start where `allocation.preload` is `"recent"`.
 const RECENT: u64 = 1000;
+
+/// How long connections to the database may take to close at the end.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// Why the server did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +78,7 @@ pub struct Application {
     /// Serves Redis' clients on `wire.redis.bind`, where that is set.
     redis: Option<redis::Redis>,
     port: u16,
+    metrics: Arc<Metrics>,
     allocation: Allocation,
     store: Arc<SqlStore>,
     /// Renews the heartbeat; aborted at the end.
@@ -130,7 +135,7 @@ impl Application {
         let allocation =
             Allocation::start((&config).into(), store.clone(), metrics.clone(), workers);
         allocation.note_check(first_look.as_ref());
-        let shared = Arc::new(http::Shared::new(&config, metrics));
+        let shared = Arc::new(http::Shared::new(&config, metrics.clone()));
         start_preload(&config, allocation.clone(), store.clone(), shared.clone());
         let setup = Setup {
             config: &config,
@@ -187,6 +192,7 @@ impl Application {
                 me.clone(),
                 allocation.clone(),
             )),
+            metrics,
             allocation,
             me,
             store,
@@ -214,13 +220,20 @@ impl Application {
         &self.allocation
     }
 
-    /// Serves until `stop` says otherwise, then drains.
+    /// Counts log lines that were dropped.
+    pub fn log_lines_dropped(&self) -> impl Fn(u64) + Send + Sync + 'static {
+        let dropped = self.metrics.log_lines_dropped.clone();
+        move |lines| dropped.inc_by(lines)
+    }
+
+    /// Serves until `stop` gives the first signal, then drains. The next one ends the drain, and lets running requests
+    /// finish; one more ends those too.
     ///
     /// # Errors
     /// [`StartError::Internal`] where the server ended by itself.
     pub async fn run_until_stopped(
         self,
-        stop: impl Future<Output = Stop>,
+        mut stop: impl AsyncFnMut() -> Stop,
     ) -> Result<(), StartError> {
         let handle = self.server.handle();
         let mut server = actix_web::rt::spawn(self.server);
@@ -231,28 +244,40 @@ impl Application {
             Some(handle)
         });
         let redis = self.redis.map(redis::Redis::start);
-        let stop = tokio::select! {
-            stop = stop => stop,
+        let first = tokio::select! {
+            first = stop() => first,
             ended = &mut server => {
                 return Err(StartError::Internal(format!("the server ended by itself: {ended:?}")));
             }
         };
         self.allocation.drain();
-        if stop == Stop::Drain {
+        if first == Stop::Drain {
             tracing::info!(delay = ?self.drain_delay, "draining: /health answers 503 from now on");
-            tokio::time::sleep(self.drain_delay).await;
-        }
-        let limit = self.grace_period.mul_f64(0.2);
-        let (mut handles, mut servers) = (vec![handle], vec![server]);
-        match redis {
-            None => self.gate.close(limit).await,
-            Some(redis) => {
-                tokio::join!(self.gate.close(limit), redis.gate.close(limit));
-                handles.push(redis.handle);
-                servers.push(redis.task);
+            tokio::select! {
+                () = tokio::time::sleep(self.drain_delay) => {}
+                _ = stop() => tracing::info!("a second signal: the drain is cut short"),
             }
         }
-        finish(&handles, &self.allocation, self.grace_period).await;
+        let grace_period = self.grace_period;
+        let (mut handles, mut servers) = (vec![handle], vec![server]);
+        let mut gates = vec![self.gate];
+        if let Some(redis) = redis {
+            handles.push(redis.handle);
+            servers.push(redis.task);
+            gates.push(redis.gate);
+        }
+        let finished = async {
+            let limit = grace_period.mul_f64(0.2);
+            join_all(gates.into_iter().map(|gate| gate.close(limit))).await;
+            finish(&handles, &self.allocation, grace_period).await;
+        };
+        tokio::select! {
+            () = finished => {}
+            _ = stop() => {
+                tracing::warn!("another signal: running requests are not waited for");
+                join_all(handles.iter().map(|handle| handle.stop(false))).await;
+            }
+        }
         for server in servers {
             let _ = server.await;
         }
@@ -260,8 +285,14 @@ impl Application {
             handle.stop(false).await;
         }
         self.heartbeat.abort();
-        heartbeat::goodbye(&self.store, &self.me).await;
-        self.store.close().await;
+        // One that does not answer has a connection that takes long to close.
+        let closing = async {
+            heartbeat::goodbye(&self.store, &self.me).await;
+            self.store.close().await;
+        };
+        if tokio::time::timeout(CLOSING, closing).await.is_err() {
+            tracing::info!("the database did not close its connections in time");
+        }
         tracing::info!("stopped");
         Ok(())
     }

@@ -5,7 +5,6 @@ use crate::{
     startup::StartError,
     storage::{StoreError, Unusable},
 };
-use std::process::ExitCode;
 
 /// How a command failed: the code and one clear line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +65,8 @@ impl Exit {
 
     /// The process's exit code.
     #[must_use]
-    pub fn code(&self) -> ExitCode {
-        self.code.into()
+    pub fn code(&self) -> u8 {
+        self.code
     }
 }
 

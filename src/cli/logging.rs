@@ -1,8 +1,13 @@
-//! Logs go to standard error, pretty or as JSON; `RUST_LOG` wins over `telemetry.log_level`. With the
-//! cargo feature `otlp`, spans go to an OpenTelemetry collector as well.
+//! Logs go to standard error (`log_queue.rs`), pretty or as JSON; `RUST_LOG` wins over `telemetry.log_level`. With
+//! the cargo feature `otlp`, spans go to an OpenTelemetry collector as well. Panics are logged as all else is.
 
-use super::Exit;
+use super::{Exit, log_queue::LogQueue};
 use crate::config::{LogFormat, Telemetry};
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    panic::PanicHookInfo,
+    time::Duration,
+};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     layer::{Layered, SubscriberExt as _},
@@ -18,8 +23,12 @@ const LIBRARIES: &str = "actix_server=warn,actix_http=off,sea_orm_migration=warn
 
 type Log = Layered<Box<dyn Layer<Registry> + Send + Sync>, Registry>;
 
-/// Logging for as long as it lives.
+/// How long whoever reads the log may take for the last lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Logging for as long as it lives; its end waits until what was logged is written.
 pub(super) struct Logging {
+    lines: LogQueue,
     #[cfg(feature = "otlp")]
     traces: Option<traces::Export>,
 }
@@ -28,24 +37,42 @@ pub(super) struct Logging {
 pub(super) fn init(telemetry: &Telemetry) -> Result<Logging, Exit> {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("{LIBRARIES},{}", telemetry.log_level)));
-    let to_stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let queue = LogQueue::start(std::io::stderr())
+        .map_err(|error| Exit::internal(format!("cannot start the log's thread: {error}")))?;
+    let to_stderr = tracing_subscriber::fmt::layer().with_writer(queue.clone());
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match telemetry.log_format {
         LogFormat::Json => Box::new(to_stderr.json().with_filter(filter)),
         LogFormat::Pretty => Box::new(to_stderr.with_ansi(false).with_filter(filter)),
     };
     let log = tracing_subscriber::registry().with(lines);
-    start(log, telemetry)
+    let logging = start(log, telemetry, queue)?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(logging)
+}
+
+/// The hook of the standard library would write to standard error by itself, and wait for whoever reads it.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let text = panic.payload_as_str().unwrap_or("(no text)");
+    let at = panic.location().map(ToString::to_string);
+    let at = at.unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    match backtrace.status() {
+        BacktraceStatus::Captured => tracing::error!(thread, at, %backtrace, "panicked: {text}"),
+        _ => tracing::error!(thread, at, "panicked: {text}"),
+    }
 }
 
 #[cfg(not(feature = "otlp"))]
 #[allow(clippy::unnecessary_wraps, reason = "it fails with the feature otlp")]
-fn start(log: Log, _: &Telemetry) -> Result<Logging, Exit> {
+fn start(log: Log, _: &Telemetry, lines: LogQueue) -> Result<Logging, Exit> {
     let _ = log.try_init();
-    Ok(Logging {})
+    Ok(Logging { lines })
 }
 
 #[cfg(feature = "otlp")]
-fn start(log: Log, telemetry: &Telemetry) -> Result<Logging, Exit> {
+fn start(log: Log, telemetry: &Telemetry, lines: LogQueue) -> Result<Logging, Exit> {
     let traces = match &telemetry.otlp_endpoint {
         Some(endpoint) => {
             let (export, layer) = traces::Export::to(endpoint)
@@ -58,15 +85,23 @@ fn start(log: Log, telemetry: &Telemetry) -> Result<Logging, Exit> {
             None
         }
     };
-    Ok(Logging { traces })
+    Ok(Logging { lines, traces })
 }
 
-#[cfg(feature = "otlp")]
+impl Logging {
+    /// Has dropped lines counted.
+    pub(super) fn count_dropped(&self, counted: impl Fn(u64) + Send + Sync + 'static) {
+        self.lines.count_dropped(counted);
+    }
+}
+
 impl Drop for Logging {
     fn drop(&mut self) {
+        #[cfg(feature = "otlp")]
         if let Some(traces) = self.traces.take() {
             traces.end();
         }
+        self.lines.flush(LAST_LINES);
     }
 }
 

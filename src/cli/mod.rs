@@ -14,8 +14,9 @@
 //! | `token new` | `token.rs` |
 //! | `completions`, `man` | `shell.rs` |
 //! | text and JSON | `output.rs` |
+//! | signals | `signals.rs` |
 //! | exit codes | `exit.rs` |
-//! | the log | `logging.rs` |
+//! | the log | `logging.rs`, `log_queue.rs` |
 
 mod advance;
 mod alloc;
@@ -26,11 +27,13 @@ mod exit;
 mod export;
 mod health;
 mod import;
+mod log_queue;
 mod logging;
 mod output;
 mod remote;
 mod server;
 mod shell;
+mod signals;
 mod table;
 mod tags;
 mod token;
@@ -38,15 +41,17 @@ mod trace;
 
 pub use arguments::Cli;
 pub use exit::Exit;
+pub use output::last_words;
 
 use crate::{
     config::{Config, Loaded},
-    startup::{self, Application, Stop},
+    startup::{self, Application},
 };
 use arguments::{Alone, Command, ConfigCommand, Configured, Guard, Token};
+use logging::Logging;
 use output::Output;
+use signals::Signals;
 use std::path::Path;
-use tokio::signal::unix::{SignalKind, signal};
 
 impl Cli {
     /// Runs the command to its end.
@@ -77,13 +82,13 @@ async fn configured(command: Configured, file: Option<&Path>, output: Output) ->
         output.none()?;
     }
     let Loaded { config, warnings } = load(file)?;
-    // Its end sends off what traces are left.
-    let _logging = logging::init(&config.telemetry)?;
+    // Its end sends off what traces and lines are left.
+    let logging = logging::init(&config.telemetry)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     match command {
-        Configured::Serve => serve(config, output).await,
+        Configured::Serve => serve(config, output, &logging).await,
         Configured::Config(ConfigCommand::Check) => {
             startup::check_tls(&config)?;
             output.say(&config, || config.effective().trim_end().to_owned())
@@ -109,28 +114,21 @@ fn alone(command: Alone, file: Option<&Path>, output: Output) -> Result<(), Exit
     }
 }
 
-async fn serve(config: Config, output: Output) -> Result<(), Exit> {
-    let failed = |error: std::io::Error| Exit::internal(error.to_string());
+async fn serve(config: Config, output: Output, logging: &Logging) -> Result<(), Exit> {
     // Each connection takes two files; the soft limit is often 1024. As far as the hard limit allows.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::debug!(%error, "the limit on open files stays as it is");
     }
     // Before anything starts, so that no signal is missed.
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut signals = Signals::listen()?;
     let application = tokio::select! {
         built = Application::build(config) => built?,
-        _ = terminate.recv() => return Ok(()),
-        _ = interrupt.recv() => return Ok(()),
+        _ = signals.stop() => return Ok(()),
     };
-    output.line(application.start_line())?;
+    logging.count_dropped(application.log_lines_dropped());
+    output.unread_line(application.start_line()).await?;
     application
-        .run_until_stopped(async move {
-            tokio::select! {
-                _ = terminate.recv() => Stop::Drain,
-                _ = interrupt.recv() => Stop::Now,
-            }
-        })
+        .run_until_stopped(async || signals.stop().await)
         .await?;
     Ok(())
 }

@@ -4,7 +4,11 @@
 use super::Exit;
 use crate::http::model::Tag;
 use serde::Serialize;
-use std::io::Write as _;
+use std::{io::Write as _, sync::mpsc, time::Duration};
+use tokio::sync::oneshot;
+
+/// How long is waited for whoever reads a line that is not a result.
+const UNREAD: Duration = Duration::from_secs(1);
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +46,18 @@ impl Output {
         self.raw(&format!("{text}\n"))
     }
 
+    /// Prints a line, and goes on where nobody reads it.
+    pub(super) async fn unread_line(self, text: &str) -> Result<(), Exit> {
+        let (done, printed) = oneshot::channel();
+        let text = text.to_owned();
+        // A pipe that is full, or a terminal after Ctrl-S, keeps the thread for as long.
+        std::thread::spawn(move || done.send(self.line(&text)));
+        match tokio::time::timeout(UNREAD, printed).await {
+            Ok(Ok(result)) => result,
+            _ => Ok(()),
+        }
+    }
+
     /// Prints a text as it is.
     pub(super) fn raw(self, text: &str) -> Result<(), Exit> {
         let mut out = std::io::stdout();
@@ -67,6 +83,16 @@ impl Output {
 /// A line on standard error beside the result; where that is closed nobody reads it.
 pub(super) fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// The process's last line on standard error, however it is read.
+pub fn last_words(text: String) {
+    let (done, written) = mpsc::channel();
+    std::thread::spawn(move || {
+        note(&text);
+        let _ = done.send(());
+    });
+    let _ = written.recv_timeout(UNREAD);
 }
 
 /// The width of a column of names, at least that of its title.

@@ -7,10 +7,8 @@
 //! `server.write_timeout` the kernel gives up (`TCP_USER_TIMEOUT`). An encrypted connection comes here after
 //! its handshake, which has a timeout of its own.
 
-use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::Extensions;
 use std::{
-    any::Any,
     cell::{Cell, RefCell},
     net::Shutdown,
     rc::{Rc, Weak},
@@ -52,19 +50,13 @@ pub(super) struct Connection {
 
 impl Connections {
     /// To be called by actix, on the worker's thread, with each connection.
-    pub fn opened(&self, stream: &dyn Any, data: &mut Extensions) {
+    pub fn opened(&self, stream: &TcpStream, data: &mut Extensions) {
         self.changes.fetch_add(1, Ordering::Relaxed);
-        let stream = match stream.downcast_ref::<TlsStream<TcpStream>>() {
-            Some(encrypted) => Some(encrypted.get_ref().0),
-            None => stream.downcast_ref::<TcpStream>(),
-        };
-        let stream = stream.map(socket2::SockRef::from);
-        if let Some(stream) = &stream {
-            limit_unread(stream, self.write_timeout);
-        }
+        let stream = socket2::SockRef::from(stream);
+        limit_unread(&stream, self.write_timeout);
         let connection = Rc::new(Connection {
             // Without a second handle, as when no more files may be opened, it is not watched.
-            socket: stream.and_then(|stream| stream.try_clone().ok()),
+            socket: stream.try_clone().ok(),
             newest: Cell::new(Instant::now()),
             changes: self.changes.clone(),
         });

@@ -11,6 +11,7 @@
 //! | `/openapi.json` | `openapi.rs` |
 //! | why a request is refused: texts and headers; the table of statuses and codes | `refusal.rs`, `codes.rs` |
 //! | connections that go quiet | `connection.rs` |
+//! | offers to speak another protocol | `upgrade.rs` |
 //! | counting and logging of requests, their spans | `observe.rs`, `span.rs` |
 
 mod admin;
@@ -24,6 +25,7 @@ mod operations;
 mod refusal;
 mod span;
 mod throttle;
+mod upgrade;
 mod wire;
 
 pub use admin::{Admin, model};
@@ -32,6 +34,7 @@ pub use connection::Connections;
 pub(crate) use refusal::Refused;
 pub use span::RequestSpan;
 pub use wire::NewTags;
+pub use upgrade::PlainHttp;
 
 use crate::{
     actors::Allocator,

@@ -15,7 +15,7 @@ pub use store::StoreMetrics;
 use crate::domain::{BizTag, Ceiling};
 use levels::Levels;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
-use register::{Made, counters, gauge, gauges};
+use register::{Made, counter, counters, gauge, gauges};
 use std::{
     collections::HashSet,
     sync::{
@@ -51,6 +51,8 @@ pub struct Metrics {
     pub waiting: IntGauge,
     /// 1 while the server drains.
     pub draining: IntGauge,
+    /// Log lines that nobody read.
+    pub log_lines_dropped: IntCounter,
     actor_restarts: IntCounterVec,
     ids_allocated: IntCounterVec,
     /// Tags with a series of their own, at most `max_tag_series`.
@@ -98,6 +100,11 @@ impl Metrics {
                 &registry,
                 "id_alloc_draining",
                 "1 while the server drains before it stops, else 0.",
+            )?,
+            log_lines_dropped: counter(
+                &registry,
+                "id_alloc_log_lines_dropped_total",
+                "Log lines that were dropped, as nobody read them fast enough, or could not be written.",
             )?,
             actor_restarts: counters(
                 &registry,

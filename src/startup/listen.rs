@@ -4,9 +4,19 @@ use super::{StartError, gate::Gate, tls::Tls};
 use crate::{
     actors::Allocation,
     config::Config,
-    http::{self, Connections},
+    http::{self, Connections, PlainHttp},
 };
-use actix_web::{App, HttpServer, dev::Server};
+use actix_http::HttpService;
+use actix_server::{GracefulShutdownSignal, Server};
+use actix_service::{
+    IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
+};
+use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
+use actix_web::{
+    App,
+    dev::AppConfig,
+    rt::net::{ActixStream, TcpStream},
+};
 use std::{
     io,
     net::{SocketAddr, TcpListener, ToSocketAddrs as _},
@@ -74,6 +84,8 @@ pub(super) fn serve_metrics(
 
 /// Serves with the limits that every listener has. `changes` grows with each connection that is opened or closed, and
 /// each TLS handshake that begins.
+///
+/// As `actix_web::HttpServer` does, which takes no other stream than a socket or TLS on it.
 pub(super) fn listen_with<F, A>(
     setup: &Setup<'_>,
     workers: usize,
@@ -96,26 +108,111 @@ where
         changes: changes.clone(),
     };
     let tls = setup.tls(changes)?;
-    let server = HttpServer::new(routes)
-        .on_connect(move |stream, data| connections.opened(stream, data))
+    // actix-tls lets in no one while 256 handshakes are under way, or so many as said here; they are
+    // bounded as connections are, and in time.
+    actix_tls::accept::max_concurrent_tls_connect(keys.max_connections);
+    let server = Server::build()
         .workers(workers)
-        .max_connections(keys.max_connections)
-        .keep_alive(keys.keep_alive)
-        // actix-tls lets in no one while 256 handshakes are under way, or so many as said here; they are
-        // bounded as connections are, and in time.
-        .max_connection_rate(keys.max_connections)
-        .tls_handshake_timeout(keys.header_timeout)
-        .client_request_timeout(keys.header_timeout)
+        .max_concurrent_connections(keys.max_connections)
         // In whole seconds, and never before those still waiting have been refused.
         .shutdown_timeout(keys.grace_period.as_secs() + 1)
         // Signals are handled in `cli`, which drains first.
         .disable_signals();
+    let http1 = Http1 {
+        keep_alive: keys.keep_alive,
+        header_timeout: keys.header_timeout,
+        connections,
+        stopping: server.graceful_shutdown_signal(),
+        routes,
+    };
     let server = match tls {
-        Some(tls) => server.listen_rustls_0_23(listener, tls),
-        None => server.listen(listener),
+        Some(mut tls) => {
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+            let handshake_timeout = keys.header_timeout;
+            server.listen(NAME, listener, move || {
+                let mut acceptor = Acceptor::new(tls.clone());
+                acceptor.set_handshake_timeout(handshake_timeout);
+                // What fails on one connection is nobody else's business.
+                let handshake = acceptor.map_err(drop);
+                handshake.and_then(http1.service())
+            })
+        }
+        None => server.listen(NAME, listener, move || http1.service()),
     };
     let server = server.map_err(|error| StartError::Internal(error.to_string()))?;
     Ok(server.run())
+}
+
+/// What actix calls a listener in its log.
+const NAME: &str = "http";
+
+/// Speaks HTTP/1.1 on streams.
+#[derive(Clone)]
+struct Http1<F> {
+    keep_alive: Duration,
+    header_timeout: Duration,
+    connections: Connections,
+    /// Resolves as the server stops.
+    stopping: GracefulShutdownSignal,
+    routes: F,
+}
+
+impl<F> Http1<F> {
+    fn service<T, A>(
+        &self,
+    ) -> impl ServiceFactory<T, Config = (), Response = (), Error = (), InitError = ()> + use<F, T, A>
+    where
+        T: ActixStream + Socket + 'static,
+        F: Fn() -> App<A>,
+        A: http::AppFactory + 'static,
+    {
+        let (connections, stopping) = (self.connections.clone(), self.stopping.clone());
+        let routes = (self.routes)()
+            .into_factory()
+            .map_err(|error: actix_web::Error| error.error_response());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(self.keep_alive)
+            .client_request_timeout(self.header_timeout)
+            .client_disconnect_timeout(DISCONNECT)
+            .on_connect_ext(move |stream: &PlainHttp<T>, data| {
+                connections.opened(stream.get_ref().socket(), data);
+            })
+            .h1(map_config(routes, |()| AppConfig::default()))
+            .map_err(drop);
+        let stream = fn_service(|stream: T| async move {
+            let socket = stream.socket();
+            if let Err(error) = socket.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY is not set on a connection");
+            }
+            let client = socket.peer_addr().ok();
+            Ok((PlainHttp::new(stream), client))
+        });
+        stream.and_then(http)
+    }
+}
+
+/// How long a client whose body is not read on may take to close its side.
+const DISCONNECT: Duration = Duration::from_secs(1);
+
+/// A stream over TCP.
+trait Socket {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Socket for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0
+    }
 }
 
 /// A listener on the first address of `host`.

@@ -58,6 +58,8 @@ mod stress;
 mod tls;
 mod tls_reload;
 mod traces;
+mod unread_log;
+mod upgrade;
 mod waiting;
 mod wire_cosid;
 mod wire_leaf;

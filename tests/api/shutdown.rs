@@ -1,6 +1,7 @@
 //! SIGTERM and SIGINT: the load balancer is told first, callers notice nothing.
 
 use crate::support::server::Server;
+use crate::support::{PATIENCE, eventually};
 use std::time::{Duration, Instant};
 
 #[tokio::test]
@@ -69,4 +70,31 @@ async fn a_drain_under_load_fails_no_request_that_was_answered() {
     }
     assert!(!ids.is_empty());
     crate::support::checks::assert_distinct(&ids);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_drain_and_callers_get_their_answers() {
+    for second in ["TERM", "INT"] {
+        let mut server = Server::start(&[("server.drain_delay", "1h")]).await;
+        assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
+        server.signal("TERM");
+        server.until("/health", 503, PATIENCE).await;
+        assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [2]);
+        server.signal(second);
+        assert_eq!(server.ended().await.code(), Some(0), "{}", server.stderr());
+    }
+}
+
+#[tokio::test]
+async fn signals_that_rotate_logs_or_end_terminals_do_not_end_the_server() {
+    let server = Server::start(&[]).await;
+    for name in ["HUP", "USR1", "USR2", "ALRM"] {
+        server.signal(name);
+        eventually("a line about the signal", PATIENCE, async || {
+            let line = format!("SIG{name} is ignored");
+            server.stderr().contains(&line).then_some(())
+        })
+        .await;
+    }
+    server.serves_on().await;
 }

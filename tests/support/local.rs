@@ -103,7 +103,7 @@ fn serve(
         let threads = threads_of(system.id());
         let _ = started.send((base, threads.clone()));
         tokio::select! {
-            ended = application.run_until_stopped(std::future::pending()) => panic!("it ended: {ended:?}"),
+            ended = application.run_until_stopped(async || std::future::pending().await) => panic!("it ended: {ended:?}"),
             _ = stopped => {}
         }
         locked(&ENDED).push(threads);
