@@ -140,6 +140,7 @@ impl Application {
         let setup = Setup {
             config: &config,
             tls: tls.as_ref(),
+            files: rlimit::Resource::NOFILE.get_soft().ok(),
         };
         let metrics_server = serve_metrics(&setup, allocation.clone(), shared.clone())?;
         let (options, apart) = admin::options(&config, &allocation, store.clone(), &shared)?;
@@ -285,12 +286,12 @@ impl Application {
             handle.stop(false).await;
         }
         self.heartbeat.abort();
+        heartbeat::goodbye(&self.store, &self.me).await;
         // One that does not answer has a connection that takes long to close.
-        let closing = async {
-            heartbeat::goodbye(&self.store, &self.me).await;
-            self.store.close().await;
-        };
-        if tokio::time::timeout(CLOSING, closing).await.is_err() {
+        if tokio::time::timeout(CLOSING, self.store.close())
+            .await
+            .is_err()
+        {
             tracing::info!("the database did not close its connections in time");
         }
         tracing::info!("stopped");

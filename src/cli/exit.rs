@@ -5,6 +5,7 @@ use crate::{
     startup::StartError,
     storage::{StoreError, Unusable},
 };
+use std::process::ExitCode;
 
 /// How a command failed: the code and one clear line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +66,8 @@ impl Exit {
 
     /// The process's exit code.
     #[must_use]
-    pub fn code(&self) -> u8 {
-        self.code
+    pub fn code(&self) -> ExitCode {
+        self.code.into()
     }
 }
 

@@ -9,11 +9,11 @@
 use std::{
     io::{self, Write},
     sync::{
-        Arc, OnceLock,
+        Arc, Condvar, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -22,9 +22,6 @@ const LINES: usize = 8192;
 
 /// and so many bytes.
 const BYTES: usize = 4 << 20;
-
-/// How often it is looked whether all is written, at the end.
-const LOOK: Duration = Duration::from_millis(5);
 
 /// The way into the queue.
 #[derive(Clone)]
@@ -42,6 +39,9 @@ struct State {
     bytes: AtomicUsize,
     dropped: AtomicU64,
     counted: OnceLock<Counted>,
+    /// Held by whoever looks whether all is written, until it waits to be told.
+    looking: Mutex<()>,
+    all_written: Condvar,
 }
 
 impl State {
@@ -77,10 +77,15 @@ impl LogQueue {
 
     /// Waits until all is written, at most `limit`.
     pub(super) fn flush(&self, limit: Duration) {
-        let began = Instant::now();
-        while self.state.bytes.load(Ordering::Acquire) > 0 && began.elapsed() < limit {
-            std::thread::sleep(LOOK);
-        }
+        let state = &self.state;
+        let looking = state.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_left = |(): &mut ()| state.bytes.load(Ordering::Acquire) > 0;
+        // Whether in time or not, this is the end.
+        drop(
+            state
+                .all_written
+                .wait_timeout_while(looking, limit, is_left),
+        );
     }
 
     fn push(&self, line: &[u8]) {
@@ -101,6 +106,10 @@ fn write_all(mut out: impl Write, queued: &Receiver<Vec<u8>>, state: &State) {
     while let Ok(line) = queued.recv() {
         let written = out.write_all(&line).and_then(|()| out.flush()).is_ok();
         let left = state.bytes.fetch_sub(line.len(), Ordering::AcqRel) - line.len();
+        if left == 0 {
+            drop(state.looking.lock());
+            state.all_written.notify_all();
+        }
         if !written {
             state.drop_line();
             continue;
@@ -142,7 +151,7 @@ impl Write for Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Mutex, mpsc};
+    use std::sync::mpsc;
 
     /// Takes a line for each permit, and shows it.
     struct Reader {

@@ -4,7 +4,7 @@
 use super::Exit;
 use crate::http::model::Tag;
 use serde::Serialize;
-use std::{io::Write as _, sync::mpsc, time::Duration};
+use std::{borrow::Cow, fmt::Write as _, io::Write as _, sync::mpsc, time::Duration};
 use tokio::sync::oneshot;
 
 /// How long is waited for whoever reads a line that is not a result.
@@ -36,14 +36,16 @@ impl Output {
             false => self.line(&text()),
             true => {
                 let json = serde_json::to_string(value);
-                self.line(&json.map_err(|error| Exit::internal(error.to_string()))?)
+                let json = json.map_err(|error| Exit::internal(error.to_string()))?;
+                // What JSON leaves as it is, `line` escapes as JSON would.
+                self.line(&json)
             }
         }
     }
 
-    /// Prints a line, or several, as it is.
+    /// Prints a line, or several; what else controls a terminal is escaped.
     pub(super) fn line(self, text: &str) -> Result<(), Exit> {
-        self.raw(&format!("{text}\n"))
+        self.raw(&format!("{}\n", lines(text)))
     }
 
     /// Prints a line, and goes on where nobody reads it.
@@ -82,7 +84,41 @@ impl Output {
 
 /// A line on standard error beside the result; where that is closed nobody reads it.
 pub(super) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", lines(text));
+}
+
+/// A text of somebody else's within a line, as a tag's description: what controls a terminal, or looks like another
+/// line, is escaped.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    escaped(text, is_unsafe)
+}
+
+/// Several lines.
+fn lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |letter| is_unsafe(letter) && letter != '\n')
+}
+
+/// Control characters, and those that turn the direction of writing.
+fn is_unsafe(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// As JSON writes them.
+fn escaped(text: &str, is_unsafe: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        match is_unsafe(letter) {
+            true => {
+                let _ = write!(safe, "\\u{:04x}", u32::from(letter));
+            }
+            false => safe.push(letter),
+        }
+    }
+    Cow::Owned(safe)
 }
 
 /// The process's last line on standard error, however it is read.
@@ -103,5 +139,29 @@ pub(super) fn width<'a>(title: &str, names: impl Iterator<Item = &'a str>) -> us
 
 /// The width of the column of tags' names.
 pub(super) fn name_width(tags: &[Tag]) -> usize {
-    width("biz_tag", tags.iter().map(|tag| tag.biz_tag.as_str()))
+    let names: Vec<_> = tags.iter().map(|tag| plain(&tag.biz_tag)).collect();
+    width("biz_tag", names.iter().map(AsRef::as_ref))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_controls_a_terminal_is_escaped_and_texts_of_all_languages_are_not() {
+        let evil = "ok\x1b[2J\u{9b}8m\u{7f}\u{202e}\r\n\tx";
+        assert_eq!(
+            plain(evil),
+            r"ok\u001b[2J\u009b8m\u007f\u202e\u000d\u000a\u0009x"
+        );
+        assert_eq!(lines("a\nb\x07"), "a\nb\\u0007");
+        for fine in ["", "Bestellung für später", "訂單", "מס׳ 7 \\u001b", "👩‍💻"] {
+            assert!(matches!(plain(fine), Cow::Borrowed(same) if same == fine));
+        }
+        let json = serde_json::json!({ "description": evil }).to_string();
+        let safe = lines(&json).into_owned();
+        assert!(!safe.contains(is_unsafe), "{safe}");
+        let read: serde_json::Value = serde_json::from_str(&safe).unwrap();
+        assert_eq!(read["description"], evil);
+    }
 }

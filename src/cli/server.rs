@@ -2,7 +2,7 @@
 
 use super::{
     Exit, arguments,
-    output::{Output, width},
+    output::{Output, plain, width},
     remote::Remote,
     tags::parse,
 };
@@ -88,7 +88,7 @@ fn status(server: &Server) -> String {
         .into_iter()
         .flatten()
     {
-        let _ = write!(text, ", {part}");
+        let _ = write!(text, ", {}", plain(part));
     }
     let tags = database
         .tags
@@ -103,7 +103,7 @@ fn status(server: &Server) -> String {
         database.connections_in_use
     );
     for warning in &database.warnings {
-        let _ = write!(text, "\nwarning      {warning}");
+        let _ = write!(text, "\nwarning      {}", plain(warning));
     }
     text
 }
@@ -120,7 +120,7 @@ fn buffer(tag: &LoadedTag) -> String {
     let mut text = format!(
         "biz_tag        {}\nleft           {}\nrate           {:.1}/s\nsupply         {}\n\
          step in force  {}\nclaimed to     {}",
-        tag.biz_tag,
+        plain(&tag.biz_tag),
         tag.left,
         tag.rate,
         supply(tag),
@@ -145,7 +145,7 @@ fn buffer(tag: &LoadedTag) -> String {
         tag.restarts
     );
     if let Some(error) = &tag.last_error {
-        let _ = write!(text, "\nlast error     {error}");
+        let _ = write!(text, "\nlast error     {}", plain(error));
     }
     if !tag.responding {
         text.push_str("\nits actor did not answer: segments and what follows them are not known");
@@ -154,7 +154,8 @@ fn buffer(tag: &LoadedTag) -> String {
 }
 
 fn table(tags: &[LoadedTag]) -> String {
-    let width = width("biz_tag", tags.iter().map(|tag| tag.biz_tag.as_str()));
+    let names: Vec<_> = tags.iter().map(|tag| plain(&tag.biz_tag)).collect();
+    let width = width("biz_tag", names.iter().map(AsRef::as_ref));
     let mut text = format!(
         "{:<width$}  {:>19}  {:>10}  {:>10}  {:>12}  {:>19}  {:>8}  last error",
         "biz_tag", "left", "rate/s", "supply", "step", "claimed_to", "restarts"
@@ -163,14 +164,14 @@ fn table(tags: &[LoadedTag]) -> String {
         let _ = write!(
             text,
             "\n{:<width$}  {:>19}  {:>10.1}  {:>10}  {:>12}  {:>19}  {:>8}  {}",
-            tag.biz_tag,
+            plain(&tag.biz_tag),
             tag.left,
             tag.rate,
             supply(tag),
             tag.step_in_force,
             tag.claimed_to,
             tag.restarts,
-            tag.last_error.as_deref().unwrap_or("-")
+            plain(tag.last_error.as_deref().unwrap_or("-"))
         );
     }
     text

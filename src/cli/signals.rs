@@ -5,14 +5,6 @@ use super::Exit;
 use crate::startup::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Signals that end the process where nobody handles them, and need not.
-const IGNORED: [(&str, fn() -> SignalKind); 4] = [
-    ("SIGHUP", SignalKind::hangup),
-    ("SIGUSR1", SignalKind::user_defined1),
-    ("SIGUSR2", SignalKind::user_defined2),
-    ("SIGALRM", SignalKind::alarm),
-];
-
 /// The signals that ask the server to stop.
 pub(super) struct Signals {
     terminate: Signal,
@@ -23,8 +15,14 @@ impl Signals {
     /// From now on none is missed, and those that are ignored are.
     pub(super) fn listen() -> Result<Self, Exit> {
         let listen = |kind| signal(kind).map_err(|error| Exit::internal(error.to_string()));
-        for (name, kind) in IGNORED {
-            let mut ignored = listen(kind())?;
+        // They would end a process that does not handle them.
+        for (name, kind) in [
+            ("SIGHUP", SignalKind::hangup()),
+            ("SIGUSR1", SignalKind::user_defined1()),
+            ("SIGUSR2", SignalKind::user_defined2()),
+            ("SIGALRM", SignalKind::alarm()),
+        ] {
+            let mut ignored = listen(kind)?;
             actix_web::rt::spawn(async move {
                 while ignored.recv().await.is_some() {
                     tracing::info!(

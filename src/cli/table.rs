@@ -3,7 +3,7 @@
 use super::{
     Exit,
     arguments::Migrate,
-    output::{Output, name_width, note},
+    output::{Output, name_width, note, plain},
     tags::all_rows,
 };
 use crate::{config::Config, http::model::Tag, startup, storage::SegmentStore};
@@ -86,7 +86,7 @@ pub(super) async fn guard_status(config: &Config, output: Output) -> Result<(), 
             report.tags
         );
         for warning in &report.warnings {
-            let _ = write!(text, "\nwarning   {warning}");
+            let _ = write!(text, "\nwarning   {}", plain(warning));
         }
         if report.guard_active {
             guard_rows(&mut text, &tags);
@@ -109,7 +109,7 @@ fn guard_rows(text: &mut String, tags: &[Tag]) {
         let place = match (guard.here, guard.claimed_on.as_str()) {
             (_, "") => "nowhere yet".to_owned(),
             (true, _) => "this database server".to_owned(),
-            (false, other) => format!("{other}: the next claim moves it"),
+            (false, other) => format!("{}: the next claim moves it", plain(other)),
         };
         let behind = match tag.max_id < guard.claimed_to {
             true => "; max_id has gone backwards: the next claim raises it",
@@ -119,7 +119,11 @@ fn guard_rows(text: &mut String, tags: &[Tag]) {
         let _ = write!(
             text,
             "\n{:<width$}  {:>19}  {:>19}  {:>12}  {:>5}  {place}{behind}{retired}",
-            tag.biz_tag, tag.max_id, guard.claimed_to, guard.claimed_size, guard.moves
+            plain(&tag.biz_tag),
+            tag.max_id,
+            guard.claimed_to,
+            guard.claimed_size,
+            guard.moves
         );
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Exit, advance,
     arguments::{List, Order, Tag},
     export, import,
-    output::{Output, name_width, note},
+    output::{Output, name_width, note, plain},
 };
 use crate::{
     config::Config,
@@ -126,10 +126,10 @@ fn shown(row: &TagRow, output: Output) -> Result<(), Exit> {
     output.say(&tag, || {
         let mut text = format!(
             "biz_tag      {}\nmax_id       {}\nstep         {}\ndescription  {}\nretired      {}",
-            tag.biz_tag,
+            plain(&tag.biz_tag),
             tag.max_id,
             tag.step,
-            tag.description,
+            plain(&tag.description),
             if tag.retired { "yes" } else { "no" }
         );
         if let Some(limit) = tag.id_limit {
@@ -165,7 +165,10 @@ async fn list(store: &SqlStore, list: List, output: Output) -> Result<(), Exit> 
     };
     output.say(&page, || table(&page.tags))?;
     if let Some(last) = page.next.filter(|_| !output.is_json()) {
-        note(&format!("there are more: continue with --after {last}"));
+        note(&format!(
+            "there are more: continue with --after {}",
+            plain(&last)
+        ));
     }
     Ok(())
 }
@@ -181,7 +184,10 @@ fn table(tags: &[model::Tag]) -> String {
         let _ = write!(
             text,
             "\n{:<width$}  {:>19}  {:>12}  {}{retired}",
-            tag.biz_tag, tag.max_id, tag.step, tag.description
+            plain(&tag.biz_tag),
+            tag.max_id,
+            tag.step,
+            plain(&tag.description)
         );
     }
     text

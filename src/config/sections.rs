@@ -34,8 +34,8 @@ pub struct Server {
     /// Too short and running requests are cut off; longer than the orchestrator waits and it kills us.
     #[serde(with = "Period::<0, YEAR>")]
     pub grace_period: Duration,
-    /// Per worker. Too low and clients hang in the kernel's queue; above the limit of open files,
-    /// accepting fails.
+    /// Per worker. Too low and clients hang in the kernel's queue; what the limit on open files does not
+    /// allow is not let in.
     #[serde(with = "Whole::<1, 10_000_000>")]
     pub max_connections: usize,
     /// Shorter than the load balancer's own and some requests meet a connection just closed (502).

@@ -6,9 +6,12 @@ use crate::support::ports::reserved_port;
 use crate::support::raw::{
     closed, connect, descriptors, exchange, memory, open_files, response, status, unharmed,
 };
-use crate::support::server::Server;
+use crate::support::server::{Server, command};
 use crate::support::{PATIENCE, eventually};
+use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
@@ -113,6 +116,50 @@ async fn past_max_connections_a_client_waits_until_another_leaves() {
     assert!(nothing.is_err(), "a third connection was served");
     drop(inside);
     assert_eq!(status(&response(&mut outside).await), 200);
+}
+
+#[tokio::test]
+async fn connections_leave_files_for_the_database_however_low_the_limit_on_open_files_is() {
+    let directory = Arc::new(TempDir::new().unwrap());
+    let plain = command(directory.path(), &[("server.workers", "1")]);
+    let mut limited = Command::new("bash");
+    limited.args(["-c", "ulimit -n 160; exec \"$0\""]);
+    limited
+        .arg(plain.get_program())
+        .current_dir(directory.path());
+    limited.envs(
+        plain
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let server = Server::spawn(directory, limited).await;
+    assert!(
+        server.stderr().contains("limit on open files"),
+        "{}",
+        server.stderr()
+    );
+    // More clients than there are files; those that are not let in wait in the kernel.
+    let mut clients = Vec::new();
+    for _ in 0..160 {
+        let mut stream = connect(&server).await;
+        stream.write_all(LIVEZ).await.unwrap();
+        clients.push(stream);
+    }
+    assert_eq!(status(&response(&mut clients[0]).await), 200);
+    eventually("as many connections as are let in", PATIENCE, async || {
+        (descriptors(&server) > 60).then_some(())
+    })
+    .await;
+    // What is in memory is used up, so the database has to be asked: over a connection, for which there is a file.
+    for _ in 0..40 {
+        let stream = &mut clients[0];
+        stream.write_all(MANY).await.unwrap();
+        let said = response(stream).await;
+        assert_eq!(status(&said), 200, "{said}");
+    }
+    assert!(descriptors(&server) < 150, "{}", descriptors(&server));
+    drop(clients);
+    unharmed(&server).await;
 }
 
 #[tokio::test]

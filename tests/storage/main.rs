@@ -242,6 +242,38 @@ async fn a_table_that_would_repeat_ids_is_refused_with_the_alter_to_run() {
 }
 
 #[tokio::test]
+async fn a_view_and_a_table_whose_description_is_called_desc_are_told_apart_and_the_remedy_works() {
+    everywhere(async |db| {
+        let store = db.ready().await;
+        let refusal = async |store: &id_alloc::storage::sql::SqlStore| match store.check().await {
+            Err(StoreError::Unusable(Unusable::TableMisconfigured(text))) => text,
+            other => panic!("{other:?}"),
+        };
+        let quote = if db.mysql { '`' } else { '"' };
+        let rename =
+            format!("ALTER TABLE segments RENAME COLUMN description TO {quote}desc{quote}");
+        db.sql(&rename).await;
+        let text = refusal(&db.store()).await;
+        let (_, remedy) = text.split_once("run: ").expect(&text);
+        db.sql(remedy).await;
+        store.check().await.unwrap();
+
+        db.sql("CREATE VIEW seen AS SELECT * FROM segments").await;
+        let on_view = Database {
+            table: "seen".to_owned(),
+            ..db.settings()
+        };
+        let text = refusal(&open(on_view)).await;
+        assert!(
+            text.contains("is a view") && text.contains("database.table"),
+            "{text}"
+        );
+        assert!(!text.contains("ALTER"), "{text}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_missing_table_says_what_to_run() {
     everywhere(async |db| {
         let refused = db.store().take(&ask("test")).await;

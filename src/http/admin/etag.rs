@@ -72,9 +72,35 @@ pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Optio
     })
 }
 
+/// What actix cannot read of a list it leaves out, so that nonsense would be an empty list.
 fn parse<H: header::Header>(request: &HttpRequest, name: &str) -> Result<H, Refused> {
-    let broken = |_| Refused::Invalid(format!("{name} is not a list of quoted entity tags"));
-    H::parse(request).map_err(broken)
+    let broken = || Refused::Invalid(format!("{name} is not `*` or a list of quoted entity tags"));
+    let mut values = request.headers().get_all(H::name());
+    let is_whole = values.all(|value| {
+        value
+            .to_str()
+            .is_ok_and(|text| text.trim() == "*" || is_list(text))
+    });
+    match H::parse(request) {
+        Ok(parsed) if is_whole => Ok(parsed),
+        _ => Err(broken()),
+    }
+}
+
+/// Whether it is a list of entity tags, as RFC 9110 (8.8.3) writes them.
+fn is_list(text: &str) -> bool {
+    let text = text.trim_start();
+    let tag = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"');
+    let Some((tag, rest)) = tag.and_then(|tag| tag.split_once('"')) else {
+        return false;
+    };
+    let is_plain = tag
+        .bytes()
+        .all(|byte| byte == 0x21 || (0x23..=0x7e).contains(&byte));
+    match rest.trim_start() {
+        "" => is_plain,
+        rest => is_plain && rest.strip_prefix(',').is_some_and(is_list),
+    }
 }
 
 #[cfg(test)]
@@ -157,10 +183,24 @@ mod tests {
             ..row()
         };
         assert!(check(&request("If-None-Match", "*"), Some(&gone)).is_ok());
-        let broken = check(&request("If-Match", "no quotes"), Some(&row()));
-        assert!(matches!(
-            broken,
-            Err(Refused::Invalid(_) | Refused::Precondition(_))
-        ));
+        let both = format!("\"a,b\" , W/{tag}");
+        assert!(check(&request("If-None-Match", &both), Some(&row())).is_err());
+        for name in ["If-Match", "If-None-Match"] {
+            for text in [
+                "garbage",
+                "",
+                "a, \"b\"",
+                "\"b\", c",
+                "\"open",
+                "**",
+                "\"a\" \"b\"",
+                "\"a\",",
+            ] {
+                for row in [None, Some(&row())] {
+                    let broken = check(&request(name, text), row);
+                    assert!(matches!(broken, Err(Refused::Invalid(_))), "{name}: {text}");
+                }
+            }
+        }
     }
 }

@@ -19,6 +19,17 @@ impl SqlStore {
         for name in ["biz_tag", "max_id", "step", "description", "update_time"] {
             if !columns.contains_key(name) {
                 let table = &self.settings.table;
+                // As a comment in go-id-alloc's source has it, whose code reads neither.
+                if name == "description" && columns.contains_key("desc") {
+                    let quoted = |name| self.pool.dialect().quoted(name);
+                    return Err(Unusable::TableMisconfigured(format!(
+                        "table `{table}`: its description is called desc; run: ALTER TABLE {} RENAME COLUMN {} TO \
+                         description;",
+                        quoted(table),
+                        quoted("desc")
+                    ))
+                    .into());
+                }
                 return Err(Unusable::TableMisconfigured(format!(
                     "table `{table}` lacks the column {name}: it is not a segments table; is database.table right?"
                 ))
