@@ -23,9 +23,6 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// A tag counts as in use for `/health` for so long after a request.
-const IN_USE: Duration = Duration::from_secs(60);
-
 /// The first and the longest pause before a tag's actor that moved or died is looked up again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
@@ -235,22 +232,31 @@ impl Allocator {
     ///
     /// # Errors
     /// While draining, or while the store cannot serve and no tag in use has an id left.
-    pub fn health(&self) -> Result<u64, AllocError> {
+    pub async fn health(&self) -> Result<u64, AllocError> {
         if self.is_draining() {
             return Err(AllocError::ShuttingDown);
         }
-        let (now, mut least) = (self.now(), None::<u64>);
-        self.directory.for_each(|entry| {
-            let left = entry.range.left();
-            if left > 0 && entry.is_sound() && entry.idle(now) <= IN_USE {
-                least = Some(least.map_or(left, |least| least.min(left)));
-            }
-        });
-        match (least, self.store()) {
+        match (self.least_left().await, self.store()) {
             (Some(least), _) => Ok(least),
             (None, Ok(())) => Ok(0),
             (None, Err(error)) => Err(error),
         }
+    }
+
+    /// The fewest ids that a healthy tag in use has left, now, or where there are many tags, a moment ago.
+    async fn least_left(&self) -> Option<u64> {
+        let (directory, now) = (self.directory.clone(), self.now());
+        let look = move || directory.least_left(now);
+        match self.has_few_tags() {
+            true => look(),
+            false => self.server.least_left.get(look).await.flatten(),
+        }
+    }
+
+    /// Whether there are so few tags that all may be looked at on a request's thread.
+    #[must_use]
+    pub fn has_few_tags(&self) -> bool {
+        self.directory.is_small()
     }
 
     /// Whether the store can be used.
@@ -263,7 +269,7 @@ impl Allocator {
             StoreHealth::Starting => Err(AllocError::NoAvailableId(
                 "the database has not answered yet".to_owned(),
             )),
-            StoreHealth::Down(reason) => Err(AllocError::NoAvailableId(reason.clone())),
+            StoreHealth::Down(reason) => Err(AllocError::StoreFailed(reason.clone())),
             StoreHealth::Unusable(reason) => {
                 Err(crate::storage::StoreError::Unusable(reason.clone()).into())
             }

@@ -1,6 +1,7 @@
 //! `ServerContext`: what all actors of one server know: limits, the store, the metrics, and the way to each other.
 
 use super::{
+    kept::Kept,
     messages::{Discard, Ended, Ensure, LoadSegment, Wake},
     store_health::StoreMonitor,
     unknown_names::UnknownNames,
@@ -84,6 +85,8 @@ pub(super) struct ServerContext {
     pub(super) registry: ArcSwapOption<RegistryLink>,
     /// Where the registry and the loader live.
     pub(super) control: ArbiterHandle,
+    /// The fewest ids that a tag in use has left; `None` where no tag has any.
+    pub(super) least_left: Kept<Option<u64>>,
     /// Whether the server goes away: requests are answered, `/health` says no.
     pub(super) draining: Arc<AtomicBool>,
     /// Set when whoever still waits is refused.

@@ -13,6 +13,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 /// A loaded tag and its actor.
@@ -43,6 +44,12 @@ impl Deref for Entry {
     }
 }
 
+/// Work per tag is done on a request's thread where there are no more tags than this.
+const FEW: usize = 100;
+
+/// A tag counts as in use for `/health` for so long after a request.
+const IN_USE: Duration = Duration::from_secs(60);
+
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
@@ -69,6 +76,23 @@ impl Directory {
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether there are so few tags that all may be looked at within a request.
+    pub(super) fn is_small(&self) -> bool {
+        self.len() <= FEW
+    }
+
+    /// The fewest ids that a healthy tag in use has left, at least one; `None` where there is no such tag.
+    pub(super) fn least_left(&self, now: u64) -> Option<u64> {
+        let mut least = None::<u64>;
+        self.for_each(|entry| {
+            let left = entry.range.left();
+            if left > 0 && entry.is_sound() && entry.idle(now) <= IN_USE {
+                least = Some(least.map_or(left, |least| least.min(left)));
+            }
+        });
+        least
     }
 
     /// The number of a new actor.

@@ -2,7 +2,8 @@
 
 use crate::storage::{StoreError, Unusable};
 
-/// Why no ids were given. Texts are for callers and say what to do.
+/// Why no ids were given. Texts are for callers, whoever they are, and say what to do: no address, user or error of the
+/// database stands in them. [`AllocError::detail`] is for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AllocError {
     /// No row of exactly this name.
@@ -17,11 +18,16 @@ pub enum AllocError {
     /// None came in time, or the tag's actor failed; try again.
     #[error("no available id: {0}")]
     NoAvailableId(String),
+    /// A claim failed for a reason of the store's that may pass, which this is; try again.
+    #[error(
+        "no available id: the database does not answer, or takes no writes; the server's log says more"
+    )]
+    StoreFailed(String),
     /// The segments table is not there.
-    #[error("{0}")]
+    #[error("the table is missing; run `id-alloc migrate up`; the server's log says where")]
     TableMissing(String),
     /// The store answers, but cannot serve: wrong table, password or database.
-    #[error("{0}")]
+    #[error("the database cannot be used as it is; the server's log says what to change")]
     TableMisconfigured(String),
     /// The tag's row moved between primaries too often.
     #[error("{0}")]
@@ -41,6 +47,17 @@ impl AllocError {
         let text = "no ids arrived before the request's deadline; try again";
         Self::NoAvailableId(text.to_owned())
     }
+
+    /// What happened, with what the database said: for operators alone.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::StoreFailed(detail)
+            | Self::TableMissing(detail)
+            | Self::TableMisconfigured(detail) => detail.clone(),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl From<StoreError> for AllocError {
@@ -49,9 +66,8 @@ impl From<StoreError> for AllocError {
             StoreError::Transient(text)
             | StoreError::NoConnection(text)
             | StoreError::UnknownOutcome(text)
-            | StoreError::ReadOnly(text)
-            | StoreError::Rejected(text)
-            | StoreError::Exists(text) => Self::NoAvailableId(text),
+            | StoreError::ReadOnly(text) => Self::StoreFailed(text),
+            StoreError::Rejected(text) | StoreError::Exists(text) => Self::NoAvailableId(text),
             StoreError::AllowanceUsedUp { text, .. } => Self::NoAvailableId(text),
             // Of an administrator's call; no claim fails so.
             error @ StoreError::Changed => Self::NoAvailableId(error.to_string()),

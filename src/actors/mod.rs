@@ -22,6 +22,7 @@
 //! | who makes loader and registry anew after a panic | `supervision.rs` |
 //! | what the admin API sees | `status.rs` |
 //! | limits, draining | `context.rs` |
+//! | what is made for those who poll | `kept.rs` |
 //!
 //! Promises: while ids are in memory a request is answered at once, whatever the database does; no actor waits for
 //! anything; each queue is bounded; a panic costs nobody an answer where asking again is safe. No actix type leaves
@@ -32,6 +33,7 @@ mod claim_failures;
 mod context;
 mod directory;
 mod error;
+mod kept;
 mod loaded_tag;
 mod loader;
 mod messages;
@@ -46,6 +48,7 @@ mod unknown_names;
 pub use allocator::Allocator;
 pub use context::Settings;
 pub use error::AllocError;
+pub use kept::Kept;
 pub use messages::TagState;
 pub use status::{ServerState, TagStatus};
 pub use store_health::StoreHealth;
@@ -112,6 +115,7 @@ impl Allocation {
             registry: ArcSwapOption::empty(),
             control: control.clone(),
             draining: Arc::default(),
+            least_left: Kept::default(),
             closed: watch::Sender::new(false),
         });
         let directory = Arc::new(Directory::default());

@@ -3,7 +3,7 @@
 
 use super::{
     Allocation,
-    directory::Entry,
+    directory::{Directory, Entry},
     messages::{Describe, Discard, TagState},
     store_health::StoreHealth,
 };
@@ -75,22 +75,15 @@ impl Allocation {
         after: Option<&str>,
         limit: usize,
     ) -> Vec<TagStatus> {
-        // Only as many names as are wanted are kept, however many tags are loaded.
-        let mut first = BTreeSet::new();
-        self.directory.for_each(|entry| {
-            let name = entry.name.as_str();
-            if !name.starts_with(prefix) || after.is_some_and(|after| name <= after) {
-                return;
-            }
-            let is_late = |last: &BizTag| name > last.as_str();
-            if first.len() >= limit && first.last().is_none_or(is_late) {
-                return;
-            }
-            first.insert(entry.name.clone());
-            if first.len() > limit {
-                first.pop_last();
-            }
-        });
+        let look = {
+            let directory = self.directory.clone();
+            let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+            move || first_names(&directory, &prefix, after.as_deref(), limit)
+        };
+        let first = match self.directory.is_small() {
+            true => look(),
+            false => tokio::task::spawn_blocking(look).await.unwrap_or_default(),
+        };
         let asked = first
             .into_iter()
             .map(|tag| async move { self.tag_state(&tag).await });
@@ -144,6 +137,32 @@ impl Allocation {
             })
         });
     }
+}
+
+/// The first names, at most `limit`, that begin with `prefix` and come after `after`.
+fn first_names(
+    directory: &Directory,
+    prefix: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> BTreeSet<BizTag> {
+    // Only as many as are wanted are kept, however many tags are loaded.
+    let mut first = BTreeSet::new();
+    directory.for_each(|entry| {
+        let name = entry.name.as_str();
+        if !name.starts_with(prefix) || after.is_some_and(|after| name <= after) {
+            return;
+        }
+        let is_late = |last: &BizTag| name > last.as_str();
+        if first.len() >= limit && first.last().is_none_or(is_late) {
+            return;
+        }
+        first.insert(entry.name.clone());
+        if first.len() > limit {
+            first.pop_last();
+        }
+    });
+    first
 }
 
 /// What the tag's actor tells of itself; `None` where it does not answer in time.

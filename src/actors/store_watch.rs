@@ -27,6 +27,9 @@ const LIMITED: u64 = 1000;
 /// How often a store that is not well is checked.
 const UNWELL: Duration = Duration::from_secs(1);
 
+/// A failure that came sooner says nothing of the store: one that does not answer takes longer.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// See the module's documentation.
 #[derive(Clone)]
 pub(super) struct StoreWatch {
@@ -40,7 +43,7 @@ impl StoreWatch {
         let (server, settings) = (&self.server, &self.server.settings.allocation);
         let mut ceilings = Ceilings::default();
         loop {
-            let found = caught(server.store.check()).await;
+            let found = self.check().await;
             self.note_check(found.as_ref());
             if found.is_ok() && self.directory.len() > 0 {
                 match caught(server.store.retired(DELETED)).await {
@@ -61,14 +64,28 @@ impl StoreWatch {
                 if pause.await.is_ok() || rest <= PING {
                     break;
                 }
-                let asked = Instant::now();
-                let there = caught(server.store.ping()).await;
-                server.metrics.store.ping_took(asked.elapsed());
+                let there = self.ping().await;
                 server
                     .monitor
                     .note_store(there.as_ref(), || self.shortest_supply());
             }
         }
+    }
+
+    /// Checks the store, and whether it takes writes.
+    async fn check(&self) -> Result<StoreReport, StoreError> {
+        let store = &self.server.store;
+        let report = twice(|| store.check()).await?;
+        self.ping().await?;
+        Ok(report)
+    }
+
+    /// Asks whether the store is there and takes writes.
+    async fn ping(&self) -> Result<(), StoreError> {
+        let (store, asked) = (&self.server.store, Instant::now());
+        let there = twice(|| store.ping()).await;
+        self.server.metrics.store.ping_took(asked.elapsed());
+        there
     }
 
     /// Takes in what a check of the store found.
@@ -112,6 +129,18 @@ impl StoreWatch {
     fn shortest_supply(&self) -> String {
         let now = self.server.clock.millis(Instant::now());
         self.directory.shortest_supply(now)
+    }
+}
+
+/// What fails at once is asked again, on another connection: something between may have cut one that was idle.
+async fn twice<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let asked = Instant::now();
+    match caught(ask()).await {
+        Err(error) if error.is_transient() && asked.elapsed() < AT_ONCE => caught(ask()).await,
+        found => found,
     }
 }
 

@@ -98,6 +98,12 @@ impl AllocToken {
         };
         self.tags.iter().any(fits)
     }
+
+    /// Whether it allows to take ids of every tag there may be.
+    #[must_use]
+    pub fn allows_every_tag(&self) -> bool {
+        self.tags.iter().any(|pattern| pattern == "*")
+    }
 }
 
 #[derive(Deserialize)]

@@ -84,7 +84,7 @@ table! {
     ShuttingDown SERVICE_UNAVAILABLE "shutting_down" again (Ids) "Ask another server."
     StoreUnavailable SERVICE_UNAVAILABLE "store_unavailable" again (Admin) "The database does not answer: try again after `Retry-After`."
     TableMissing SERVICE_UNAVAILABLE "table_missing" again (Ids Admin) "Run `id-alloc migrate up`."
-    TableMisconfigured SERVICE_UNAVAILABLE "table_misconfigured" again (Ids Admin) "Do what the text says: it names the `ALTER TABLE` to run, or the password, name or right that is refused."
+    TableMisconfigured SERVICE_UNAVAILABLE "table_misconfigured" again (Ids Admin) "Do what the server's log says: it names the `ALTER TABLE` to run, or the password, name or right that is refused."
     FailoverFlapping SERVICE_UNAVAILABLE "failover_flapping" again (Ids Admin) "Find out why two primaries take turns (docs/guard.md)."
     TagExhausted SERVICE_UNAVAILABLE "tag_exhausted" no (Ids Admin) "No ids are left below the tag's limit, or below `allocation.id_limit`: the text says which and what to do. Other tags are not affected."
 }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | the routes and who may use which method | this one |
 //! | how callers ask for ids: `/alloc`, and the bodies of `/health` | `wire/` |
-//! | `/health`, `/livez`, `/readyz`, `/metrics` | `operations.rs` |
+//! | `/health`, `/livez`, `/readyz`; `/metrics` | `operations.rs`; `scrape.rs` |
+//! | how often those who poll are answered | `pace.rs` |
 //! | bodies of requests | `body.rs` |
 //! | `/admin/v1` | `admin/` |
 //! | `/console` | `console/` |
@@ -22,7 +23,9 @@ mod console;
 mod observe;
 mod openapi;
 mod operations;
+mod pace;
 mod refusal;
+mod scrape;
 mod span;
 mod throttle;
 mod upgrade;
@@ -33,8 +36,8 @@ pub use codes::CODES;
 pub use connection::Connections;
 pub(crate) use refusal::Refused;
 pub use span::RequestSpan;
-pub use wire::NewTags;
 pub use upgrade::PlainHttp;
+pub use wire::NewTags;
 
 use crate::{
     actors::Allocator,
@@ -50,6 +53,8 @@ use actix_web::{
     web,
 };
 use observe::Observe;
+use pace::Pace;
+use scrape::Scrapes;
 use std::{
     sync::{
         Arc,
@@ -80,6 +85,10 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Keeps a flood of failures out of the log.
     throttle: Throttle,
+    /// When those who poll are answered.
+    pace: Pace,
+    /// What those who scrape got last.
+    scrapes: Scrapes,
     /// Set once `allocation.preload` is done.
     preloaded: AtomicBool,
 }
@@ -95,6 +104,8 @@ impl Shared {
             telemetry: config.telemetry.clone(),
             metrics,
             throttle: Throttle::default(),
+            pace: Pace::default(),
+            scrapes: Scrapes::default(),
             preloaded: AtomicBool::new(false),
         }
     }
@@ -125,6 +136,28 @@ pub struct Options {
     pub new_tags: Option<Arc<NewTags>>,
 }
 
+/// Who may know of which tags: those who may take their ids.
+#[derive(Debug)]
+struct Guard(Option<Arc<Tokens<AllocToken>>>);
+
+impl Guard {
+    /// Whether the sender may know of `tag`.
+    fn admit(&self, headers: &header::HeaderMap, tag: &str) -> Result<(), Refused> {
+        let Some(tokens) = &self.0 else { return Ok(()) };
+        match tokens.holder(sent_token(headers))?.allows(tag) {
+            true => Ok(()),
+            false => Err(Refused::OtherTags),
+        }
+    }
+
+    /// Whether the sender may know of every tag.
+    fn sees_every_tag(&self, headers: &header::HeaderMap) -> bool {
+        let Some(tokens) = &self.0 else { return true };
+        let holder = tokens.holder(sent_token(headers));
+        holder.is_ok_and(|holder| holder.allows_every_tag())
+    }
+}
+
 /// All routes of one worker: the same for production and tests.
 pub fn routes(
     allocator: Allocator,
@@ -142,7 +175,7 @@ pub fn routes(
         .service(read_only("/health", operations::health))
         .service(read_only("/livez", operations::livez))
         .service(read_only("/readyz", operations::readyz))
-        .service(read_only("/metrics", operations::metrics))
+        .service(read_only("/metrics", scrape::metrics))
 }
 
 /// The same, with a span for each request that is to have one. Where none is, it would only cost each a
@@ -212,6 +245,7 @@ fn app(door: &Door) -> actix_web::App<impl AppFactory + use<>> {
     actix_web::App::new()
         .app_data(door.allocator.clone())
         .app_data(door.shared.clone())
+        .app_data(web::Data::new(Guard(door.tokens.clone())))
         .wrap(Observe::new(door.allocator.draining(), door.shared.clone()))
         .default_service(web::to(not_found))
         .service(door.clone().route::<Alloc>("/alloc"))
@@ -229,7 +263,8 @@ pub fn metrics_route(config: &mut web::ServiceConfig, allocator: Allocator, shar
     config
         .app_data(web::Data::new(allocator))
         .app_data(web::Data::from(shared))
-        .service(read_only("/metrics", operations::metrics))
+        .app_data(web::Data::new(Guard(None)))
+        .service(read_only("/metrics", scrape::metrics))
         .default_service(web::to(not_found));
 }
 

@@ -9,7 +9,7 @@ use super::{
         problem::ProblemBody,
         server, tags,
     },
-    operations,
+    operations, scrape,
     wire::{foreign_shapes as foreign, shapes},
 };
 use actix_web::{HttpResponse, http::header};
@@ -48,7 +48,7 @@ pub(super) async fn document() -> HttpResponse {
         (name = "admin", description = "Tags and this server; there where `admin.tokens_file` is set, on `admin.bind` where that is."),
     ),
     paths(
-        shapes::alloc_get, shapes::alloc_post, shapes::range_get, shapes::range_post, operations::health, operations::livez, operations::readyz, operations::metrics, document,
+        shapes::alloc_get, shapes::alloc_post, shapes::range_get, shapes::range_post, operations::health, operations::livez, operations::readyz, scrape::metrics, document,
         foreign::tinyid_next_id, foreign::tinyid_next_id_simple, foreign::tinyid_next_segment_id,
         foreign::tinyid_next_segment_id_simple, foreign::leaf_get, foreign::cosid_next, foreign::cosid_distributor,
         tags::list, tags::show, tags::put, tags::patch, tags::advance, tags::delete,

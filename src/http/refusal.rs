@@ -111,13 +111,21 @@ impl Refused {
                 AllocError::UnknownTag => Kind::UnknownTag,
                 AllocError::TagMisconfigured(_) => Kind::TagMisconfigured,
                 AllocError::TagExhausted(_) => Kind::TagExhausted,
-                AllocError::NoAvailableId(_) => Kind::NoAvailableId,
+                AllocError::NoAvailableId(_) | AllocError::StoreFailed(_) => Kind::NoAvailableId,
                 AllocError::TableMissing(_) => Kind::TableMissing,
                 AllocError::TableMisconfigured(_) => Kind::TableMisconfigured,
                 AllocError::FailoverFlapping(_) => Kind::FailoverFlapping,
                 AllocError::Overloaded(_) => Kind::Overloaded,
                 AllocError::ShuttingDown => Kind::ShuttingDown,
             },
+        }
+    }
+
+    /// What happened, for the log.
+    fn detail(&self) -> String {
+        match self {
+            Self::Alloc(error) => error.detail(),
+            other => other.to_string(),
         }
     }
 
@@ -151,7 +159,7 @@ impl Refused {
         let mut response = response.content_type(media_type).body(body);
         response.extensions_mut().insert(Code {
             code: kind.code(),
-            text: self.to_string(),
+            text: self.detail(),
             is_fault: kind.status().is_server_error(),
         });
         response
@@ -162,6 +170,7 @@ impl Refused {
 #[derive(Clone)]
 pub(super) struct Code {
     pub(super) code: &'static str,
+    /// What the caller is told, and what the database said.
     pub(super) text: String,
     /// Whether it is the server's fault, whatever status a protocol answers with.
     pub(super) is_fault: bool,

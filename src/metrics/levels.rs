@@ -1,6 +1,6 @@
 //! What there is of each tag at the moment of a scrape: ids, seconds, step, max_id.
 
-use super::OTHER;
+use super::{OTHER, TAG};
 use crate::domain::{BizTag, Ceiling};
 use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
@@ -144,7 +144,7 @@ impl Family {
 
 pub(super) fn gauge(tag: &str, value: f64) -> Metric {
     let mut label = LabelPair::default();
-    label.set_name("biz_tag".to_owned());
+    label.set_name(TAG.to_owned());
     label.set_value(tag.to_owned());
     let mut gauge = Gauge::default();
     gauge.set_value(value);

@@ -14,7 +14,10 @@ pub use store::StoreMetrics;
 
 use crate::domain::{BizTag, Ceiling};
 use levels::Levels;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
+use prometheus::{
+    IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder,
+    proto::{Counter, LabelPair, Metric, MetricFamily},
+};
 use register::{Made, counter, counters, gauge, gauges};
 use std::{
     collections::HashSet,
@@ -23,6 +26,18 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
 };
+
+/// For whom metrics are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Who may know which tags there are.
+    Operator,
+    /// Who may not: all tags stand together.
+    Stranger,
+}
+
+/// The name of the label that names a tag.
+const TAG: &str = "biz_tag";
 
 /// The label of tags past `telemetry.max_tag_series`.
 const OTHER: &str = "_other";
@@ -116,7 +131,7 @@ impl Metrics {
                 &registry,
                 "id_alloc_ids_allocated_total",
                 "Ids handed out, by biz_tag.",
-                &["biz_tag"],
+                &[TAG],
             )?,
             tagged: Mutex::default(),
             max_tag_series,
@@ -177,19 +192,27 @@ impl Metrics {
     /// [`prometheus::Error`] where a metric cannot be written.
     pub fn render(
         &self,
+        audience: Audience,
         visit_all: impl FnOnce(&mut dyn FnMut(&BizTag, Level)),
     ) -> Result<String, prometheus::Error> {
         let mut levels = Levels::default();
-        visit_all(&mut |tag, level| match self.has_series(tag) {
+        let is_told = audience == Audience::Operator;
+        visit_all(&mut |tag, level| match is_told && self.has_series(tag) {
             true => levels.add(tag, level),
             false => levels.add_other(level),
         });
         let encoder = TextEncoder::new();
         let mut text = String::with_capacity(self.text_length.load(Ordering::Relaxed));
-        encoder.encode_utf8(&self.registry.gather(), &mut text)?;
+        let mut families = self.registry.gather();
+        if !is_told {
+            families.iter_mut().for_each(without_tags);
+        }
+        encoder.encode_utf8(&families, &mut text)?;
         levels.sort();
         let ceilings = self.ceilings().clone();
-        let limited = ceilings.iter().filter(|(tag, _)| self.has_series(tag));
+        let limited = ceilings
+            .iter()
+            .filter(|(tag, _)| is_told && self.has_series(tag));
         let limited: Vec<_> = limited
             .map(|(tag, ceiling)| levels.seen(tag, *ceiling))
             .collect();
@@ -200,6 +223,26 @@ impl Metrics {
         self.text_length.store(text.len(), Ordering::Relaxed);
         Ok(text)
     }
+}
+
+/// The sum over all tags, where a family counts by tag.
+fn without_tags(family: &mut MetricFamily) {
+    let is_by_tag = |metric: &Metric| metric.get_label().iter().any(|label| label.name() == TAG);
+    if !family.get_metric().iter().any(is_by_tag) {
+        return;
+    }
+    let sum = family
+        .get_metric()
+        .iter()
+        .map(|metric| metric.get_counter().get_value());
+    let mut counter = Counter::default();
+    counter.set_value(sum.sum());
+    let mut label = LabelPair::default();
+    label.set_name(TAG.to_owned());
+    label.set_value(OTHER.to_owned());
+    let mut all = Metric::from_label(vec![label]);
+    all.set_counter(counter);
+    family.set_metric(vec![all]);
 }
 
 /// What stays as it is while the process runs, and what the system knows of it.

@@ -47,9 +47,9 @@ const SCARCE: usize = 1000;
 const RESERVE: u64 = 64;
 
 impl Setup<'_> {
-    /// Open connections per worker, at most: as configured, or as the files allow that this process may open.
-    fn max_connections(&self, workers: usize) -> usize {
-        let wanted = self.config.server.max_connections;
+    /// Open connections per worker of a listener: as many as are wanted, or as the files allow that this process may
+    /// open.
+    pub(super) fn connections(&self, workers: usize, wanted: usize) -> usize {
         match self.files.map(|files| self.allowed(files, workers)) {
             Some(allowed) if allowed < wanted.min(SCARCE) => {
                 tracing::warn!(
@@ -69,7 +69,8 @@ impl Setup<'_> {
         let config = self.config;
         let listeners = 1
             + u64::from(config.telemetry.metrics_bind.is_some())
-            + u64::from(config.admin.bind.is_some());
+            + u64::from(config.admin.bind.is_some())
+            + u64::from(config.wire.redis.bind.is_some());
         let database = u64::from(config.database.max_connections) * 2;
         let free = files.saturating_sub(database + RESERVE);
         let each = free / listeners / FILES_PER_CONNECTION / workers.max(1) as u64;
@@ -151,7 +152,7 @@ where
     let tls = setup.tls(changes)?;
     // actix-tls lets in no one while 256 handshakes are under way, or so many as said here; they are
     // bounded as connections are, and in time.
-    let max_connections = setup.max_connections(workers);
+    let max_connections = setup.connections(workers, keys.max_connections);
     actix_tls::accept::max_concurrent_tls_connect(max_connections);
     let server = Server::build()
         .workers(workers)

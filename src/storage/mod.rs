@@ -242,7 +242,7 @@ pub trait SegmentStore: Send + Sync + 'static {
     /// What had to be put right first is noted in `repairs`, also where the claim fails after that.
     async fn claim(&self, request: &ClaimRequest, repairs: &Repairs) -> Result<Claim, StoreError>;
 
-    /// Whether the table can be reached; a fraction of what a check costs.
+    /// Whether the table can be reached, and takes writes; a fraction of what a check costs.
     async fn ping(&self) -> Result<(), StoreError>;
 
     /// Checks connection, table and server, and says what they are.

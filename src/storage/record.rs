@@ -80,6 +80,13 @@ impl Finding {
             todo: todo.into(),
         }
     }
+
+    /// That the table is none.
+    pub(super) fn view() -> Self {
+        let what = "it is a view, through which it cannot be seen whether claims are kept";
+        let todo = "give database.table the name of the table beneath it";
+        Self::new(Weight::Fault, what, todo)
+    }
 }
 
 /// A column of the callers' own that holds ids of a tag: none of them may be handed out again.

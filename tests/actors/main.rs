@@ -237,7 +237,7 @@ async fn a_tag_at_rest_serves_on_from_memory_and_its_next_actor_has_what_the_las
     let (world, tag) = (restful(), BizTag::parse("a").unwrap());
     assert_eq!(world.one("a").await, 1);
     eventually("it rests", || world.allocation.is_at_rest(&tag)).await;
-    let health = world.allocator.health().unwrap();
+    let health = world.health().unwrap();
     assert_eq!(health, 98);
     assert_eq!(world.state(&tag).await.left, 98);
     for expected in 2..100 {
@@ -298,19 +298,19 @@ async fn health_loads_a_tag_without_taking_an_id() {
 #[actix_web::test]
 async fn health_is_red_exactly_while_nothing_can_be_served() {
     let world = World::new(&[("a", 0, 100)]);
-    eventually("the store is seen", || world.allocator.health().is_ok()).await;
+    eventually("the store is seen", || world.health().is_ok()).await;
     assert_eq!(world.one("a").await, 1);
     world.store.outage(Some(transient()));
     for _ in 0..50 {
         world.one("a").await;
     }
     eventually("the outage is seen", || world.allocator.store().is_err()).await;
-    assert!(world.allocator.health().is_ok(), "ids are left");
-    let left = world.allocator.health().unwrap();
+    assert!(world.health().is_ok(), "ids are left");
+    let left = world.health().unwrap();
     world.take("a", u32::try_from(left).unwrap()).await.unwrap();
-    assert!(world.allocator.health().is_err(), "nothing is left");
+    assert!(world.health().is_err(), "nothing is left");
     world.store.outage(None);
-    eventually("it is back", || world.allocator.health().is_ok()).await;
+    eventually("it is back", || world.health().is_ok()).await;
 }
 
 #[actix_web::test]
@@ -422,10 +422,7 @@ async fn a_caller_who_left_gets_nothing_and_nobody_gets_its_ids() {
         actix_web::rt::time::timeout(Duration::from_millis(10), world.allocator.allocate(&tag, 3))
             .await;
     assert!(gone.is_err());
-    eventually("the claim is in", || {
-        world.allocator.health().unwrap_or(0) > 0
-    })
-    .await;
+    eventually("the claim is in", || world.health().unwrap_or(0) > 0).await;
     assert_eq!(world.one("a").await, 4, "1 to 3 were thrown away");
 }
 

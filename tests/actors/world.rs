@@ -1,10 +1,11 @@
 //! A server's actors on a store in memory.
 
+use futures_util::FutureExt as _;
 use id_alloc::{
     actors::{AllocError, Allocation, Allocator, Settings, TagState},
     config::Config,
     domain::{BizTag, IdRange, Ids},
-    metrics::{Level, Metrics},
+    metrics::{Audience, Level, Metrics},
     storage::{MemoryStore, StoreError},
 };
 use std::{
@@ -67,6 +68,11 @@ impl World {
             .map(|ids| flat(&ids))
     }
 
+    /// What `/health` says: of few tags at once.
+    pub(crate) fn health(&self) -> Result<u64, AllocError> {
+        self.allocator.health().now_or_never().unwrap()
+    }
+
     pub(crate) async fn one(&self, tag: &str) -> i64 {
         self.take(tag, 1).await.unwrap()[0]
     }
@@ -80,7 +86,7 @@ impl World {
     /// As a scrape sees it.
     pub(crate) fn metric(&self, line_start: &str) -> f64 {
         let levels = |visit: &mut dyn FnMut(&BizTag, Level)| self.allocator.levels(visit);
-        let text = self.metrics.render(levels).unwrap();
+        let text = self.metrics.render(Audience::Operator, levels).unwrap();
         text.lines()
             .find_map(|line| line.strip_prefix(line_start))
             .map_or(0.0, |value| value.trim().parse().unwrap())

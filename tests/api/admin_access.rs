@@ -268,7 +268,9 @@ async fn ids_can_be_kept_for_those_with_a_token_for_the_tag() {
         (401, "unauthorized")
     );
     assert_eq!(refused.header("www-authenticate"), "Bearer");
-    assert_eq!(server.get("/health?biz_tag=test").await.status, 200);
+    // Nor does it say which tags there are.
+    assert_eq!(server.get("/health?biz_tag=test").await.status, 401);
+    assert_eq!(server.get("/health").await.status, 200);
     let unknown = Client::new(&server.base, &format!("ida_{}", "0".repeat(64)));
     let refused = unknown.get("/alloc?biz_tag=test").await;
     assert_eq!(

@@ -122,7 +122,9 @@ impl SegmentStore for SqlStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.reach_table().await.map_err(|error| self.noted(error))
+        self.write_nothing()
+            .await
+            .map_err(|error| self.noted(error))
     }
 
     async fn check(&self) -> Result<StoreReport, StoreError> {

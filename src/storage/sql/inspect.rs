@@ -81,6 +81,14 @@ impl SqlStore {
         self.pool.rows(&touch).await.map(drop)
     }
 
+    /// Whether the table takes writes: changes a row that there is not, as claims change theirs. A server that is
+    /// read-only, a right that is missing, or a lock on the whole table refuse it; a lock on a row does not.
+    pub(super) async fn write_nothing(&self) -> Result<(), SqlError> {
+        let table = self.pool.dialect().quoted(&self.settings.table);
+        let nothing = format!("UPDATE {table} SET max_id = max_id WHERE biz_tag = '' AND 1 = 0");
+        self.pool.execute(&Sql::new(nothing)).await.map(drop)
+    }
+
     async fn inspect(&self) -> Result<Arc<Inspection>, StoreError> {
         let epoch = self.pool.epoch();
         match self.pool.database.inspect(self).await {

@@ -21,8 +21,9 @@ use std::time::{Duration, Instant};
 /// Connections to a read-only server are made anew at most once in this time.
 const CALM: Duration = Duration::from_millis(500);
 
-/// A connection idle for so long is pinged before use: after a restart of the database it is dead.
-const PING_AFTER: Duration = Duration::from_secs(5);
+/// A connection idle for so long is pinged before use: the database may have been restarted, or something between may
+/// have cut a connection that was idle.
+const PING_AFTER: Duration = Duration::from_secs(1);
 
 /// sqlx bounds the acquiring itself; so much more only catches it should it not.
 const ACQUIRE_SLACK: Duration = Duration::from_secs(1);
@@ -326,8 +327,8 @@ mod tests {
         let verdict = |at: u32, age: u32, idle: u32| {
             renewal.verdict(start + at * second, age * second, idle * second)
         };
-        assert_eq!(verdict(20, 20, 4), Verdict::Use);
-        assert_eq!(verdict(20, 20, 5), Verdict::Ping);
+        assert_eq!(verdict(20, 20, 0), Verdict::Use);
+        assert_eq!(verdict(20, 20, 1), Verdict::Ping);
         renewal.marks().doubted = Some(start + 10 * second);
         assert_eq!(verdict(20, 11, 0), Verdict::Ping);
         assert_eq!(verdict(20, 9, 0), Verdict::Use);

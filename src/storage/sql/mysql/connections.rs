@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 const UNUSED: Duration = Duration::from_secs(5);
 /// How often idle connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How long one that is used again may take to say that it is there.
+const PING_TIMEOUT: Duration = Duration::from_millis(300);
 /// No connection lives longer: addresses change, and servers hold memory per connection.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// A server that had no connection left is asked again after this time at the earliest, by one at a time.
@@ -243,9 +245,13 @@ impl Manager for Maker {
             return Err(gone());
         }
         let raw = live.raw.as_mut().ok_or_else(gone)?;
-        if verdict == Verdict::Ping && raw.ping().await.is_err() {
-            live.raw = None;
-            return Err(gone());
+        if verdict == Verdict::Ping {
+            // One that was cut without a word never answers; another is made in its stead.
+            let answer = tokio::time::timeout(PING_TIMEOUT, raw.ping()).await;
+            if !matches!(answer, Ok(Ok(()))) {
+                live.raw = None;
+                return Err(gone());
+            }
         }
         Ok(())
     }

@@ -1,0 +1,71 @@
+//! `Pace`: those who poll health and metrics get a turn every few milliseconds, together. Who polls once a second is
+//! answered at once; who polls without a pause takes no time from those who take ids.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// From one turn to the next.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Pace {
+    began: Instant,
+    /// When somebody was answered last, in milliseconds since then.
+    newest: AtomicU64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            newest: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Pace {
+    /// Waits for the next turn.
+    pub(super) async fn turn(&self) {
+        let next = Duration::from_millis(self.newest.load(Ordering::Relaxed)) + PAUSE;
+        if self.began.elapsed() < next {
+            tokio::time::sleep_until(self.began + next).await;
+        }
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.newest.fetch_max(now, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::join_all;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_polls_seldom_does_not_wait_and_who_polls_on_and_on_waits_for_the_next_turn() {
+        let pace = Pace::default();
+        let second = Duration::from_secs(1);
+        for _ in 0..3 {
+            tokio::time::sleep(second).await;
+            let asked = Instant::now();
+            pace.turn().await;
+            assert_eq!(asked.elapsed(), Duration::ZERO);
+        }
+        let began = Instant::now();
+        let poll = || async {
+            let mut turns = 0;
+            while began.elapsed() < second {
+                pace.turn().await;
+                turns += 1;
+            }
+            turns
+        };
+        // All of them have the same turns.
+        for turns in join_all((0..4).map(|_| poll())).await {
+            assert!((80..=101).contains(&turns), "{turns}");
+        }
+    }
+}
