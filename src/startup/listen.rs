@@ -49,7 +49,7 @@ const RESERVE: u64 = 64;
 impl Setup<'_> {
     /// Open connections per worker of a listener: as many as are wanted, or as the files allow that this process may
     /// open.
-    pub(super) fn connections(&self, workers: usize, wanted: usize) -> usize {
+    fn connections(&self, workers: usize, wanted: usize) -> usize {
         match self.files.map(|files| self.allowed(files, workers)) {
             Some(allowed) if allowed < wanted.min(SCARCE) => {
                 tracing::warn!(
@@ -69,8 +69,7 @@ impl Setup<'_> {
         let config = self.config;
         let listeners = 1
             + u64::from(config.telemetry.metrics_bind.is_some())
-            + u64::from(config.admin.bind.is_some())
-            + u64::from(config.wire.redis.bind.is_some());
+            + u64::from(config.admin.bind.is_some());
         let database = u64::from(config.database.max_connections) * 2;
         let free = files.saturating_sub(database + RESERVE);
         let each = free / listeners / FILES_PER_CONNECTION / workers.max(1) as u64;

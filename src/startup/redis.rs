@@ -62,7 +62,7 @@ pub(super) fn listen(
     let tls = setup.tls(gate.changes())?;
     let server = Server::build()
         .workers(workers)
-        .max_concurrent_connections(setup.connections(workers, redis.max_connections + TOO_MANY))
+        .max_concurrent_connections(redis.max_connections + TOO_MANY)
         // As of HTTP.
         .shutdown_timeout(keys.grace_period.as_secs() + 1)
         .disable_signals();

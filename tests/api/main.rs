@@ -35,6 +35,7 @@ mod doctor;
 mod documents;
 mod drain;
 mod drills;
+mod everything_at_once;
 mod failover;
 mod faults;
 mod fleet;

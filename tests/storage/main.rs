@@ -265,7 +265,7 @@ async fn a_view_and_a_table_whose_description_is_called_desc_are_told_apart_and_
         };
         let text = refusal(&open(on_view)).await;
         assert!(
-            text.contains("is a view") && text.contains("database.table"),
+            text.contains("it is a view") && text.contains("database.table"),
             "{text}"
         );
         assert!(!text.contains("ALTER"), "{text}");
