@@ -11,6 +11,7 @@ use crate::support::raw::memory;
 use crate::support::server::{Server, command};
 use crate::support::{PATIENCE, eventually};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use std::io::Write as _;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -222,7 +223,7 @@ async fn callers_whose_ids_are_in_memory_lose_no_request_to_pollers_floods_locks
     .await;
     let rate = |seen: &Seen, lasted: Duration| seen.took.len() as f64 / lasted.as_secs_f64();
     let (before, after) = (rate(&alone, quiet), rate(&beside, busy));
-    println!(
+    let report = format!(
         "{tags} tags; warm: {before:.0}/s alone, {after:.0}/s beside all else ({:.0} %), 99 of 100 within {:?} and {:?}; \
          cold: {} answered, 99 of 100 within {:?}, {} not; memory: {memory_before} KiB, then {} KiB",
         after / before * 100.0,
@@ -233,4 +234,5 @@ async fn callers_whose_ids_are_in_memory_lose_no_request_to_pollers_floods_locks
         cold.failed,
         memory(&server),
     );
+    writeln!(std::io::stdout(), "{report}").unwrap();
 }
