@@ -68,6 +68,14 @@ loaded() {
     echo
 }
 
+write_mysql_scripts() {
+    local home=$1 root=$1/root
+    loaded "$root" usr/sbin/mysqld "--basedir=$root/usr" "--lc-messages-dir=$root/usr/share/mysql" \
+        "--plugin-dir=$root/usr/lib/mysql/plugin" --secure-file-priv=NULL >"$home/mysqld"
+    loaded "$root" usr/bin/mysqladmin >"$home/mysqladmin"
+    chmod +x "$home/mysqld" "$home/mysqladmin"
+}
+
 # MySQL in target/mysql: `mysqld` runs it, `data` is a data directory for copies. Fails where it cannot be had, with the
 # reason in $mysql_missing.
 need_mysql() {
@@ -80,10 +88,7 @@ need_mysql() {
         rm -rf -- "$home"
         root=$home/root
         fetch_newest "$root" mysql-server-core mysql-client-core || return 1
-        loaded "$root" usr/sbin/mysqld "--basedir=$root/usr" "--lc-messages-dir=$root/usr/share/mysql" \
-            "--plugin-dir=$root/usr/lib/mysql/plugin" --secure-file-priv=NULL >"$home/mysqld"
-        loaded "$root" usr/bin/mysqladmin >"$home/mysqladmin"
-        chmod +x "$home/mysqld" "$home/mysqladmin"
+        write_mysql_scripts "$home"
         # Who connects over TCP is not localhost for a server that looks up no names.
         printf '%s\n' "CREATE USER root@'127.0.0.1';" "GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;" \
             >"$home/users.sql"
@@ -91,7 +96,12 @@ need_mysql() {
             --datadir="$home/data" --innodb-redo-log-capacity=8M --innodb-flush-method=nosync >"$home/log" 2>&1 \
             || { tail -n 5 "$home/log" >&2 && mysql_missing="it cannot make a data directory" && return 1; }
         rm -f -- "$home/data/auto.cnf" # each copy is to be a server of its own
-        touch "$home/ready"
+        echo "$home" >"$home/ready"
+    fi
+    # The target directory may have been moved or copied.
+    if [[ $(<"$home/ready") != "$home" ]]; then
+        write_mysql_scripts "$home"
+        echo "$home" >"$home/ready"
     fi
     export ID_ALLOC_TEST_MYSQL=$home
 }
