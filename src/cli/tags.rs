@@ -72,7 +72,7 @@ pub(super) async fn run(config: &Config, command: Tag, output: Output) -> Result
         Tag::Delete { name, confirm } => delete(&store, &name, &confirm, output).await,
         Tag::Advance(call) => advance::run(&store, &call, limit, output).await,
         Tag::Export(call) => export::run(&store, &call, output).await,
-        Tag::Import(call) => import::run(&store, &call, output).await,
+        Tag::Import(call) => import::run(config, &store, &call, output).await,
     };
     store.close().await;
     if result.is_ok() && writes {

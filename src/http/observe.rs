@@ -139,7 +139,11 @@ impl Observe {
         let is_slow = took >= shared.telemetry.slow_request;
         let is_sampled = shared.telemetry.sample_ratio > 0.0
             && request.extensions().get::<span::Sampled>().is_some();
-        let is_fault = status.is_server_error() || code.as_ref().is_some_and(|code| code.is_fault);
+        // Some protocols have one status for all that they refuse.
+        let is_fault = match &code {
+            Some(code) => code.is_fault,
+            None => status.is_server_error(),
+        };
         if sent.is_none() && !is_fault && !is_slow && !is_sampled {
             return;
         }

@@ -79,11 +79,11 @@ async fn each_fault_of_a_table_is_named_with_what_to_do() {
         ),
         // All of them, not only the first.
         (
-            &["ALTER TABLE segments ENGINE = MyISAM, MODIFY step INT NOT NULL, DROP PRIMARY KEY"],
+            &["ALTER TABLE segments ENGINE = MyISAM, MODIFY max_id INT NOT NULL, DROP PRIMARY KEY"],
             &[],
             &[
                 "its engine is MyISAM",
-                "step is int",
+                "max_id is int",
                 "biz_tag is not unique",
             ],
         ),

@@ -157,7 +157,7 @@ async fn the_examples_of_the_readme_are_real() {
 #[tokio::test]
 #[ignore = "needs curl"]
 async fn the_examples_of_the_manual_are_real() {
-    for page in ["command-line", "admin-api", "console", "tls"] {
+    for page in ["command-line", "admin-api", "console", "tls", "wire"] {
         walk(&format!("docs/{page}.md")).await;
     }
 }

@@ -10,7 +10,7 @@ mod remote;
 mod tags;
 
 pub(super) use remote::{Alloc, Health, Reach, Server};
-pub(super) use tags::{Advance, Export, Import, List, Order, Tag};
+pub(super) use tags::{Advance, Export, From, Import, List, Order, Tag};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;

@@ -82,16 +82,22 @@ Examples:
   id-alloc tag export > tags.csv
   id-alloc tag export order refund --retire > moved.csv")]
     Export(Export),
-    /// Create the tags in a CSV file, thousands at once.
+    /// Create the tags in a CSV file, or those of another id server.
     ///
     /// The first line names the columns, in any order: biz_tag and step, and perhaps start (0 where it is
     /// missing or empty), description, limit, and deleted (`yes` for a name that was deleted). The whole file is checked first: with any wrong line nothing is
     /// written, and each is named by its number. A tag that exists as the file says is left alone, so that
     /// an import which was interrupted can be repeated; one that differs is reported and left as it is.
+    ///
+    /// With --from the tags are those of another system, read from its table in MySQL or MariaDB: leaf, tinyid, or the tables
+    /// that --table names and whose AUTO_INCREMENT counts. Each tag begins above everything handed out there, by --margin.
+    /// docs/migrate.md says in which order to move.
     #[command(after_help = "\
 Examples:
   id-alloc tag import tags.csv --dry-run
   id-alloc tag import tags.csv
+  id-alloc tag import --from leaf --source mysql://reader@db:3306/leaf --dry-run
+  id-alloc tag import --from auto-increment --source mysql://reader@db:3306/shop --table orders=order
   printf 'biz_tag,step\\norder,1000\\n' | id-alloc tag import -")]
     Import(Import),
 }
@@ -133,10 +139,44 @@ pub(in crate::cli) enum Order {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Import {
     /// The file; `-` reads standard input.
-    pub(in crate::cli) file: PathBuf,
+    #[arg(required_unless_present = "from", conflicts_with = "from")]
+    pub(in crate::cli) file: Option<PathBuf>,
+    /// Take the tags over from another system.
+    #[arg(long, value_enum)]
+    pub(in crate::cli) from: Option<From>,
+    /// Where its database is, as database.url; without it the environment variable IDA_SOURCE, else database.url.
+    #[arg(long, value_name = "URL", requires = "from")]
+    pub(in crate::cli) source: Option<String>,
+    /// Its table, where it is not leaf_alloc or tiny_id_info; for auto-increment each table that counts, and perhaps the name of
+    /// its tag.
+    #[arg(long = "table", value_name = "TABLE[=TAG]", requires = "from")]
+    pub(in crate::cli) tables: Vec<String>,
+    /// Only tags of this name; can be repeated.
+    #[arg(long, value_name = "NAME", requires = "from")]
+    pub(in crate::cli) only: Vec<String>,
+    /// How far above the ids handed out to begin; without it ten steps, at least a million.
+    #[arg(long, value_name = "IDS", requires = "from", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(in crate::cli) margin: Option<i64>,
+    /// The step of the tags; without it that of the other system, or 1000.
+    #[arg(long, requires = "from")]
+    pub(in crate::cli) step: Option<i64>,
+    /// Of tinyid: write its tokens into a new file for alloc.tokens_file.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub(in crate::cli) tokens: Option<PathBuf>,
     /// Only say what would be done.
     #[arg(long)]
     pub(in crate::cli) dry_run: bool,
+}
+
+/// What tags are taken over from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum From {
+    /// Leaf's table, leaf_alloc.
+    Leaf,
+    /// tinyid's table, tiny_id_info.
+    Tinyid,
+    /// The AUTO_INCREMENT of tables.
+    AutoIncrement,
 }
 
 #[derive(Debug, Args)]

@@ -24,6 +24,17 @@ pub(super) struct Line {
     pub(super) new: NewTag,
     /// The name was deleted: it is made, and deleted again, so that its ids are not repeated here either.
     pub(super) deleted: bool,
+    /// How far another system is, where it is taken over from one.
+    pub(super) source: Option<Source>,
+}
+
+/// A counter of another system.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// What it says, for people.
+    pub(super) found: String,
+    /// No id from here on was handed out there.
+    pub(super) next: i64,
 }
 
 impl Line {
@@ -113,6 +124,7 @@ fn parse(text: &[u8]) -> Result<Lines, String> {
                         number,
                         new,
                         deleted,
+                        source: None,
                     });
                 }
             }

@@ -1,9 +1,11 @@
-//! `tag import`: the tags of a file, checked whole before the first is made, and made in batches.
+//! `tag import`: the tags of a file (`file.rs`) or of another system (`others.rs`), checked whole before the first is made, and made in batches.
 //!
 //! It can be repeated: tags that are there as the file says are left alone. What is there otherwise is
 //! reported and left as it is, since raising a step and lowering an end are not the same decision.
 
 mod file;
+mod others;
+mod taken;
 
 use super::{
     Exit,
@@ -11,6 +13,7 @@ use super::{
     output::{Output, note},
     tags::all_rows,
 };
+use crate::config::Config;
 use crate::storage::{NewTag, StoreError, TagAdministration as _, TagRow, sql::SqlStore};
 use file::Line;
 use serde::Serialize;
@@ -18,6 +21,7 @@ use std::{
     collections::HashMap,
     io::{IsTerminal as _, Write as _},
 };
+use taken::Taken;
 
 /// Tags made by one statement.
 const BATCH: usize = 500;
@@ -33,6 +37,9 @@ struct Summary {
     identical: usize,
     /// There, but not as the file says, and left as they are.
     different: Vec<Different>,
+    /// Those that are taken over from another system.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<Taken>,
 }
 
 /// A tag that is not as the file says.
@@ -43,15 +50,27 @@ struct Different {
     reason: String,
 }
 
-/// `tag import FILE`.
-pub(super) async fn run(store: &SqlStore, call: &Import, output: Output) -> Result<(), Exit> {
-    let name = file::name(&call.file);
-    let lines = checked(store, &name, file::read(&call.file)?).await?;
+/// `tag import`.
+pub(super) async fn run(
+    config: &Config,
+    store: &SqlStore,
+    call: &Import,
+    output: Output,
+) -> Result<(), Exit> {
+    let (name, lines) = match (&call.file, call.from) {
+        (_, Some(from)) => others::read(config, from, call).await?,
+        (Some(file), None) => (file::name(file), file::read(file)?),
+        (None, None) => return Err(Exit::usage("name a file, or --from what to import")),
+    };
+    let lines = checked(store, &name, lines).await?;
     let mut summary = Summary {
         dry_run: call.dry_run,
         ..Summary::default()
     };
     let missing = missing(store, lines, &mut summary).await?;
+    let made = missing.iter().filter_map(|line| Taken::of(line, None));
+    summary.tags.extend(made);
+    summary.tags.sort_by(|a, b| a.biz_tag.cmp(&b.biz_tag));
     if call.dry_run {
         summary.created = missing.len();
     } else {
@@ -65,7 +84,11 @@ pub(super) async fn run(store: &SqlStore, call: &Import, output: Output) -> Resu
         note(&format!("{name}:{line}: {reason}"));
     }
     output.say(&summary, || {
-        format!(
+        let mut text = String::new();
+        for taken in &summary.tags {
+            text += &format!("{taken}\n");
+        }
+        text + &format!(
             "{} {}, already there {}, different {}",
             if call.dry_run {
                 "to be created"
@@ -94,7 +117,12 @@ async fn checked(
     let new: Vec<NewTag> = lines.iter().map(|line| line.new.clone()).collect();
     for (line, refusal) in lines.iter().zip(store.vet_all(&new).await?) {
         if let Some(refusal) = refusal {
-            wrong.push((line.number, refusal.to_string()));
+            let reason = match &line.source {
+                // There is no line to look at.
+                Some(_) => format!("{}: {refusal}", line.new.tag),
+                None => refusal.to_string(),
+            };
+            wrong.push((line.number, reason));
         }
     }
     if wrong.is_empty() {
@@ -129,8 +157,11 @@ async fn missing(
                 let reason = format!("biz_tag {} is not deleted here", line.new.tag);
                 summary.different.push(line.different(reason));
             }
-            Some(row) => match difference(&line.new, row) {
-                None => summary.identical += 1,
+            Some(row) => match difference(&line, row) {
+                None => {
+                    summary.identical += 1;
+                    summary.tags.extend(Taken::of(&line, Some(row)));
+                }
                 Some(reason) => summary.different.push(line.different(reason)),
             },
         }
@@ -155,8 +186,12 @@ async fn missing(
 }
 
 /// In what a row is not as the file says. A row that was claimed from is further than its start.
-fn difference(new: &NewTag, row: &TagRow) -> Option<String> {
+fn difference(line: &Line, row: &TagRow) -> Option<String> {
+    let new = &line.new;
     let name = &new.tag;
+    if let Some(source) = &line.source {
+        return taken::met(source, row);
+    }
     if row.step != new.step {
         let (is, wanted) = (row.step, new.step);
         Some(format!(
@@ -231,7 +266,7 @@ async fn one_by_one(
             Err(StoreError::Exists(reason) | StoreError::Rejected(reason)) => {
                 // Another may have made it meanwhile, just so.
                 match store.show(&line.new.tag).await {
-                    Ok(row) if !row.retired && difference(&line.new, &row).is_none() => {
+                    Ok(row) if !row.retired && difference(line, &row).is_none() => {
                         summary.identical += 1;
                     }
                     _ => summary.different.push(line.different(reason)),

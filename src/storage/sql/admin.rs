@@ -4,6 +4,7 @@
 use super::SqlStore;
 use super::database::Sql;
 use super::errors::SqlError;
+use super::inspect::Inspection;
 use super::statements::{Statements, value};
 use super::together::fits;
 use crate::domain::{BizTag, allowance::DELAY};
@@ -79,10 +80,10 @@ impl TagAdministration for SqlStore {
     }
 
     async fn set(&self, tag: &BizTag, change: &Change) -> Result<TagRow, StoreError> {
-        if let Some(step) = change.step {
-            self.check_step(step)?;
-        }
         let found = self.inspected().await?;
+        if let Some(step) = change.step {
+            self.check_step(&found, step)?;
+        }
         if let Some(description) = &change.description {
             fits("description", description, found.lengths.1)?;
         }
@@ -225,13 +226,14 @@ impl SqlStore {
         Ok(self.tag_row(row, &found.statements)?)
     }
 
-    pub(super) fn check_step(&self, step: i64) -> Result<(), StoreError> {
-        if (1..=self.limits.max_step).contains(&step) {
+    pub(super) fn check_step(&self, found: &Inspection, step: i64) -> Result<(), StoreError> {
+        // Outside strict mode MySQL would store another one and say nothing.
+        let largest = self.limits.max_step.min(found.largest_step);
+        if (1..=largest).contains(&step) {
             return Ok(());
         }
         rejected(format!(
-            "step is {step}, but it must be from 1 to {}",
-            self.limits.max_step
+            "step is {step}, but it must be from 1 to {largest}"
         ))
     }
 

@@ -6,8 +6,8 @@ use super::SqlStore;
 use super::database::Sql;
 use super::errors::SqlError;
 use super::statements::{Identity, Statements, text_at, value};
-use super::table::Columns;
-use crate::config::Guard;
+use super::table::{Column, Columns};
+use crate::config::{DatabaseKind, Guard};
 use crate::storage::{StoreError, StoreReport, Unusable};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub(super) struct Inspection {
     pub(super) has_triggers: bool,
     /// Characters that fit biz_tag and description, where the column says so.
     pub(super) lengths: (Option<usize>, Option<usize>),
+    /// The largest step that the column holds.
+    pub(super) largest_step: i64,
 }
 
 const GUARD_COLUMNS: [&str; 5] = [
@@ -135,6 +137,9 @@ impl SqlStore {
             Some(_) => self.heartbeat(columns, &mut warnings).await?,
             None => None,
         };
+        let is_int = |column: &Column| column.kind.starts_with("int(") || column.kind == "int";
+        let is_mysql = matches!(self.settings.url.kind(), DatabaseKind::MySql);
+        let is_int = is_mysql && columns.get("step").is_some_and(is_int);
         let length = |name: &str| columns.get(name).and_then(|column| column.length);
         Ok(Inspection {
             statements: Statements {
@@ -151,6 +156,7 @@ impl SqlStore {
             has_triggers: false,
             warnings,
             lengths: (length("biz_tag"), length("description")),
+            largest_step: if is_int { i32::MAX.into() } else { i64::MAX },
         })
     }
 

@@ -19,6 +19,7 @@ mod limits;
 mod lineage;
 mod migrate;
 mod mysql;
+mod others;
 mod pool;
 mod servers;
 #[cfg(test)]
@@ -30,6 +31,8 @@ mod statements;
 mod table;
 mod together;
 mod trail;
+
+pub use others::{Counter, Counters, OldToken, Unreadable};
 
 use super::{Instance, StoreError};
 use crate::config;

@@ -48,7 +48,7 @@ impl SqlStore {
 
     /// Whether it could be a row of this table.
     pub(super) fn vet(&self, found: &Inspection, new: &NewTag) -> Result<(), StoreError> {
-        self.check_step(new.step)?;
+        self.check_step(found, new.step)?;
         if !(0..=self.limits.id_limit).contains(&new.start) {
             return Err(StoreError::Rejected(format!(
                 "start is {}, it must be 0 to {}",

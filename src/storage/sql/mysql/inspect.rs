@@ -205,9 +205,11 @@ impl Table {
                 "ENGINE = InnoDB",
             );
         }
-        for name in ["max_id", "step"] {
+        for (name, kinds) in [("max_id", &["bigint"][..]), ("step", &["bigint", "int"])] {
             let kind = self.columns.get(name).map_or("", |column| &column.kind);
-            if !kind.starts_with("bigint") || kind.contains("unsigned") {
+            let is_one = |one: &&str| kind.starts_with(*one);
+            // A step may be smaller, as Leaf's is: it is not counted up.
+            if !kinds.iter().any(is_one) || kind.contains("unsigned") {
                 fault(
                     format!("{name} is {kind}, not BIGINT, and would repeat ids at its end"),
                     &format!("MODIFY {name} BIGINT NOT NULL"),
