@@ -47,6 +47,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("actix_service", &["startup"]),
     ("actix_tls", &["startup"]),
     ("redis_protocol", &["redis"]),
+    ("redis_client", &["cli"]),
     ("rustls", &["startup"]),
     ("webpki", &["startup"]),
     ("subtle", &["auth"]),

@@ -90,7 +90,7 @@ Examples:
     /// an import which was interrupted can be repeated; one that differs is reported and left as it is.
     ///
     /// With --from the tags are those of another system, read from its table in MySQL or MariaDB: leaf, tinyid, or the tables
-    /// that --table names and whose AUTO_INCREMENT counts. Each tag begins above everything handed out there, by --margin.
+    /// that --table names and whose AUTO_INCREMENT counts; or from the counters of a Redis. Each tag begins above everything handed out there, by --margin.
     /// docs/migrate.md says in which order to move.
     #[command(after_help = "\
 Examples:
@@ -98,6 +98,7 @@ Examples:
   id-alloc tag import tags.csv
   id-alloc tag import --from leaf --source mysql://reader@db:3306/leaf --dry-run
   id-alloc tag import --from auto-increment --source mysql://reader@db:3306/shop --table orders=order
+  id-alloc tag import --from redis --source redis://cache:6379/0 --keys 'seq:*' --dry-run
   printf 'biz_tag,step\\norder,1000\\n' | id-alloc tag import -")]
     Import(Import),
 }
@@ -144,13 +145,16 @@ pub(in crate::cli) struct Import {
     /// Take the tags over from another system.
     #[arg(long, value_enum)]
     pub(in crate::cli) from: Option<From>,
-    /// Where its database is, as database.url; without it the environment variable IDA_SOURCE, else database.url.
+    /// Where its database is, as database.url, or redis://USER:PASSWORD@HOST:PORT/DATABASE; without it the environment variable IDA_SOURCE, else database.url.
     #[arg(long, value_name = "URL", requires = "from")]
     pub(in crate::cli) source: Option<String>,
     /// Its table, where it is not leaf_alloc or tiny_id_info; for auto-increment each table that counts, and perhaps the name of
     /// its tag.
     #[arg(long = "table", value_name = "TABLE[=TAG]", requires = "from")]
     pub(in crate::cli) tables: Vec<String>,
+    /// Of Redis: the keys that are counters, as SCAN's MATCH has them.
+    #[arg(long, value_name = "PATTERN", requires = "from")]
+    pub(in crate::cli) keys: Option<String>,
     /// Only tags of this name; can be repeated.
     #[arg(long, value_name = "NAME", requires = "from")]
     pub(in crate::cli) only: Vec<String>,
@@ -177,6 +181,8 @@ pub(in crate::cli) enum From {
     Tinyid,
     /// The AUTO_INCREMENT of tables.
     AutoIncrement,
+    /// Keys of a Redis that INCR counts.
+    Redis,
 }
 
 #[derive(Debug, Args)]

@@ -1,10 +1,11 @@
-//! `tag import`: the tags of a file (`file.rs`) or of another system (`others.rs`), checked whole before the first is made, and made in batches.
+//! `tag import`: the tags of a file (`file.rs`) or of another system (`others.rs`, `redis.rs`), checked whole before the first is made, and made in batches.
 //!
 //! It can be repeated: tags that are there as the file says are left alone. What is there otherwise is
 //! reported and left as it is, since raising a step and lowering an end are not the same decision.
 
 mod file;
 mod others;
+mod redis;
 mod taken;
 
 use super::{

@@ -3,7 +3,7 @@
 
 use super::{
     file::{Line, Lines, Source},
-    taken,
+    redis, taken,
 };
 use crate::{
     auth::{self, AllocToken, TokenHash},
@@ -39,30 +39,40 @@ pub(super) async fn read(
     from: From,
     call: &Import,
 ) -> Result<(String, Lines), Exit> {
-    let url = source(config, call)?;
-    let place = url.to_string();
-    let counters = match from {
+    let url = || source(config, call);
+    let (place, counters) = match from {
+        From::Redis => redis::read(&said(call).unwrap_or_default(), call)?,
         From::Leaf => {
+            let url = url()?;
             let store = store(config, &url, &one_table(call, "leaf_alloc")?)?;
-            ended(&store, store.leaf_counters().await).await?
+            let counters = ended(&store, store.leaf_counters().await).await?;
+            (url.to_string(), counters)
         }
         From::Tinyid => {
+            let url = url()?;
             let store = store(config, &url, &one_table(call, "tiny_id_info")?)?;
             let counters = ended(&store, store.tinyid_counters().await).await?;
             if let Some(file) = &call.tokens {
                 tokens(config, &url, file, call.dry_run).await?;
             }
-            counters
+            (url.to_string(), counters)
         }
-        From::AutoIncrement => auto_increments(config, &url, call).await?,
+        From::AutoIncrement => {
+            let url = url()?;
+            (url.to_string(), auto_increments(config, &url, call).await?)
+        }
     };
     Ok((place, lines(counters, call)))
 }
 
+/// What the call, or the environment, says of where the other system is.
+fn said(call: &Import) -> Option<String> {
+    call.source.clone().or_else(|| std::env::var(SOURCE).ok())
+}
+
 /// The URL of the other database.
 fn source(config: &Config, call: &Import) -> Result<DatabaseUrl, Exit> {
-    let text = call.source.clone().or_else(|| std::env::var(SOURCE).ok());
-    match text {
+    match said(call) {
         None => Ok(config.database.url.clone()),
         Some(text) => DatabaseUrl::parse(&text)
             .map_err(|reason| Exit::usage(format!("--source (or {SOURCE}): {reason}"))),
