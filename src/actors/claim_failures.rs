@@ -26,9 +26,21 @@ pub(super) struct ClaimFailures {
 pub(super) struct Fault {
     pub(super) error: AllocError,
     /// Until then nobody asks again.
-    until: Instant,
+    pub(super) until: Instant,
     /// Demands of fewer ids may succeed all the same: near the end of the id space.
     pub(super) demand: i64,
+}
+
+impl Fault {
+    /// Whether it passes at a known time, so that whoever can wait for that does.
+    pub(super) fn is_used_up(&self) -> bool {
+        matches!(self.error, AllocError::AllowanceUsedUp { .. })
+    }
+
+    /// Whether someone who waits until then is refused.
+    pub(super) fn refuses(&self, deadline: Instant) -> bool {
+        !self.is_used_up() || deadline < self.until
+    }
 }
 
 impl Default for ClaimFailures {
@@ -45,7 +57,13 @@ impl Default for ClaimFailures {
 impl ClaimFailures {
     /// Whether claims cannot succeed, rather than that they fail for now.
     pub(super) fn is_fault(&self) -> bool {
-        self.fault.is_some()
+        self.fault.as_ref().is_some_and(|fault| !fault.is_used_up())
+    }
+
+    /// Whether too much was asked for, and still is.
+    pub(super) fn is_used_up(&self, now: Instant) -> bool {
+        let fault = self.fault.as_ref();
+        fault.is_some_and(|fault| fault.is_used_up() && fault.until > now)
     }
 
     /// Whether that is so for this kind of reason.
@@ -62,6 +80,20 @@ impl ClaimFailures {
             until,
             demand,
         });
+    }
+
+    /// No claim for `demand` ids or more can succeed until then.
+    pub(super) fn note_used_up(&mut self, until: Instant, error: AllocError, demand: i64) {
+        self.fault = Some(Fault {
+            error,
+            until,
+            demand,
+        });
+    }
+
+    /// Why claims could not succeed last.
+    pub(super) fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
     }
 
     /// What stands against a claim for a demand of so many ids, for now.

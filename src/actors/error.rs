@@ -1,6 +1,7 @@
 //! `AllocError`: every way in which a request for ids is refused.
 
 use crate::storage::{StoreError, Unusable};
+use std::time::{Duration, Instant};
 
 /// Why no ids were given. Texts are for callers, whoever they are, and say what to do: no address, user or error of the
 /// database stands in them. [`AllocError::detail`] is for the log.
@@ -23,6 +24,14 @@ pub enum AllocError {
         "no available id: the database does not answer, or takes no writes; the server's log says more"
     )]
     StoreFailed(String),
+    /// More is asked for than the tag may hand out by now.
+    #[error("{text}; try again in {:.1} s", remaining(*until).as_secs_f64())]
+    AllowanceUsedUp {
+        /// When it may.
+        until: Instant,
+        /// What was asked for, and what would permit it at once.
+        text: String,
+    },
     /// The segments table is not there.
     #[error("the table is missing; run `id-alloc migrate up`; the server's log says where")]
     TableMissing(String),
@@ -58,6 +67,19 @@ impl AllocError {
             other => other.to_string(),
         }
     }
+
+    /// How long until the same may be asked for again, where that is known.
+    #[must_use]
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::AllowanceUsedUp { until, .. } => Some(remaining(*until)),
+            _ => None,
+        }
+    }
+}
+
+fn remaining(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
 }
 
 impl From<StoreError> for AllocError {
@@ -68,7 +90,10 @@ impl From<StoreError> for AllocError {
             | StoreError::UnknownOutcome(text)
             | StoreError::ReadOnly(text) => Self::StoreFailed(text),
             StoreError::Rejected(text) | StoreError::Exists(text) => Self::NoAvailableId(text),
-            StoreError::AllowanceUsedUp { text, .. } => Self::NoAvailableId(text),
+            StoreError::AllowanceUsedUp { wait, text } => Self::AllowanceUsedUp {
+                until: Instant::now() + wait,
+                text,
+            },
             // Of an administrator's call; no claim fails so.
             error @ StoreError::Changed => Self::NoAvailableId(error.to_string()),
             StoreError::UnknownTag => Self::UnknownTag,

@@ -31,9 +31,6 @@ const ATTEMPTS: u32 = 3;
 /// The first pause between attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// So long a load waits for the tag's allowance instead of being given up.
-const SHORT_WAIT: Duration = Duration::from_secs(1);
-
 /// Loads that may wait in the mailbox; more are still accepted, as tags send without waiting.
 const MAILBOX: usize = 4096;
 
@@ -137,12 +134,6 @@ impl SegmentLoader {
         for attempt in 1.. {
             let result = self.claim_once(request).await;
             match result {
-                // Known to pass: no failure of the database, so no backoff either. Others claim meanwhile.
-                Err(StoreError::AllowanceUsedUp { wait, .. })
-                    if wait <= SHORT_WAIT && attempt < ATTEMPTS =>
-                {
-                    tokio::time::sleep(wait).await;
-                }
                 Err(error) if error.is_transient() && attempt < ATTEMPTS => {
                     tracing::debug!(biz_tag = %request.tag, %error, attempt, "a claim failed");
                     tokio::time::sleep(backoff.after_failure(fastrand::f64())).await;

@@ -40,6 +40,13 @@ pub(super) enum Refusal {
 #[rtype(result = "()")]
 pub(super) struct RunsLow;
 
+/// TagActor → itself, at that time: the tag's allowance permits more by now; ask again.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct AskAgain {
+    pub(super) at: Instant,
+}
+
 /// TagActor → SegmentLoader: claim a segment. Answered with exactly one [`LoadEnded`].
 #[derive(Message)]
 #[rtype(result = "()")]

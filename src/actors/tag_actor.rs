@@ -15,8 +15,8 @@ use super::{
     error::AllocError,
     loaded_tag::{Buffer, LoadedTag},
     messages::{
-        Describe, Discard, Ended, LoadEnded, LoadSegment, LoaderReplaced, Refusal, ReplyTo, Rest,
-        RunsLow, TagState, Wait, Wake,
+        AskAgain, Describe, Discard, Ended, LoadEnded, LoadSegment, LoaderReplaced, Refusal,
+        ReplyTo, Rest, RunsLow, TagState, Wait, Wake,
     },
 };
 use crate::{
@@ -39,6 +39,8 @@ pub(super) struct TagActor {
     /// `None` while claims succeed; boxed, since there are many tags and few are in trouble.
     failures: Option<Box<ClaimFailures>>,
     restarts: u64,
+    /// When it is going to ask again by itself.
+    asks_again: Option<Instant>,
     /// Once set, it does nothing more: the buffer is at rest, or the range revoked.
     ended: bool,
 }
@@ -59,6 +61,7 @@ impl TagActor {
             demand: 1,
             failures: None,
             restarts: 0,
+            asks_again: None,
             ended: false,
         }
     }
@@ -101,9 +104,42 @@ impl TagActor {
 
     /// Refuses those who wait for so many ids or more.
     fn refuse_waiting(&mut self, demand: i64, error: &AllocError) {
-        for reply in self.buffer.take_waiting(demand) {
+        for reply in self.buffer.take_waiting(demand, |_| true) {
             let _ = reply.send(Err(Refusal::Failed(error.clone())));
         }
+    }
+
+    /// Refuses those whom the fault that is known keeps from being served in time.
+    fn refuse_faulty(&mut self) {
+        let Some(fault) = self.failures.as_ref().and_then(|failures| failures.fault()) else {
+            return;
+        };
+        let refuses = |deadline| fault.refuses(deadline);
+        for reply in self.buffer.take_waiting(fault.demand, refuses) {
+            let _ = reply.send(Err(Refusal::Failed(fault.error.clone())));
+        }
+    }
+
+    /// Has itself ask again when the tag's allowance permits it. At most one such message is on its way, but for one
+    /// that comes too late.
+    fn ask_again(&mut self, now: Instant, ctx: &mut Context<Self>) {
+        let fault = self.failures.as_ref().and_then(|failures| failures.fault());
+        let Some(at) = fault
+            .filter(|fault| fault.is_used_up())
+            .map(|fault| fault.until)
+        else {
+            return;
+        };
+        if self.asks_again.is_some_and(|asks| asks <= at) || at <= now {
+            return;
+        }
+        self.asks_again = Some(at);
+        // Not a timer of the actor's context, which its mailbox can starve.
+        let actor = ctx.address();
+        actix::spawn(async move {
+            tokio::time::sleep_until(at.into()).await;
+            actor.do_send(AskAgain { at });
+        });
     }
 
     /// What stands against a claim for a demand of so many ids, for now.
@@ -127,13 +163,20 @@ impl TagActor {
             tracing::info!(biz_tag = %self.tag.name, "a late segment is left as a gap");
             return;
         }
-        if self
-            .failures
-            .take()
+        let failures = self.failures.take();
+        if failures
+            .as_ref()
             .is_some_and(|failures| failures.is_fault())
         {
             tracing::info!(biz_tag = %self.tag.name, "segments can be claimed again");
         }
+        // A claim for less says nothing of what is too much for now.
+        self.failures = failures
+            .filter(|failures| failures.is_used_up(now))
+            .map(|mut failures| {
+                failures.given_up = 0;
+                failures
+            });
         tracing::debug!(biz_tag = %self.tag.name, max_id = claim.max_id, step = claim.step,
             size = claim.range.len(), "segment claimed");
     }
@@ -157,11 +200,17 @@ impl TagActor {
         // What is wrong with the whole store is said once for all tags.
         let is_said =
             matches!(error, StoreError::Unusable(_)) || vanished && !self.tag.was_served();
+        if let StoreError::AllowanceUsedUp { wait, .. } = error {
+            tracing::debug!(biz_tag = %self.tag.name, %error, "a claim waits");
+            failures.note_used_up(now + wait, error.into(), self.demand);
+            self.refuse_faulty();
+            self.ask_again(now, ctx);
+            // Who wants less may still be served.
+            self.load_if_needed(now, ctx);
+            return;
+        }
         // What was asked for is too much; less may still be served.
-        let is_too_much = matches!(
-            error,
-            StoreError::TagExhausted(_) | StoreError::AllowanceUsedUp { .. }
-        );
+        let is_too_much = matches!(error, StoreError::TagExhausted(_));
         let error = AllocError::from(error);
         let is_said = is_said || failures.is_known(&error);
         let demand = if is_too_much { self.demand } else { 0 };
@@ -273,7 +322,7 @@ impl Handler<Wait> for TagActor {
         }
         let now = Instant::now();
         self.tag.touch(self.server.clock.millis(now));
-        let demand = message.demand.at_least_one();
+        let (demand, deadline) = (message.demand.at_least_one(), message.deadline);
         let waiting = Waiting {
             demand: message.demand,
             deadline: message.deadline,
@@ -281,9 +330,11 @@ impl Handler<Wait> for TagActor {
         };
         if let Some(served) = self.buffer.wait(&self.tag.range, now, waiting) {
             answer(vec![served]);
-        } else if let Some(fault) = self.fault_of(now, demand) {
-            let (demand, error) = (fault.demand, fault.error.clone());
-            self.refuse_waiting(demand, &error);
+        } else if self
+            .fault_of(now, demand)
+            .is_some_and(|fault| fault.refuses(deadline))
+        {
+            self.refuse_faulty();
         }
         self.load_if_needed(now, ctx);
     }
@@ -305,6 +356,19 @@ impl Handler<RunsLow> for TagActor {
         self.buffer.remind(&self.tag.range, now);
         self.load_if_needed(now, ctx);
         self.publish(now);
+    }
+}
+
+impl Handler<AskAgain> for TagActor {
+    type Result = ();
+
+    fn handle(&mut self, asks: AskAgain, ctx: &mut Context<Self>) {
+        if self.asks_again == Some(asks.at) {
+            self.asks_again = None;
+        }
+        let now = Instant::now();
+        self.load_if_needed(now, ctx);
+        self.ask_again(now, ctx);
     }
 }
 

@@ -292,9 +292,9 @@ impl<W> DoubleBuffer<W> {
         })
     }
 
-    /// Gives up on those who wait for `count` ids or more; the owner tells them why.
-    pub fn take_waiting(&mut self, count: i64) -> Vec<W> {
-        self.waiting.take(count)
+    /// Gives up on those who wait for `count` ids or more until a time that is `chosen`; the owner tells them why.
+    pub fn take_waiting(&mut self, count: i64, chosen: impl Fn(Instant) -> bool) -> Vec<W> {
+        self.waiting.take(count, chosen)
     }
 
     /// The smallest demand of those who wait, in ids; 1 where nobody does.

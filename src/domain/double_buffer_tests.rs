@@ -174,7 +174,7 @@ impl World {
         self.late.clear();
         self.range.revoke();
         assert_eq!(self.range.cursor.take(1), Take::Revoked);
-        for reply in self.buffer.take_waiting(0) {
+        for reply in self.buffer.take_waiting(0, |_| true) {
             self.asked[reply] = None;
         }
         self.buffer = DoubleBuffer::new(settings(), self.max_id);

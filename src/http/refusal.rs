@@ -7,6 +7,7 @@ use actix_web::{
     body::MessageBody,
     http::{StatusCode, header},
 };
+use std::time::Duration;
 
 /// Every way in which a request is refused.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -111,7 +112,9 @@ impl Refused {
                 AllocError::UnknownTag => Kind::UnknownTag,
                 AllocError::TagMisconfigured(_) => Kind::TagMisconfigured,
                 AllocError::TagExhausted(_) => Kind::TagExhausted,
-                AllocError::NoAvailableId(_) | AllocError::StoreFailed(_) => Kind::NoAvailableId,
+                AllocError::NoAvailableId(_)
+                | AllocError::StoreFailed(_)
+                | AllocError::AllowanceUsedUp { .. } => Kind::NoAvailableId,
                 AllocError::TableMissing(_) => Kind::TableMissing,
                 AllocError::TableMisconfigured(_) => Kind::TableMisconfigured,
                 AllocError::FailoverFlapping(_) => Kind::FailoverFlapping,
@@ -129,6 +132,16 @@ impl Refused {
         }
     }
 
+    /// Seconds after which the same may succeed.
+    fn retry_after(&self) -> u64 {
+        let wait = match self {
+            Self::Alloc(error) => error.wait(),
+            _ => None,
+        };
+        let seconds = wait.map_or(1.0, |wait| wait.as_secs_f64().ceil());
+        Duration::from_secs_f64(seconds).as_secs().max(1)
+    }
+
     /// The response with this status, the headers that belong to it, and a body in some protocol.
     pub(super) fn respond(
         &self,
@@ -140,7 +153,7 @@ impl Refused {
         let mut response = HttpResponse::build(status);
         response.insert_header((header::CACHE_CONTROL, "no-store"));
         if kind.passes() {
-            response.insert_header((header::RETRY_AFTER, "1"));
+            response.insert_header((header::RETRY_AFTER, self.retry_after()));
         }
         match self {
             Self::MethodNotAllowed(methods) => {
@@ -191,6 +204,10 @@ mod tests {
         let used_up = Refused::Alloc(AllocError::TagExhausted("none left".to_owned()));
         assert_eq!(header(busy, header::RETRY_AFTER).as_deref(), Some("1"));
         assert_eq!(header(used_up, header::RETRY_AFTER), None);
+        let until = std::time::Instant::now() + Duration::from_secs(60);
+        let text = String::new();
+        let later = Refused::Alloc(AllocError::AllowanceUsedUp { until, text });
+        assert_eq!(header(later, header::RETRY_AFTER).as_deref(), Some("60"));
         let unknown = header(Denied::Unknown.into(), header::WWW_AUTHENTICATE);
         assert_ne!(
             unknown,

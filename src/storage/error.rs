@@ -28,11 +28,11 @@ pub enum StoreError {
     #[error("{0}")]
     TagExhausted(String),
     /// More was asked for than all servers together may claim of the tag by now.
-    #[error("{text}")]
+    #[error("{text}; try again in {:.1} s", wait.as_secs_f64())]
     AllowanceUsedUp {
-        /// How long until it may be claimed, or until more may be.
+        /// How long until it may be claimed, if nobody else claims meanwhile.
         wait: std::time::Duration,
-        /// For people: what to do.
+        /// For people: what was asked for, and what would permit it at once.
         text: String,
     },
     /// The data went back too often; claims wait (`database.failover_limit`).

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod allowance;
 mod bounds;
 mod panics;
 mod world;

@@ -22,7 +22,7 @@ async fn a_lowered_max_id_is_raised_past_every_claim() {
         let (claim, raised, moved) = db.store().repair(&ask("test")).await;
         assert_eq!((raised, moved), (1, 0));
         // Nobody knows how long ago that was: half a minute of what the allowance permits.
-        assert_eq!(claim.range.first(), 1000 + 8 * 2_000_000 + 1);
+        assert_eq!(claim.range.first(), 1000 + 8 * 100_000_000 + 1);
         // A restore of the whole row: only the mark tells.
         db.sql("UPDATE segments SET max_id = 10, claimed_to = 10, claimed_size = 10")
             .await;
@@ -32,7 +32,7 @@ async fn a_lowered_max_id_is_raised_past_every_claim() {
         };
         let (again, raised, _) = store.repair(&request).await;
         assert_eq!(raised, 1);
-        assert_eq!(again.range.first(), claim.max_id + 8 * 2_000_000 + 1);
+        assert_eq!(again.range.first(), claim.max_id + 8 * 100_000_000 + 1);
     })
     .await;
 }
@@ -48,7 +48,7 @@ async fn a_row_of_another_primary_is_moved_past_what_the_allowance_permits_howev
     everywhere(async |db| {
         let store = db.ready().await;
         let mut end = store.take(&ask("test")).await.unwrap().max_id;
-        let allowance = 2_000_000;
+        let allowance = 100_000_000;
         // Planned moves there and back lose nothing, and stop nothing.
         for turn in 1..=5 {
             for sql in FAILED_OVER {

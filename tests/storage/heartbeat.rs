@@ -179,31 +179,42 @@ async fn claims_beyond_the_allowance_are_cut_and_what_is_then_left_is_refused_wi
     everywhere(async |db| {
         let store = db.ready().await;
         let many = ClaimRequest {
-            want: 5_000_000,
+            want: 500_000_000,
             ..ask("test")
         };
-        // Half of two million at once, and the allowance is raised: it counts in 20 seconds.
+        // Half of a hundred million at once, and the allowance is raised: it counts in 20 seconds.
         let claim = store.take(&many).await.unwrap();
         assert!(
-            (999_999..1_100_000).contains(&claim.range.len()),
+            (49_999_999..100_000_000).contains(&claim.range.len()),
             "{claim:?}"
         );
-        assert_eq!(db.number("SELECT allowance FROM segments").await, 4_000_000);
+        assert_eq!(
+            db.number("SELECT allowance FROM segments").await,
+            200_000_000
+        );
         let whole = ClaimRequest {
-            at_least: 5_000_000,
+            at_least: 500_000_000,
             ..many.clone()
         };
         let refused = store.take(&whole).await;
         let Err(StoreError::AllowanceUsedUp { wait, text }) = refused else {
             panic!("{refused:?}")
         };
-        assert!(wait.as_secs() <= 20, "{wait:?}");
-        assert!(text.contains("--step 500001"), "{text}");
-        // As time goes by (here: as the row says it did) more may be claimed.
-        db.sql("UPDATE segments SET paid_until = 0, allowance_at = 1")
+        // Four doublings from then on, without anyone asking for each.
+        assert!(wait.as_secs() <= 80, "{wait:?}");
+        assert!(text.contains("--step 50000001"), "{text}");
+        db.sql("UPDATE segments SET paid_until = 0, allowance_at = allowance_at - 60000000")
             .await;
-        let claim = store.take(&many).await.unwrap();
-        assert_eq!(claim.range.len(), 2_000_000);
+        let refused = store.take(&whole).await;
+        let Err(StoreError::AllowanceUsedUp { wait, .. }) = refused else {
+            panic!("{refused:?}")
+        };
+        assert!(wait.as_secs() <= 20, "{wait:?}");
+        // As time goes by (here: as the row says it did) it may be claimed.
+        db.sql("UPDATE segments SET allowance_at = allowance_at - 20000000")
+            .await;
+        let claim = store.take(&whole).await.unwrap();
+        assert_eq!(claim.range.len(), 500_000_000);
     })
     .await;
 }
@@ -327,12 +338,12 @@ async fn a_raised_step_takes_effect_within_the_allowance() {
         let store = db.ready().await;
         store.take(&ask("test")).await.unwrap();
         store
-            .set(&tag("test"), &change(Some(10_000_000), None))
+            .set(&tag("test"), &change(Some(100_000_000), None))
             .await
             .unwrap();
         let claim = store.take(&ask("test")).await.unwrap();
-        assert!(claim.range.len() <= 1_100_000, "{claim:?}");
-        assert_eq!(claim.step, 10_000_000);
+        assert!(claim.range.len() < 100_000_000, "{claim:?}");
+        assert_eq!(claim.step, 100_000_000);
     })
     .await;
 }

@@ -69,12 +69,11 @@ impl<W> Queue<W> {
         served
     }
 
-    /// Takes out those who wait for `count` ids or more.
-    pub(super) fn take(&mut self, count: i64) -> Vec<W> {
-        let (taken, kept) = self
-            .waiting
-            .drain(..)
-            .partition::<Vec<_>, _>(|waiting| waiting.demand.at_least_one() >= count);
+    /// Takes out those who wait for `count` ids or more, and of them those whose deadline is `chosen`.
+    pub(super) fn take(&mut self, count: i64, chosen: impl Fn(Instant) -> bool) -> Vec<W> {
+        let (taken, kept) = self.waiting.drain(..).partition::<Vec<_>, _>(|waiting| {
+            waiting.demand.at_least_one() >= count && chosen(waiting.deadline)
+        });
         self.waiting = kept.into();
         taken.into_iter().map(|waiting| waiting.reply).collect()
     }

@@ -375,21 +375,19 @@ impl SqlStore {
 }
 
 fn used_up(request: &ClaimRequest, wait: i64, step: Option<i64>) -> StoreError {
-    let wait = Duration::from_micros(wait.unsigned_abs());
     let advice = match step {
         Some(step) => format!(
-            "; a step of {step} permits it (id-alloc tag set {} --step {step})",
+            "; a step of {step} keeps as many permitted (id-alloc tag set {} --step {step})",
             request.tag
         ),
         None => String::new(),
     };
     StoreError::AllowanceUsedUp {
-        wait,
+        wait: Duration::from_micros(wait.unsigned_abs()),
         text: format!(
-            "biz_tag {}: {} ids are more than may be claimed at once by now: try again in {:.1} s{advice}",
+            "biz_tag {}: {} ids are more than may be claimed at once by now{advice}",
             request.tag,
-            request.at_least.max(1),
-            wait.as_secs_f64()
+            request.at_least.max(1)
         ),
     }
 }

@@ -116,9 +116,9 @@ pub(super) enum Decision {
     ClockWentBack,
     /// The allowance is used up.
     UsedUp {
-        /// Microseconds until it permits what cannot be done without, or more.
+        /// Microseconds until it permits what cannot be done without, if nobody claims meanwhile.
         wait: i64,
-        /// The step that would permit it, where the allowance never does.
+        /// The step with which as much is permitted at once, where the allowance as it is never does.
         step: Option<i64>,
     },
     /// A demoted primary: nothing is written to it, whoever may.
@@ -216,7 +216,7 @@ fn within(account: &Account, step: i64, n: i64, left: i64, at_least: i64) -> Dec
     }
     let room = allowance.room(now);
     if n > room || allowance.is_below(step) {
-        if let Some(change) = allowance.raised(now, step, left) {
+        if let Some(change) = allowance.raised(now, step, at_least, left) {
             return Decision::Allow(change);
         }
     } else if let Some(change) = allowance.lowered(now, step, n) {
@@ -230,13 +230,11 @@ fn within(account: &Account, step: i64, n: i64, left: i64, at_least: i64) -> Dec
     if room >= worth {
         return Decision::Claim { step, n: room };
     }
-    let until_it_counts = allowance.written_at.saturating_add(DELAY) - now;
-    match allowance.wait(now, worth) {
-        Some(wait) => Decision::UsedUp { wait, step: None },
-        None => Decision::UsedUp {
-            wait: until_it_counts.max(0),
-            step: Some(at_least / 10 + 1),
-        },
+    let wait = allowance.wait(now, worth);
+    let is_too_much = wait.is_none() || at_least > allowance.in_force(now) / 2;
+    Decision::UsedUp {
+        wait: wait.unwrap_or(DELAY),
+        step: is_too_much.then_some(at_least / 10 + 1),
     }
 }
 

@@ -279,7 +279,7 @@ fn a_move_skips_what_the_allowance_permits_in_the_time_that_was_lost() {
     let announced = foreign(ids, |account| account.advance_to = 7_000_000);
     assert_eq!(moved_to(&announced, None), 7_000_000 + 8 * ids + 1);
     // A row without an allowance has the first one.
-    assert_eq!(moved_to(&foreign(0, |_| {}), None), 5000 + 16_000_000 + 1);
+    assert_eq!(moved_to(&foreign(0, |_| {}), None), 5000 + 800_000_000 + 1);
 }
 
 #[test]
@@ -321,6 +321,7 @@ fn a_claim_takes_what_the_allowance_permits_and_raises_it() {
     let change = Change {
         ids: 4000,
         before: 2000,
+        since: None,
     };
     assert_eq!(on(&counted(2000)), Decision::Claim { step: 100, n: 900 });
     let used = with_account(2000, |account| account.allowance.paid_until = NOW + SECOND);
@@ -337,6 +338,7 @@ fn a_claim_takes_what_the_allowance_permits_and_raises_it() {
 fn what_is_beyond_the_allowance_is_refused_with_a_time_or_a_step() {
     let used = |ahead: i64| {
         with_account(2000, |account| {
+            account.allowance.before = 1000;
             account.allowance.written_at = NOW - 3 * SECOND;
             account.allowance.paid_until = NOW + ahead;
         })
@@ -356,10 +358,31 @@ fn what_is_beyond_the_allowance_is_refused_with_a_time_or_a_step() {
         }
     );
     assert_eq!(
-        on(0, 1001),
+        on(0, 1000),
         Decision::UsedUp {
             wait: 17 * SECOND,
             step: Some(101)
+        }
+    );
+    // It raises the allowance to what permits it, from when the last raise was written.
+    assert_eq!(
+        on(0, 1001),
+        Decision::Allow(Change {
+            ids: 4000,
+            before: 1000,
+            since: Some(NOW - 3 * SECOND)
+        })
+    );
+    // Near the end of the id space it never does, but for a step.
+    let near = Limits {
+        id_limit: 30_000,
+        ..WIDE
+    };
+    assert_eq!(
+        decide(Some(&used(0)), &asked(2001), &near, Some(LINEAGE)),
+        Decision::UsedUp {
+            wait: 20 * SECOND,
+            step: Some(201)
         }
     );
 }
@@ -384,14 +407,16 @@ fn a_first_allowance_a_lowering_and_a_clock_that_went_back_come_before_the_claim
         decide(Some(&counted(0)), &request(), &WIDE, Some(LINEAGE)),
         Decision::Allow(Allowance::open(100, i64::MAX - 5000))
     );
-    let quiet = with_account(1_000_000, |account| {
+    let quiet = with_account(8_000_000, |account| {
         account.allowance.needed_at = NOW - 61 * SECOND
     });
+    let since = quiet.account.map(|account| account.allowance.written_at);
     assert_eq!(
         decide(Some(&quiet), &request(), &WIDE, Some(LINEAGE)),
         Decision::Allow(Change {
-            ids: 500_000,
-            before: 1_000_000
+            ids: 4_000_000,
+            before: 8_000_000,
+            since
         })
     );
     let ahead = with_account(2000, |account| {

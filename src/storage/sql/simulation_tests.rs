@@ -267,7 +267,8 @@ impl World {
                     if let Some(account) = &mut self.data.row.account {
                         let allowance = &mut account.allowance;
                         (allowance.ids, allowance.before) = (change.ids, change.before);
-                        (allowance.written_at, allowance.needed_at) = (now, now);
+                        allowance.written_at = change.since.unwrap_or(now);
+                        allowance.needed_at = now;
                     }
                 }
                 Decision::ClockWentBack => {

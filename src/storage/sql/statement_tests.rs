@@ -85,10 +85,11 @@ fn near(rng: &mut Rng, times: &[i64]) -> i64 {
 
 /// The assignments of a random row.
 fn random_row(rng: &mut Rng) -> String {
-    let allowance = [0, 1, 1000, 199_999, 200_000, 2_000_000, 10_000_000][rng.usize(..7)];
-    let before = [1, 500, 200_000, 1_000_000][rng.usize(..4)];
+    let allowance = [0, 1, 1000, 3_999_999, 4_000_000, 10_000_000][rng.usize(..6)];
+    let before = [-1, 0, 1, 500, 200_000, 1_000_000, i64::MAX][rng.usize(..7)];
     let max_id = rng.i64(0..3000);
-    let (written, needed) = ([NOW, NOW - DELAY, 0], [NOW, NOW - QUIET, 0]);
+    let written = [NOW, NOW - DELAY, NOW - 3 * DELAY, NOW - 23 * DELAY, 0];
+    let needed = [NOW, NOW - QUIET, 0];
     let paid = [NOW, NOW + AHEAD, NOW + NEEDED, 0];
     format!(
         "max_id = {max_id}, step = {}, claimed_to = {}, claimed_size = {}, claimed_on = {}, \

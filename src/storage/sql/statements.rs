@@ -8,7 +8,7 @@ use super::database::{Dialect, Sql};
 use super::decide::Row;
 use super::errors::{Place, SqlError, unexpected};
 use crate::domain::allowance::{
-    AHEAD, Allowance, Change, DELAY, LARGEST_CLAIM, MOST, NEEDED, QUIET, WINDOW,
+    AHEAD, Allowance, Change, DELAY, DOUBLINGS, LARGEST_CLAIM, MOST, NEEDED, QUIET, WINDOW,
 };
 use crate::domain::{BizTag, ClaimRequest};
 use crate::storage::StoreError;
@@ -205,9 +205,12 @@ impl Statements {
     fn paid_after(&self, sql: Sql, n: i64) -> Sql {
         let (now, div) = (self.dialect.now(), self.dialect.div());
         let (greatest, least) = (self.dialect.greatest(), self.dialect.least());
+        // What was in force before, doubled for each of the delays that have passed: `Allowance::in_force`.
         let in_force = format!(
-            "{greatest}({least}(CASE WHEN {now} < allowance_at + {DELAY} \
-             THEN {least}(allowance, allowance_before) ELSE allowance END, {MOST}), 1)"
+            "{greatest}({least}(CASE WHEN {now} >= allowance_at + {} THEN allowance \
+             ELSE {least}(allowance, {greatest}({least}(allowance_before, {MOST}), 1) * \
+             CAST(1 << {greatest}(({now} - allowance_at) {div} {DELAY}, 0) AS SIGNED)) END, {MOST}), 1)",
+            (DOUBLINGS + 1) * DELAY
         );
         let price = n.clamp(0, LARGEST_CLAIM) * WINDOW - 1;
         sql.text(&format!("({greatest}(paid_until, {now}) + ("))
@@ -237,9 +240,9 @@ impl Statements {
             " <= {now} + {AHEAD} AND (advance_to <= max_id OR advance_at > {now} - {DELAY}) \
              AND (allowance {div} 2 < "
         ));
-        sql = sql.bind(Allowance::least(claim.step)).text(&format!(
-            " OR needed_at >= {now} - {QUIET} OR allowance_at > {now} - {DELAY} OR "
-        ));
+        sql = sql
+            .bind(Allowance::least(claim.step))
+            .text(&format!(" OR needed_at >= {now} - {QUIET} OR "));
         sql = self.paid_after(sql, claim.n);
         sql.text(&format!(" > {now} + {NEEDED})"))
     }
@@ -249,10 +252,12 @@ impl Statements {
         let now = self.dialect.now();
         let sql = Sql::new(format!("UPDATE {} SET allowance = ", self.table));
         let sql = sql.bind(change.ids).text(", allowance_before = ");
-        let sql = sql.bind(change.before).text(&format!(
-            ", allowance_at = {now}, needed_at = {now}{}",
-            self.dialect.touched()
-        ));
+        let sql = sql.bind(change.before).text(", allowance_at = ");
+        let sql = match change.since {
+            Some(since) => sql.bind(since),
+            None => sql.text(now),
+        };
+        let sql = sql.text(&format!(", needed_at = {now}{}", self.dialect.touched()));
         let sql = self.live(self.exact(sql, tag.as_str()));
         let sql = sql.text(" AND allowance = ").bind(read.ids);
         let mut sql = sql.text(" AND allowance_at = ").bind(read.written_at);
