@@ -5,6 +5,7 @@
 mod support;
 
 mod connections;
+mod file;
 mod first;
 mod guard;
 mod heartbeat;

@@ -118,6 +118,16 @@ pub(super) trait Database: Send + Sync {
         true
     }
 
+    /// Why the file of an embedded database is not the one that was opened, and whether there is one in its place.
+    fn file_fault(&self) -> Option<(String, bool)> {
+        None
+    }
+
+    /// Writes into the file that is there now, although it is not the one that was opened.
+    async fn write_into_file(&self, _statement: String) -> Result<u64, sqlx::Error> {
+        Err(sqlx::Error::PoolClosed)
+    }
+
     /// The file of an embedded database.
     fn file(&self) -> Option<&Path> {
         None
@@ -156,6 +166,9 @@ pub(super) trait Dialect: Debug + Send + Sync {
 
     /// An integer column as a signed number.
     fn integer(&self, column: &str) -> String;
+
+    /// A condition that the key helps with, and that each text in the column that begins so fulfils.
+    fn begins(&self, sql: Sql, column: &str, prefix: &str) -> Sql;
 
     /// The first bytes of a key, as many as the value that is bound next says: `LEFT(key, `.
     fn first_bytes(&self, key: &str) -> String;

@@ -10,6 +10,7 @@ use super::statements::{Identity, Statements, value};
 use crate::domain::allowance::{MARGIN, SECOND, UNKNOWN_LAG};
 use crate::storage::StoreError;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ pub(super) struct Heart {
     state: Mutex<State>,
     /// Whoever looks; the others wait for what is found.
     turn: tokio::sync::Mutex<()>,
+    /// Whether a file in the place of the one that was opened was told of what was lost.
+    told: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +107,9 @@ impl SqlStore {
     /// # Errors
     /// As for any statement; [`StoreError::FailoverFlapping`].
     pub async fn beat(&self) -> Result<(), StoreError> {
+        if let Some((_, true)) = self.pool.database.file_fault() {
+            self.tell_file().await;
+        }
         let inspection = self.inspected().await?;
         let statements = &inspection.statements;
         if statements.heartbeat.is_none() {
@@ -113,6 +119,38 @@ impl SqlStore {
         let _turn = self.heart.turn.lock().await;
         let looked = self.look(&mut on, statements).await;
         looked.map(drop).map_err(|error| self.noted(error))
+    }
+
+    /// Begins another lineage in a file that took the place of the one that was opened, once: who is started on it
+    /// moves each tag past what was claimed in the old one. This server claims nothing there.
+    async fn tell_file(&self) {
+        let Some(known) = self.heart.known() else {
+            return;
+        };
+        if self.heart.told.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let words = self.pool.dialect();
+        let (now, greatest) = (words.now(), words.greatest());
+        let table = words.quoted(&format!("{}_heartbeat", self.settings.table));
+        let update = format!(
+            "UPDATE {table} SET lineage = {greatest}(lineage, {}) + {MARGIN} + {greatest}({now} - beat, 0), \
+             beat = {now} WHERE id = 1",
+            known.lineage
+        );
+        match self.pool.database.write_into_file(update).await {
+            Ok(rows) if rows > 0 => tracing::error!(
+                "{}: another file is in the place of the one that was open: whoever is started on it moves each \
+                 tag past what may be lost",
+                self.pool.place.endpoint
+            ),
+            done => tracing::error!(
+                ?done,
+                "{}: another file is in the place of the one that was open, and cannot be told what is lost: after a \
+                 restart run `id-alloc tag advance --all --now --by N`",
+                self.pool.place.endpoint
+            ),
+        }
     }
 
     /// The lineage in which claims are to be made on this connection; `None` where no heartbeat tells.

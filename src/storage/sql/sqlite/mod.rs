@@ -3,6 +3,7 @@
 mod errors;
 mod inspect;
 mod migrate;
+mod opened;
 
 use super::SqlStore;
 use super::database::{Connection, Database, Dialect, Sql, Unacquired, Value, wrong_url};
@@ -12,6 +13,7 @@ use super::pool::{Renewal, pool_options};
 use crate::config;
 use crate::storage::{Finding, StoreError};
 use async_trait::async_trait;
+use opened::Opened;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::query::Query;
@@ -21,6 +23,7 @@ use sea_orm::sqlx::sqlite::{
 use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Row as _, Sqlite as Driver};
 use sea_orm::{DatabaseConnection, QueryResult, SqlxSqliteConnector};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A file.
@@ -29,6 +32,7 @@ struct Sqlite {
     acquire_timeout: Duration,
     pool: SqlitePool,
     renewal: Renewal,
+    opened: Arc<Opened>,
 }
 
 /// The file that the URL names, and the URL for people.
@@ -48,11 +52,13 @@ pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, St
         .busy_timeout(settings.statement_timeout / 2)
         .disable_statement_logging();
     let renewal = Renewal::default();
+    let opened = Arc::new(Opened::new(options.get_filename()));
     let sqlite = Sqlite {
-        pool: pool(&options, settings.acquire_timeout, &renewal),
+        pool: pool(&options, settings.acquire_timeout, &renewal, Some(&opened)),
         options,
         acquire_timeout: settings.acquire_timeout,
         renewal,
+        opened,
     };
     Ok((Box::new(sqlite), endpoint))
 }
@@ -62,12 +68,23 @@ fn pool(
     options: &SqliteConnectOptions,
     acquire_timeout: Duration,
     renewal: &Renewal,
+    opened: Option<&Arc<Opened>>,
 ) -> SqlitePool {
-    let renewal = renewal.clone();
+    let (renewal, opened) = (renewal.clone(), opened.cloned());
     pool_options(1, acquire_timeout, &renewal)
-        .after_connect(move |_, _| {
+        .after_connect(move |connection, _| {
             renewal.count_connection();
-            Box::pin(async { Ok(()) })
+            let opened = opened.clone();
+            Box::pin(async move {
+                // The first statement that reads opens the log.
+                sqlx::query("SELECT COUNT(*) FROM sqlite_master")
+                    .execute(&mut *connection)
+                    .await?;
+                if let Some(opened) = opened {
+                    opened.connected();
+                }
+                Ok(())
+            })
         })
         .connect_lazy_with(options.clone())
 }
@@ -79,7 +96,24 @@ impl Database for Sqlite {
     }
 
     async fn acquire(&self) -> Result<Box<dyn Connection>, Unacquired> {
-        Ok(Box::new(self.pool.acquire().await?))
+        // Without a look a new connection would make a new file where the old one was deleted.
+        if let Some((fault, _)) = self.opened.fault() {
+            return Err(changed(fault).into());
+        }
+        let mut lent = Lent {
+            connection: Some(self.pool.acquire().await?),
+            opened: self.opened.clone(),
+        };
+        lent.look()?;
+        Ok(Box::new(lent))
+    }
+
+    fn file_fault(&self) -> Option<(String, bool)> {
+        self.opened.fault()
+    }
+
+    async fn write_into_file(&self, statement: String) -> Result<u64, sqlx::Error> {
+        self.opened.write(statement, self.acquire_timeout).await
     }
 
     fn renewal(&self) -> &Renewal {
@@ -97,7 +131,7 @@ impl Database for Sqlite {
 
     fn single(&self, wait: Duration) -> DatabaseConnection {
         let options = self.options.clone().busy_timeout(wait);
-        let pool = pool(&options, self.acquire_timeout, &Renewal::default());
+        let pool = pool(&options, self.acquire_timeout, &Renewal::default(), None);
         SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
     }
 
@@ -138,21 +172,51 @@ fn query(sql: &Sql) -> Query<'_, Driver, SqliteArguments> {
     })
 }
 
+/// A connection out of the pool.
+struct Lent {
+    /// `None` once its file turned out not to be the one that is there.
+    connection: Option<PoolConnection<Driver>>,
+    opened: Arc<Opened>,
+}
+
+impl Lent {
+    fn connection(&mut self) -> Result<&mut PoolConnection<Driver>, sqlx::Error> {
+        self.connection.as_mut().ok_or(sqlx::Error::PoolClosed)
+    }
+
+    /// Whether the file that it has open is the one that is there.
+    fn look(&mut self) -> Result<(), sqlx::Error> {
+        let Err(fault) = self.opened.look() else {
+            return Ok(());
+        };
+        if let Some(connection) = self.connection.take() {
+            self.opened.keep(connection.leak());
+        }
+        Err(changed(fault))
+    }
+}
+
+fn changed(fault: String) -> sqlx::Error {
+    sqlx::Error::Configuration(fault.into())
+}
+
 #[async_trait]
-impl Connection for PoolConnection<Driver> {
+impl Connection for Lent {
     async fn execute(&mut self, sql: &Sql) -> Result<u64, sqlx::Error> {
-        let done = query(sql).execute(&mut **self).await?;
+        let done = query(sql).execute(&mut **self.connection()?).await?;
+        self.look()?;
         Ok(done.rows_affected())
     }
 
     async fn rows(&mut self, sql: &Sql) -> Result<Vec<QueryResult>, sqlx::Error> {
-        let rows = query(sql).fetch_all(&mut **self).await?;
+        let rows = query(sql).fetch_all(&mut **self.connection()?).await?;
         Ok(rows.into_iter().map(QueryResult::from).collect())
     }
 
     /// To the end of the statement, as for all rows: on a full disk its first row comes before its failure.
     async fn claim(&mut self, sql: &Sql) -> Result<Option<u64>, sqlx::Error> {
-        let rows = query(sql).fetch_all(&mut **self).await?;
+        let rows = query(sql).fetch_all(&mut **self.connection()?).await?;
+        self.look()?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
@@ -162,7 +226,9 @@ impl Connection for PoolConnection<Driver> {
     }
 
     fn end(mut self: Box<Self>) {
-        self.close_on_drop();
+        if let Some(connection) = &mut self.connection {
+            connection.close_on_drop();
+        }
     }
 }
 
@@ -193,6 +259,12 @@ impl Dialect for Words {
 
     fn integer(&self, column: &str) -> String {
         column.to_owned()
+    }
+
+    fn begins(&self, sql: Sql, column: &str, prefix: &str) -> Sql {
+        let end = format!("{prefix}{}", char::MAX);
+        let sql = sql.text(&format!("{column} BETWEEN ")).bind(prefix);
+        sql.text(" AND ").bind(end.as_str())
     }
 
     fn first_bytes(&self, key: &str) -> String {
