@@ -168,10 +168,13 @@ impl Application {
             actix_web::rt::spawn(tls.watch());
         }
         let (database, tags) = match &first_look {
-            Ok(report) => (report.description.clone(), counted(report.tags)),
+            Ok(report) => (
+                report.description.clone(),
+                counted(report.tags, report.more_tags),
+            ),
             Err(_) => (
                 format!("{} (not usable yet)", config.database.url.redacted()),
-                counted(0),
+                counted(0, false),
             ),
         };
         let me = heartbeat::myself(&config.server.host, port);
@@ -363,7 +366,8 @@ fn start_preload(
     });
 }
 
-fn counted(tags: u64) -> String {
+fn counted(tags: u64, more: bool) -> String {
     let plural = if tags == 1 { "" } else { "s" };
-    format!("{tags} tag{plural}")
+    let or_more = if more { " or more" } else { "" };
+    format!("{tags} tag{plural}{or_more}")
 }

@@ -31,6 +31,41 @@ impl Migrator {
     }
 }
 
+impl Migrator {
+    /// Refuses a table of this name that is neither one of ours nor go-id-alloc's, before anything is changed.
+    ///
+    /// # Errors
+    /// [`DbErr::Migration`] with what is wrong; else as for any question to the catalogue.
+    pub async fn is_ours<'c>(
+        &self,
+        db: impl sea_orm::IntoDatabaseExecutor<'c>,
+    ) -> Result<(), DbErr> {
+        let manager = SchemaManager::new(db);
+        let heartbeat = format!("{}_heartbeat", self.table);
+        let tables: [(&str, &[&str]); 2] = [
+            (
+                &self.table,
+                &["biz_tag", "max_id", "step", "description", "update_time"],
+            ),
+            (&heartbeat, &["id", "beat", "identity", "lineage"]),
+        ];
+        for (table, columns) in tables {
+            if !manager.has_table(table).await? {
+                continue;
+            }
+            for column in columns {
+                if !manager.has_column(table, column).await? {
+                    return Err(DbErr::Migration(format!(
+                        "table `{table}` lacks the column {column}: it is somebody else's, and was left alone; \
+                         name another one (database.table)"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl MigratorTraitSelf for Migrator {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         let table = || self.table.clone();

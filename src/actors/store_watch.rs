@@ -18,9 +18,6 @@ use std::{
 /// How often a store that is well is asked whether it is there.
 const PING: Duration = Duration::from_secs(5);
 
-/// So many tags, those deleted last, are looked for in memory at each check.
-const DELETED: u64 = 10_000;
-
 /// So many tags with a limit of their own are watched, those that have used most of it.
 const LIMITED: u64 = 1000;
 
@@ -46,7 +43,10 @@ impl StoreWatch {
             let found = self.check().await;
             self.note_check(found.as_ref());
             if found.is_ok() && self.directory.len() > 0 {
-                match caught(server.store.retired(DELETED)).await {
+                let mut loaded = Vec::with_capacity(self.directory.len());
+                self.directory
+                    .for_each(|entry| loaded.push(entry.name.clone()));
+                match caught(server.store.retired(&loaded)).await {
                     Ok(deleted) => self.drop_deleted(&deleted),
                     // The next check asks again.
                     Err(error) => tracing::warn!(%error, "cannot look for deleted tags"),

@@ -3,19 +3,19 @@
 use super::{
     Exit,
     arguments::Advance,
-    drop_buffers,
-    output::{Output, note},
-    tags::{all_rows, parse},
+    drop_buffers::{self, Dropped},
+    output::{Long, Output, note},
+    tags::{Pages, parse},
 };
 use crate::{
     domain::BizTag,
     http::model::Advanced,
-    storage::{AdvanceTo, Effect, TagAdministration as _, sql::SqlStore},
+    storage::{AdvanceTo, Effect, StoreError, TagAdministration as _, TagRow, sql::SqlStore},
 };
 use serde_json::json;
 use std::time::Duration;
 
-/// `tag advance`. Of all tags, those that came before one that failed stay raised.
+/// `tag advance`. Of all tags, one that cannot be raised is named and left out.
 pub(super) async fn run(
     store: &SqlStore,
     call: &Advance,
@@ -35,37 +35,77 @@ pub(super) async fn run(
         true => Effect::Now,
         false => Effect::Announced,
     };
-    let tags = match &call.name {
-        Some(name) => vec![parse(name)?],
-        None => all_rows(store)
-            .await?
-            .iter()
-            .filter(|row| !row.retired)
-            .filter_map(|row| BizTag::parse(&row.biz_tag).ok())
-            .collect(),
-    };
-    let mut done = Vec::with_capacity(tags.len());
-    for tag in &tags {
-        let advanced = Advanced::of(tag, &store.advance(tag, to, effect).await?);
-        if !output.is_json() {
-            let (done, from_when) = match advanced.in_seconds {
-                0 => ("raised", "from now on".to_owned()),
-                seconds => ("is going to be raised", format!("in {seconds} seconds")),
-            };
-            output.line(&format!(
-                "{tag}: max_id {done} from {} to {}; the first id claimed {from_when} is {}",
-                advanced.from, advanced.max_id, advanced.first_id
-            ))?;
+    let still = "ids already in the memory of running servers are still handed out";
+    if let Some(name) = &call.name {
+        let tag = parse(name)?;
+        let advanced = Advanced::of(&tag, &store.advance(&tag, to, effect).await?);
+        if !call.drop_buffers {
+            return output.say(&advanced, || format!("{}\n{still}", said(&advanced)));
         }
-        done.push(advanced);
+        if !output.is_json() {
+            output.line(&said(&advanced))?;
+        }
+        let dropped = dropped(store, call, &[tag], advanced.in_seconds).await?;
+        if output.is_json() {
+            let value = json!({
+                "advanced": [advanced], "dropped_by": dropped.by, "not_dropped_by": dropped.not_by
+            });
+            output.say(&value, String::new)?;
+        }
+        return drop_buffers::tell(&dropped);
     }
-    if call.drop_buffers {
-        return dropped(store, call, &tags, &done, output).await;
+    let (mut tags, mut in_seconds, mut left_out) = (Vec::new(), 0, 0);
+    let mut pages = Pages::of_all(store);
+    let mut long = Long::new(output, r#"{"advanced":["#.to_owned());
+    while let Some(rows) = pages.next().await? {
+        let mut done = Vec::with_capacity(rows.len());
+        let mut ended = Ok(());
+        for row in rows.iter().filter(|row| !row.retired) {
+            match advance(store, row, to, effect).await {
+                Ok(Some(advanced)) => done.push(advanced),
+                Ok(None) => {}
+                Err(error) if is_of_one_row(&error) => {
+                    note(&format!("left out: {error}"));
+                    left_out += 1;
+                }
+                Err(error) => {
+                    ended = Err(error);
+                    break;
+                }
+            }
+        }
+        long.add(&done, |_| {
+            done.iter().map(said).collect::<Vec<_>>().join("\n")
+        })?;
+        ended?;
+        if call.drop_buffers {
+            let names = done.iter().map(|done| BizTag::parse(&done.biz_tag));
+            tags.extend(names.filter_map(Result::ok));
+            in_seconds = done
+                .iter()
+                .map(|done| done.in_seconds)
+                .fold(in_seconds, u64::max);
+        }
     }
-    let still = || "ids already in the memory of running servers are still handed out".to_owned();
-    match done.as_slice() {
-        [one] if !call.all => output.say(one, still),
-        all => output.say(&json!({ "advanced": all }), still),
+    let mut tail = serde_json::Map::new();
+    let dropped = match call.drop_buffers {
+        true => Some(dropped(store, call, &tags, in_seconds).await?),
+        false => None,
+    };
+    if let Some(dropped) = &dropped {
+        tail.insert("dropped_by".to_owned(), json!(dropped.by));
+        tail.insert("not_dropped_by".to_owned(), json!(dropped.not_by));
+    }
+    long.end(&tail)?;
+    match &dropped {
+        Some(dropped) => drop_buffers::tell(dropped)?,
+        None if !output.is_json() => output.line(still)?,
+        None => {}
+    }
+    match left_out {
+        0 => Ok(()),
+        1 => Err(Exit::table("1 tag was left out")),
+        number => Err(Exit::table(format!("{number} tags were left out"))),
     }
 }
 
@@ -74,20 +114,50 @@ async fn dropped(
     store: &SqlStore,
     call: &Advance,
     tags: &[BizTag],
-    done: &[Advanced],
-    output: Output,
-) -> Result<(), Exit> {
-    let until_heeded = done.iter().map(|done| done.in_seconds).max().unwrap_or(0);
-    if until_heeded > 0 {
-        note(&format!("waiting {until_heeded} s until claims heed it"));
-        tokio::time::sleep(Duration::from_secs(until_heeded)).await;
+    in_seconds: u64,
+) -> Result<Dropped, Exit> {
+    if in_seconds > 0 {
+        note(&format!("waiting {in_seconds} s until claims heed it"));
+        tokio::time::sleep(Duration::from_secs(in_seconds)).await;
     }
-    let wait = Duration::from_secs(call.wait);
-    let dropped = drop_buffers::run(store, tags, wait).await?;
-    let value =
-        json!({ "advanced": done, "dropped_by": dropped.by, "not_dropped_by": dropped.not_by });
-    if output.is_json() {
-        output.say(&value, String::new)?;
+    Ok(drop_buffers::run(store, tags, Duration::from_secs(call.wait)).await?)
+}
+
+/// Advances the tag of a row; `None` where it was deleted meanwhile, or is none that anyone can ask for.
+async fn advance(
+    store: &SqlStore,
+    row: &TagRow,
+    to: AdvanceTo,
+    effect: Effect,
+) -> Result<Option<Advanced>, StoreError> {
+    if let Some(fault) = &row.fault {
+        return Err(StoreError::TagMisconfigured(fault.clone()));
     }
-    drop_buffers::tell(&dropped)
+    let Ok(tag) = BizTag::parse(&row.biz_tag) else {
+        return Ok(None);
+    };
+    match store.advance(&tag, to, effect).await {
+        Ok(done) => Ok(Some(Advanced::of(&tag, &done))),
+        Err(StoreError::UnknownTag) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether other rows can be advanced all the same.
+fn is_of_one_row(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::TagMisconfigured(_) | StoreError::Rejected(_) | StoreError::TagExhausted(_)
+    )
+}
+
+fn said(advanced: &Advanced) -> String {
+    let (done, from_when) = match advanced.in_seconds {
+        0 => ("raised", "from now on".to_owned()),
+        seconds => ("is going to be raised", format!("in {seconds} seconds")),
+    };
+    format!(
+        "{}: max_id {done} from {} to {}; the first id claimed {from_when} is {}",
+        advanced.biz_tag, advanced.from, advanced.max_id, advanced.first_id
+    )
 }

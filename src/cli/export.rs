@@ -4,18 +4,18 @@ use super::{
     Exit,
     arguments::Export,
     output::{Output, note},
-    tags::{all_rows, parse},
+    tags::{Pages, parse},
 };
 use crate::{
     domain::BizTag,
-    storage::{StoreError, TagAdministration as _, TagRow, sql::SqlStore},
+    storage::{Listing, StoreError, TagAdministration as _, TagRow, sql::SqlStore},
 };
 use serde_json::json;
 
 /// `tag export`. With `--retire` each tag is deleted first, and written as it stood after that.
 pub(super) async fn run(store: &SqlStore, call: &Export, output: Output) -> Result<(), Exit> {
     let mut rows = match call.names.is_empty() {
-        true => all_rows(store).await?,
+        true => all(store, call.prefix.clone()).await?,
         false => {
             let mut rows = Vec::with_capacity(call.names.len());
             for name in &call.names {
@@ -27,6 +27,15 @@ pub(super) async fn run(store: &SqlStore, call: &Export, output: Output) -> Resu
     if let Some(prefix) = &call.prefix {
         rows.retain(|row| row.biz_tag.starts_with(prefix));
     }
+    let found = rows.len();
+    rows.retain(|row| match &row.fault {
+        Some(fault) => {
+            note(&format!("left out: {fault}"));
+            false
+        }
+        None => true,
+    });
+    let left_out = found - rows.len();
     let mut tags = Vec::with_capacity(rows.len());
     for row in rows {
         tags.push(match call.retire && !row.retired {
@@ -46,7 +55,23 @@ pub(super) async fn run(store: &SqlStore, call: &Export, output: Output) -> Resu
              --retire",
         );
     }
-    Ok(())
+    match left_out {
+        0 => Ok(()),
+        number => Err(Exit::table(format!("left out: {number}"))),
+    }
+}
+
+/// All rows, or those whose names begin so.
+async fn all(store: &SqlStore, prefix: Option<String>) -> Result<Vec<TagRow>, Exit> {
+    let listing = Listing {
+        prefix,
+        ..Listing::page(None, u64::MAX)
+    };
+    let (mut pages, mut rows) = (Pages::of(store, listing), Vec::new());
+    while let Some(page) = pages.next().await? {
+        rows.extend(page);
+    }
+    Ok(rows)
 }
 
 /// The tag as it was, with the end at which nobody claims it any more.

@@ -4,6 +4,7 @@
 use super::Exit;
 use crate::http::model::Tag;
 use serde::Serialize;
+use serde_json::Value;
 use std::{borrow::Cow, fmt::Write as _, io::Write as _, sync::mpsc, time::Duration};
 use tokio::sync::oneshot;
 
@@ -34,12 +35,8 @@ impl Output {
     ) -> Result<(), Exit> {
         match self.json {
             false => self.line(&text()),
-            true => {
-                let json = serde_json::to_string(value);
-                let json = json.map_err(|error| Exit::internal(error.to_string()))?;
-                // What JSON leaves as it is, `line` escapes as JSON would.
-                self.line(&json)
-            }
+            // What JSON leaves as it is, `line` escapes as JSON would.
+            true => self.line(&json(value)?),
         }
     }
 
@@ -80,6 +77,70 @@ impl Output {
             false => Ok(()),
         }
     }
+}
+
+/// A result with a list of any length, printed as its entries come: lines, or an object of JSON.
+pub(super) struct Long {
+    output: Output,
+    /// The object up to its list.
+    head: String,
+    begun: bool,
+    any: bool,
+}
+
+impl Long {
+    /// `head` is the object's text up to its list: `{"tags":[`.
+    pub(super) fn new(output: Output, head: String) -> Self {
+        Self {
+            output,
+            head,
+            begun: false,
+            any: false,
+        }
+    }
+
+    /// Prints entries, or `lines` for them; these are told whether they are the first.
+    pub(super) fn add(
+        &mut self,
+        entries: &[impl Serialize],
+        lines: impl FnOnce(bool) -> String,
+    ) -> Result<(), Exit> {
+        let first = !std::mem::replace(&mut self.begun, true);
+        if !self.output.json {
+            let lines = lines(first);
+            return match lines.is_empty() {
+                true => Ok(()),
+                false => self.output.line(&lines),
+            };
+        }
+        let mut text = String::new();
+        if first {
+            text.push_str(&self.head);
+        }
+        for entry in entries {
+            if std::mem::replace(&mut self.any, true) {
+                text.push(',');
+            }
+            text.push_str(&json(entry)?);
+        }
+        // What JSON leaves as it is, this escapes as JSON would.
+        self.output.raw(&plain(&text))
+    }
+
+    /// Ends the list, and the object with what else it holds.
+    pub(super) fn end(self, tail: &serde_json::Map<String, Value>) -> Result<(), Exit> {
+        if !self.output.json {
+            return Ok(());
+        }
+        let head = if self.begun { "" } else { self.head.as_str() };
+        let tail = json(tail)?.replacen('{', "", 1);
+        let comma = if tail == "}" { "" } else { "," };
+        self.output.line(&format!("{head}]{comma}{tail}"))
+    }
+}
+
+pub(super) fn json(value: &impl Serialize) -> Result<String, Exit> {
+    serde_json::to_string(value).map_err(|error| Exit::internal(error.to_string()))
 }
 
 /// A line on standard error beside the result; where that is closed nobody reads it.

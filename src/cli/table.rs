@@ -3,10 +3,15 @@
 use super::{
     Exit,
     arguments::Migrate,
-    output::{Output, name_width, note, plain},
-    tags::all_rows,
+    output::{Long, Output, name_width, note, plain},
+    tags::{Pages, note_broken},
 };
-use crate::{config::Config, http::model::Tag, startup, storage::SegmentStore};
+use crate::{
+    config::Config,
+    http::model::{BrokenTag, Tag},
+    startup,
+    storage::SegmentStore,
+};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -63,47 +68,58 @@ pub(super) async fn migrate(
 pub(super) async fn guard_status(config: &Config, output: Output) -> Result<(), Exit> {
     let store = startup::store(config)?;
     let report = store.check().await?;
-    let rows = match report.guard_active {
-        true => all_rows(&store).await?,
-        false => Vec::new(),
-    };
-    store.close().await;
-    let tags: Vec<Tag> = rows.iter().map(Tag::from).collect();
-    let value = json!({
-        "database": {
-            "description": report.description,
-            "guard_active": report.guard_active,
-            "tags": report.tags,
-            "warnings": report.warnings,
-        },
-        "tags": tags,
+    let database = json!({
+        "description": report.description,
+        "guard_active": report.guard_active,
+        "tags": report.tags,
+        "warnings": report.warnings,
     });
-    output.say(&value, || {
+    if !output.is_json() {
         let mut text = format!(
-            "database  {}\nguard     {}\ntags      {}",
+            "database  {}\nguard     {}\ntags      {}{}",
             report.description,
             if report.guard_active { "on" } else { "off" },
-            report.tags
+            report.tags,
+            if report.more_tags { " or more" } else { "" },
         );
         for warning in &report.warnings {
             let _ = write!(text, "\nwarning   {}", plain(warning));
         }
-        if report.guard_active {
-            guard_rows(&mut text, &tags);
-        }
-        text
-    })
+        output.line(&text)?;
+    }
+    let mut long = Long::new(output, format!(r#"{{"database":{database},"tags":["#));
+    let (mut pages, mut width, mut unusable) = (Pages::of_all(&store), 0, Vec::new());
+    while report.guard_active
+        && let Some(rows) = pages.next().await?
+    {
+        let (tags, broken) = BrokenTag::apart(&rows);
+        long.add(&tags, |first| {
+            if first {
+                width = name_width(&tags);
+            }
+            guard_rows(&tags, width, first)
+        })?;
+        note_broken(&broken);
+        unusable.extend(broken);
+    }
+    store.close().await;
+    let mut tail = serde_json::Map::new();
+    if !unusable.is_empty() {
+        tail.insert("broken".to_owned(), json!(unusable));
+    }
+    long.end(&tail)
 }
 
 /// Per tag: how far it was claimed and where, how large claims were about to become, and how often the
 /// guard moved or raised it.
-fn guard_rows(text: &mut String, tags: &[Tag]) {
-    let width = name_width(tags);
-    let _ = write!(
-        text,
-        "\n\n{:<width$}  {:>19}  {:>19}  {:>12}  {:>5}  claimed on",
-        "biz_tag", "max_id", "claimed_to", "claimed_size", "moves"
-    );
+fn guard_rows(tags: &[Tag], width: usize, head: bool) -> String {
+    let mut lines = Vec::with_capacity(tags.len() + 1);
+    if head {
+        lines.push(format!(
+            "\n{:<width$}  {:>19}  {:>19}  {:>12}  {:>5}  claimed on",
+            "biz_tag", "max_id", "claimed_to", "claimed_size", "moves"
+        ));
+    }
     for tag in tags {
         let Some(guard) = &tag.guard else { continue };
         let place = match (guard.here, guard.claimed_on.as_str()) {
@@ -116,14 +132,10 @@ fn guard_rows(text: &mut String, tags: &[Tag]) {
             false => "",
         };
         let retired = if tag.retired { " (retired)" } else { "" };
-        let _ = write!(
-            text,
-            "\n{:<width$}  {:>19}  {:>19}  {:>12}  {:>5}  {place}{behind}{retired}",
-            plain(&tag.biz_tag),
-            tag.max_id,
-            guard.claimed_to,
-            guard.claimed_size,
-            guard.moves
-        );
+        lines.push(format!(
+            "{:<width$}  {:>19}  {:>19}  {:>12}  {:>5}  {place}{behind}{retired}",
+            plain(&tag.biz_tag), tag.max_id, guard.claimed_to, guard.claimed_size, guard.moves
+        ));
     }
+    lines.join("\n")
 }

@@ -4,17 +4,18 @@ use super::{
     Exit, advance,
     arguments::{List, Order, Tag},
     export, import,
-    output::{Output, name_width, note, plain},
+    output::{Long, Output, name_width, note, plain},
 };
 use crate::{
     config::Config,
     domain::BizTag,
-    http::model::{self, TagPage},
+    http::model::{self, BrokenTag},
     startup,
     storage::{
         Change, Listing, NewTag, SegmentStore as _, TagAdministration as _, TagRow, sql::SqlStore,
     },
 };
+use serde_json::json;
 use std::fmt::Write as _;
 
 /// Rows read at once where all are listed.
@@ -158,65 +159,104 @@ async fn list(store: &SqlStore, list: List, output: Output) -> Result<(), Exit> 
         descending: list.order == Order::Desc,
         limit: list.limit.unwrap_or(u64::MAX),
     };
-    let (rows, more) = rows(store, listing).await?;
-    let page = TagPage {
-        next: rows.last().filter(|_| more).map(|row| row.biz_tag.clone()),
-        tags: rows.iter().map(model::Tag::from).collect(),
-    };
-    output.say(&page, || table(&page.tags))?;
-    if let Some(last) = page.next.filter(|_| !output.is_json()) {
-        note(&format!(
-            "there are more: continue with --after {}",
-            plain(&last)
-        ));
+    let mut pages = Pages::of(store, listing);
+    let mut long = Long::new(output, r#"{"tags":["#.to_owned());
+    let (mut last, mut width, mut unusable) = (None, 0, Vec::new());
+    while let Some(rows) = pages.next().await? {
+        let (tags, broken) = BrokenTag::apart(&rows);
+        long.add(&tags, |first| {
+            if first {
+                width = name_width(&tags);
+            }
+            table(&tags, width, first)
+        })?;
+        last = rows.last().map(|row| row.biz_tag.clone()).or(last);
+        note_broken(&broken);
+        unusable.extend(broken);
+    }
+    let next = last.filter(|_| pages.more);
+    let mut tail = serde_json::Map::new();
+    tail.insert("next".to_owned(), json!(next));
+    if !unusable.is_empty() {
+        tail.insert("broken".to_owned(), json!(unusable));
+    }
+    long.end(&tail)?;
+    if let Some(last) = next.filter(|_| !output.is_json()) {
+        note(&format!("there are more: continue with --after {}", plain(&last)));
     }
     Ok(())
 }
 
-fn table(tags: &[model::Tag]) -> String {
-    let width = name_width(tags);
-    let mut text = format!(
-        "{:<width$}  {:>19}  {:>12}  description",
-        "biz_tag", "max_id", "step"
-    );
+/// Says which rows were left out.
+pub(super) fn note_broken(broken: &[BrokenTag]) {
+    for row in broken {
+        note(&format!("left out: {}", row.reason));
+    }
+}
+
+/// Lines of a table, with its head where they are the first.
+fn table(tags: &[model::Tag], width: usize, head: bool) -> String {
+    let mut lines = Vec::with_capacity(tags.len() + 1);
+    if head {
+        let [name, max_id, step] = ["biz_tag", "max_id", "step"];
+        lines.push(format!(
+            "{name:<width$}  {max_id:>19}  {step:>12}  description"
+        ));
+    }
     for tag in tags {
         let retired = if tag.retired { " (retired)" } else { "" };
-        let _ = write!(
-            text,
-            "\n{:<width$}  {:>19}  {:>12}  {}{retired}",
-            plain(&tag.biz_tag),
-            tag.max_id,
-            tag.step,
-            plain(&tag.description)
-        );
+        lines.push(format!(
+            "{:<width$}  {:>19}  {:>12}  {}{retired}",
+            plain(&tag.biz_tag), tag.max_id, tag.step, plain(&tag.description)
+        ));
     }
-    text
+    lines.join("\n")
 }
 
-/// All rows, by name.
-pub(super) async fn all_rows(store: &SqlStore) -> Result<Vec<TagRow>, Exit> {
-    let all = Listing {
-        limit: u64::MAX,
-        ..Listing::default()
-    };
-    Ok(rows(store, all).await?.0)
+/// The rows that a listing names, read page by page.
+pub(super) struct Pages<'a> {
+    store: &'a SqlStore,
+    listing: Listing,
+    /// How many are wanted yet.
+    left: u64,
+    is_done: bool,
+    /// Whether there are more than were wanted.
+    pub(super) more: bool,
 }
 
-/// The rows that a listing names, read in pages, and whether there are more of them.
-async fn rows(store: &SqlStore, mut listing: Listing) -> Result<(Vec<TagRow>, bool), Exit> {
-    let wanted = usize::try_from(listing.limit).unwrap_or(usize::MAX);
-    let mut rows: Vec<TagRow> = Vec::new();
-    while rows.len() <= wanted {
-        listing.limit = PAGE;
-        let page = store.list(&listing).await?;
-        let Some(last) = page.last() else {
-            return Ok((rows, false));
-        };
-        listing.after = Some(last.biz_tag.clone());
-        rows.extend(page);
+impl<'a> Pages<'a> {
+    pub(super) fn of(store: &'a SqlStore, listing: Listing) -> Self {
+        Self {
+            store,
+            left: listing.limit,
+            listing,
+            is_done: false,
+            more: false,
+        }
     }
-    rows.truncate(wanted);
-    Ok((rows, true))
+
+    pub(super) fn of_all(store: &'a SqlStore) -> Self {
+        Self::of(store, Listing::page(None, u64::MAX))
+    }
+
+    /// The next page; the first may be empty.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<TagRow>>, Exit> {
+        if self.is_done {
+            return Ok(None);
+        }
+        // One more tells whether there are more.
+        self.listing.limit = PAGE.min(self.left.saturating_add(1));
+        let mut page = self.store.list(&self.listing).await?;
+        let found = page.len() as u64;
+        self.more = found > self.left;
+        self.is_done = self.more || found < self.listing.limit;
+        page.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left = self.left.saturating_sub(found);
+        if let Some(last) = page.last() {
+            self.listing.after = Some(last.biz_tag.clone());
+        }
+        Ok(Some(page))
+    }
 }
 
 pub(super) fn parse(name: &str) -> Result<BizTag, Exit> {

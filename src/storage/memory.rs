@@ -150,13 +150,14 @@ impl SegmentStore for MemoryStore {
             None => Ok(StoreReport {
                 description: "memory".to_owned(),
                 tags: state.rows.len() as u64,
+                more_tags: false,
                 guard_active: true,
                 warnings: Vec::new(),
             }),
         }
     }
 
-    async fn retired(&self, _limit: u64) -> Result<Vec<BizTag>, StoreError> {
+    async fn retired(&self, _of: &[BizTag]) -> Result<Vec<BizTag>, StoreError> {
         Ok(Vec::new())
     }
 

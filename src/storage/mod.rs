@@ -87,6 +87,8 @@ pub struct TagRow {
     pub id_limit: Option<i64>,
     /// `None` where claims carry no guard.
     pub guard: Option<GuardRow>,
+    /// Why the row cannot be used, where it cannot; the numbers are then 0.
+    pub fault: Option<String>,
 }
 
 impl TagRow {
@@ -147,8 +149,10 @@ pub struct Limited {
 pub struct StoreReport {
     /// For people, without password: `mysql://user@host:3306/db (MariaDB 10.11.6)`, `sqlite:///abs/path`.
     pub description: String,
-    /// Number of tags that are not retired.
+    /// Number of tags that are not retired; no more are counted than a check has time for.
     pub tags: u64,
+    /// Whether there are more than were counted.
+    pub more_tags: bool,
     /// Whether claims carry the guard (`claimed_to`, `claimed_on`).
     pub guard_active: bool,
     /// Settings that weaken a promise, each a sentence that says what to do.
@@ -166,7 +170,7 @@ pub struct Advanced {
     pub after: Duration,
 }
 
-/// Which rows are listed, in order of biz_tag by code point.
+/// Which rows are listed, in order of biz_tag as its column sorts: by code point in a table of `migrate up`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
     /// Only names that begin with this.
@@ -249,8 +253,8 @@ pub trait SegmentStore: Send + Sync + 'static {
     /// Checks connection, table and server, and says what they are.
     async fn check(&self) -> Result<StoreReport, StoreError>;
 
-    /// The tags retired last, newest first, at most `limit`.
-    async fn retired(&self, limit: u64) -> Result<Vec<BizTag>, StoreError>;
+    /// Which of these tags are retired.
+    async fn retired(&self, of: &[BizTag]) -> Result<Vec<BizTag>, StoreError>;
 
     /// Tags with a limit of their own, those first that have used most of it, at most `limit`.
     async fn limited(&self, limit: u64) -> Result<Vec<Limited>, StoreError>;
@@ -265,7 +269,7 @@ pub trait SegmentStore: Send + Sync + 'static {
 /// The tags as people look after them. Every method is bounded in time by the implementation.
 #[async_trait]
 pub trait TagAdministration: Send + Sync + 'static {
-    /// Rows, retired ones too.
+    /// Rows, retired ones too, and those that cannot be used, with their fault.
     async fn list(&self, listing: &Listing) -> Result<Vec<TagRow>, StoreError>;
 
     /// The tags whose rows changed last, newest first, at most `limit`; for preloading.

@@ -10,6 +10,7 @@ mod first;
 mod guard;
 mod heartbeat;
 mod helpers;
+mod large;
 mod limits;
 mod login;
 mod neighbour;

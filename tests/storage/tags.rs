@@ -34,7 +34,8 @@ async fn a_deleted_tag_is_claimed_by_nobody_and_deleted_once() {
             store.retire(&tag("nobody"), None).await,
             Err(StoreError::UnknownTag)
         );
-        assert_eq!(store.retired(10).await.unwrap(), [tag("test")]);
+        let of = [tag("other"), tag("test")];
+        assert_eq!(store.retired(&of).await.unwrap(), [tag("test")]);
         assert!(store.show(&tag("test")).await.unwrap().retired);
     })
     .await;
@@ -187,7 +188,7 @@ async fn a_table_without_the_guards_columns_deletes_nothing_and_says_what_to_run
             other => panic!("{other:?}"),
         }
         assert_eq!(store.take(&ask("test")).await.unwrap().max_id, 100);
-        assert_eq!(store.retired(10).await.unwrap(), []);
+        assert_eq!(store.retired(&[tag("test")]).await.unwrap(), []);
     })
     .await;
 }

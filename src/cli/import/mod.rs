@@ -12,9 +12,9 @@ use super::{
     Exit,
     arguments::Import,
     output::{Output, note},
-    tags::all_rows,
 };
 use crate::config::Config;
+use crate::domain::BizTag;
 use crate::storage::{NewTag, StoreError, TagAdministration as _, TagRow, sql::SqlStore};
 use file::Line;
 use serde::Serialize;
@@ -146,12 +146,16 @@ async fn missing(
     lines: Vec<Line>,
     summary: &mut Summary,
 ) -> Result<Vec<Line>, Exit> {
-    let rows = all_rows(store).await?;
+    let names: Vec<BizTag> = lines.iter().map(|line| line.new.tag.clone()).collect();
+    let rows = store.rows_of(&names).await?;
     let rows: HashMap<&str, &TagRow> = rows.iter().map(|row| (row.biz_tag.as_str(), row)).collect();
     let mut missing = Vec::new();
     for line in lines {
         match rows.get(line.new.tag.as_str()) {
             None => missing.push(line),
+            Some(TagRow {
+                fault: Some(fault), ..
+            }) => summary.different.push(line.different(fault.clone())),
             // Made again above its old end, or refused with what that is.
             Some(row) if row.retired => missing.push(line),
             Some(_) if line.deleted => {

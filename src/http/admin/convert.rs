@@ -1,6 +1,6 @@
 //! Rows of the table and states of the actors, as the shapes of `model.rs`.
 
-use super::model::{Advanced, Database, Guard, LoadedTag, SegmentInUse, Server, Tag};
+use super::model::{Advanced, BrokenTag, Database, Guard, LoadedTag, SegmentInUse, Server, Tag};
 use crate::{
     actors::{ServerState, StoreHealth, TagStatus},
     domain::BizTag,
@@ -18,6 +18,24 @@ impl From<&TagRow> for Tag {
             retired: row.retired,
             guard: row.guard.as_ref().map(Guard::from),
         }
+    }
+}
+
+impl BrokenTag {
+    /// The rows that can be used, and those that cannot.
+    #[must_use]
+    pub fn apart(rows: &[TagRow]) -> (Vec<Tag>, Vec<Self>) {
+        let (mut tags, mut broken) = (Vec::new(), Vec::new());
+        for row in rows {
+            match &row.fault {
+                None => tags.push(Tag::from(row)),
+                Some(reason) => broken.push(Self {
+                    biz_tag: row.biz_tag.clone(),
+                    reason: reason.clone(),
+                }),
+            }
+        }
+        (tags, broken)
     }
 }
 

@@ -116,6 +116,7 @@ mod tests {
             retired: false,
             id_limit: None,
             guard: None,
+            fault: None,
         }
     }
 

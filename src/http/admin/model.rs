@@ -59,6 +59,18 @@ pub struct TagPage {
     pub tags: Vec<Tag>,
     /// What to send as `after` for the next page; `null` on the last one.
     pub next: Option<String>,
+    /// Rows of the page that cannot be used; they are not among `tags`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<BrokenTag>,
+}
+
+/// A row that cannot be used.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct BrokenTag {
+    /// Its name.
+    pub biz_tag: String,
+    /// What is wrong with it, and what to do.
+    pub reason: String,
 }
 
 /// A tag as it should be.

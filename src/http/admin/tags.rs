@@ -4,7 +4,7 @@ use super::{
     Admin, answer, audit,
     audit::Audit,
     call, etag,
-    model::{self, Advance, PatchTag, PutTag, TagPage},
+    model::{self, Advance, BrokenTag, PatchTag, PutTag, TagPage},
     problem::{ChangeRefusals, Problem, Refusals},
 };
 use crate::{
@@ -64,10 +64,9 @@ pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>)
     let more = rows.len() > limit;
     rows.truncate(limit);
     let last = rows.last().filter(|_| more);
-    let page = TagPage {
-        next: last.map(|row| row.biz_tag.clone()),
-        tags: rows.iter().map(model::Tag::from).collect(),
-    };
+    let next = last.map(|row| row.biz_tag.clone());
+    let (tags, broken) = BrokenTag::apart(&rows);
+    let page = TagPage { tags, next, broken };
     Ok(answer(HttpResponse::Ok(), &page))
 }
 

@@ -3,6 +3,7 @@
 
 use super::SqlStore;
 use super::database::Sql;
+use super::edit::NAMES;
 use super::errors::SqlError;
 use super::inspect::Inspection;
 use super::statements::{Statements, value};
@@ -34,12 +35,7 @@ impl TagAdministration for SqlStore {
         let statement = found.statements.list(listing);
         let rows = self.pool.rows(&statement).await;
         let rows = rows.map_err(|error| self.noted(error))?;
-        rows.iter()
-            .map(|row| {
-                self.tag_row(row, &found.statements)
-                    .map_err(StoreError::from)
-            })
-            .collect()
+        self.listed(&rows, &found.statements)
     }
 
     async fn recent(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
@@ -187,19 +183,69 @@ impl TagAdministration for SqlStore {
 }
 
 impl SqlStore {
+    /// The rows of these names, as far as there are any.
+    ///
+    /// # Errors
+    /// As for any statement.
+    pub async fn rows_of(&self, names: &[BizTag]) -> Result<Vec<TagRow>, StoreError> {
+        let found = self.inspected().await?;
+        let mut all = Vec::new();
+        for some in names.chunks(NAMES) {
+            let rows = self.pool.rows(&found.statements.rows(some)).await;
+            let rows = rows.map_err(|error| self.noted(error))?;
+            all.extend(self.listed(&rows, &found.statements)?);
+        }
+        Ok(all)
+    }
+
+    /// Rows as they are listed: one that cannot be used costs no other anything.
+    fn listed(
+        &self,
+        rows: &[QueryResult],
+        statements: &Statements,
+    ) -> Result<Vec<TagRow>, StoreError> {
+        let place = &self.pool.place;
+        let row = |row| match self.tag_row(row, statements) {
+            Ok(row) => Ok(row),
+            Err(fault) => Ok(TagRow {
+                biz_tag: value(row, "biz_tag", place)?,
+                max_id: 0,
+                step: 0,
+                description: String::new(),
+                retired: false,
+                id_limit: None,
+                guard: None,
+                fault: Some(fault.store.to_string()),
+            }),
+        };
+        let rows: Result<Vec<TagRow>, SqlError> = rows.iter().map(row).collect();
+        Ok(rows?)
+    }
+
     fn tag_row(&self, row: &QueryResult, statements: &Statements) -> Result<TagRow, SqlError> {
+        let name: String = value(row, "biz_tag", &self.pool.place)?;
+        // A column may allow NULL; that is this row's fault, not the table's.
+        let number = |column: &str| match value::<Option<i64>>(row, column, &self.pool.place) {
+            Ok(Some(number)) => Ok(number),
+            Ok(None) => Err(SqlError::from(StoreError::TagMisconfigured(format!(
+                "biz_tag {name}: {column} is NULL: set it (max_id above every id in use)"
+            )))),
+            Err(error) => Err(error),
+        };
+        let (max_id, step) = (number("max_id")?, number("step")?);
         let guarded = statements.identity.is_some();
         let place = &self.pool.place;
         Ok(TagRow {
-            biz_tag: value(row, "biz_tag", place)?,
-            max_id: value(row, "max_id", place)?,
-            step: value(row, "step", place)?,
+            biz_tag: name,
+            max_id,
+            step,
             description: value::<Option<String>>(row, "description", place)?.unwrap_or_default(),
             retired: value::<i64>(row, "retired", place)? != 0,
             id_limit: Some(value::<i64>(row, "id_limit", place)?).filter(|limit| *limit > 0),
             guard: guarded
                 .then(|| self.guard_row(row, statements))
                 .transpose()?,
+            fault: None,
         })
     }
 

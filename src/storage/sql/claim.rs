@@ -6,6 +6,7 @@
 
 use super::SqlStore;
 use super::decide::{Account, Decision, Row, decide, wanted};
+use super::edit::NAMES;
 use super::errors::SqlError;
 use super::mysql::{DEADLOCK, UNKNOWN_COLUMN};
 use super::pool::Lease;
@@ -132,9 +133,15 @@ impl SegmentStore for SqlStore {
         self.report().await
     }
 
-    async fn retired(&self, limit: u64) -> Result<Vec<BizTag>, StoreError> {
+    async fn retired(&self, of: &[BizTag]) -> Result<Vec<BizTag>, StoreError> {
         let found = self.inspected().await?;
-        self.names(found.statements.retired(limit)).await
+        let mut retired = Vec::new();
+        if found.statements.retirable {
+            for some in of.chunks(NAMES) {
+                retired.extend(self.names(found.statements.retired(some)).await?);
+            }
+        }
+        Ok(retired)
     }
 
     async fn limited(&self, limit: u64) -> Result<Vec<Limited>, StoreError> {

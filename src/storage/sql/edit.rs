@@ -6,6 +6,23 @@ use super::statements::Statements;
 use crate::domain::{Allowance, BizTag};
 use crate::storage::{Change, Listing, NewTag, Seen};
 
+/// So many names are asked for at once.
+pub(super) const NAMES: usize = 500;
+
+/// `biz_tag IN (…)`. The last name is repeated up to one of few lengths, so that few texts are prepared.
+fn among(sql: Sql, names: &[BizTag]) -> Sql {
+    let length = [1, 20, NAMES].into_iter().find(|most| names.len() <= *most);
+    let last = names.last().map_or("", BizTag::as_str);
+    let missing = length.unwrap_or(names.len()).saturating_sub(names.len());
+    let padded = names.iter().map(BizTag::as_str);
+    let padded = padded.chain(std::iter::repeat_n(last, missing));
+    let sql = padded.enumerate().fold(sql, |sql, (index, name)| {
+        let before = if index == 0 { "biz_tag IN (" } else { ", " };
+        sql.text(before).bind(name)
+    });
+    sql.text(")")
+}
+
 impl Statements {
     /// Only where step, description and limit are still those that were seen.
     fn as_seen(&self, sql: Sql, seen: Option<&Seen>) -> Sql {
@@ -91,45 +108,56 @@ impl Statements {
         sql
     }
 
-    /// Rows in the order of their names' bytes.
+    /// Rows in the order of their names, as the key has them: a sort by bytes would read all rows for each page.
     pub(super) fn list(&self, listing: &Listing) -> Sql {
-        let key = self.dialect.bytes("biz_tag");
-        let mut sql = Sql::new("SELECT biz_tag, max_id, step, description, ");
+        let sql = self.listed(Sql::new("")).text(" WHERE 1 = 1");
+        let sql = match listing.prefix.as_deref() {
+            None | Some("") => sql,
+            Some(prefix) => {
+                // The key finds it, and what only its collation takes for the prefix is left out.
+                let sql = self.dialect.begins(sql.text(" AND "), "biz_tag", prefix);
+                let key = self.dialect.bytes("biz_tag");
+                let sql = sql.text(&format!(" AND {}", self.dialect.first_bytes(&key)));
+                let length = i64::try_from(prefix.len()).unwrap_or(i64::MAX);
+                self.bound_bytes(sql.bind(length).text(") = "), prefix)
+            }
+        };
+        let (after, order) = match listing.descending {
+            false => (" > ", "ASC"),
+            true => (" < ", "DESC"),
+        };
+        let sql = match &listing.after {
+            Some(name) => sql
+                .text(&format!(" AND biz_tag{after}"))
+                .bind(name.as_str()),
+            None => sql,
+        };
+        let sql = sql.text(&format!(" ORDER BY biz_tag {order} LIMIT "));
+        sql.bind(i64::try_from(listing.limit).unwrap_or(i64::MAX))
+    }
+
+    /// The rows of these names, at most [`NAMES`], and those whose names the collation takes for one.
+    pub(super) fn rows(&self, names: &[BizTag]) -> Sql {
+        let sql = self.listed(Sql::new("")).text(" WHERE ");
+        among(sql, names)
+    }
+
+    /// What is said of a row in a list.
+    fn listed(&self, sql: Sql) -> Sql {
+        let mut sql = sql.text("SELECT biz_tag, max_id, step, description, ");
         sql = sql.text(if self.retirable {
             "(retired_at IS NOT NULL) AS retired"
         } else {
             "0 AS retired"
         });
         sql = self.guard_columns(sql);
-        sql = sql.text(&format!(" FROM {} WHERE 1 = 1", self.table));
-        if let Some(prefix) = listing
-            .prefix
-            .as_deref()
-            .filter(|prefix| !prefix.is_empty())
-        {
-            let left = format!(" AND {}", self.dialect.first_bytes(&key));
-            let length = i64::try_from(prefix.len()).unwrap_or(i64::MAX);
-            sql = self.bound_bytes(sql.text(&left).bind(length).text(") = "), prefix);
-        }
-        let (after, order) = match listing.descending {
-            false => (" > ", "ASC"),
-            true => (" < ", "DESC"),
-        };
-        if let Some(name) = &listing.after {
-            sql = self.bound_bytes(sql.text(" AND ").text(&key).text(after), name);
-        }
-        sql = sql.text(&format!(" ORDER BY {key} {order} LIMIT "));
-        sql.bind(i64::try_from(listing.limit).unwrap_or(i64::MAX))
+        sql.text(&format!(" FROM {}", self.table))
     }
 
-    /// Names of the rows that were retired last.
-    pub(super) fn retired(&self, limit: u64) -> Sql {
+    /// Which of these names, at most [`NAMES`], are retired.
+    pub(super) fn retired(&self, names: &[BizTag]) -> Sql {
         let sql = Sql::new(format!("SELECT biz_tag FROM {} WHERE ", self.table));
-        let sql = match self.retirable {
-            true => sql.text("retired_at IS NOT NULL ORDER BY retired_at DESC LIMIT "),
-            false => sql.text("1 = 0 LIMIT "),
-        };
-        sql.bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        among(sql, names).text(" AND retired_at IS NOT NULL")
     }
 
     /// The rows with a limit of their own, those first that have used most of it; `None` without the column.

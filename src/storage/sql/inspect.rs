@@ -5,7 +5,7 @@
 use super::SqlStore;
 use super::database::Sql;
 use super::errors::SqlError;
-use super::statements::{Identity, Statements, text_at, value};
+use super::statements::{COUNTED, Identity, Statements, text_at, value};
 use super::table::{Column, Columns};
 use crate::config::{DatabaseKind, Guard};
 use crate::storage::{StoreError, StoreReport, Unusable};
@@ -60,9 +60,12 @@ impl SqlStore {
         let found = self.inspect().await?;
         let place = &self.pool.place;
         let rows = self.pool.rows(&found.statements.count()).await?;
-        let tags = match rows.first() {
-            Some(row) => value::<i64>(row, "tags", place)?,
-            None => 0,
+        let (tags, looked_at) = match rows.first() {
+            Some(row) => (
+                value::<i64>(row, "tags", place)?,
+                value::<i64>(row, "looked_at", place)?,
+            ),
+            None => (0, 0),
         };
         let product = match found.product.as_str() {
             "" => String::new(),
@@ -71,6 +74,7 @@ impl SqlStore {
         Ok(StoreReport {
             description: format!("{}{product}", place.endpoint),
             tags: u64::try_from(tags).unwrap_or(0),
+            more_tags: looked_at >= COUNTED,
             guard_active: found.statements.identity.is_some(),
             warnings: found.warnings.clone(),
         })

@@ -195,8 +195,9 @@ pub(super) async fn apply<'c, C, E>(
 ) -> Result<Vec<String>, DbErr>
 where
     C: ConnectionTrait,
-    E: sea_orm::IntoDatabaseExecutor<'c>,
+    E: sea_orm::IntoDatabaseExecutor<'c> + Copy,
 {
+    migrator.is_ours(executor).await?;
     let pending = migrator.get_pending_migrations(db).await?;
     let names = pending.iter().map(|one| one.name().to_owned()).collect();
     migrator.up(executor, None).await?;

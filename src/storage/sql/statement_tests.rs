@@ -9,6 +9,7 @@ use super::statements::{PreparedClaim, Statements};
 use crate::config::{Config, Guard};
 use crate::domain::allowance::{AHEAD, DELAY, NEEDED, QUIET, SECOND};
 use crate::domain::{BizTag, ClaimRequest};
+use crate::storage::Listing;
 use fastrand::Rng;
 
 const NOW: i64 = 3_600 * SECOND;
@@ -36,6 +37,9 @@ impl Dialect for Stopped {
     }
     fn integer(&self, column: &str) -> String {
         self.0.integer(column)
+    }
+    fn begins(&self, sql: Sql, column: &str, prefix: &str) -> Sql {
+        self.0.begins(sql, column, prefix)
     }
     fn first_bytes(&self, key: &str) -> String {
         self.0.first_bytes(key)
@@ -207,6 +211,54 @@ async fn statement_and_model_agree(store: &SqlStore, rounds: u32) {
     );
 }
 
+/// Of a page of a listing the key finds each row: nothing is sorted, and what lies before is not read.
+async fn pages_are_found_by_the_key(store: &SqlStore) {
+    let found = store.inspected().await.unwrap();
+    let table = &found.statements.table;
+    let mut insert = format!("INSERT INTO {table} (biz_tag, max_id, step, description) VALUES ");
+    for number in 0..2000 {
+        let comma = if number == 0 { "" } else { ", " };
+        insert.push_str(&format!("{comma}('tenant-{number:05}', 0, 1, '')"));
+    }
+    store.pool.execute(&Sql::new(insert)).await.unwrap();
+    let is_sqlite = store.pool.database.file().is_some();
+    let explain = if is_sqlite {
+        "EXPLAIN QUERY PLAN "
+    } else {
+        "EXPLAIN "
+    };
+
+    let listings = [
+        Listing::page(Some("tenant-01000"), 10),
+        Listing {
+            descending: true,
+            ..Listing::page(Some("tenant-01000"), 10)
+        },
+        Listing {
+            prefix: Some("tenant-0100".to_owned()),
+            ..Listing::page(None, 10)
+        },
+    ];
+    for listing in listings {
+        let mut asked = found.statements.list(&listing);
+        let rows = store.pool.rows(&asked).await.unwrap();
+        assert_eq!(rows.len(), 10, "{listing:?}");
+        asked.text.insert_str(0, explain);
+        let plan = store.pool.rows(&asked).await.unwrap();
+        let said = match is_sqlite {
+            true => plan[0].try_get::<String>("", "detail").unwrap(),
+            false => {
+                let key = plan[0].try_get::<Option<String>>("", "key").unwrap();
+                let extra = plan[0].try_get::<Option<String>>("", "Extra").unwrap();
+                format!("{key:?} {extra:?}")
+            }
+        };
+        let by_key = said.contains("PRIMARY") || said.contains("USING INDEX");
+        assert!(by_key && !said.contains("filesort"), "{listing:?}: {said}");
+        assert!(plan.len() == 1, "{listing:?}: it is sorted too");
+    }
+}
+
 #[tokio::test]
 async fn the_statement_of_a_claim_does_what_its_model_does() {
     let folder = tempfile::tempdir().unwrap();
@@ -214,12 +266,14 @@ async fn the_statement_of_a_claim_does_what_its_model_does() {
     let store = open(&url, "segments");
     store.migrate_up().await.unwrap();
     statement_and_model_agree(&store, 600).await;
+    pages_are_found_by_the_key(&store).await;
     let servers = std::env::var("ID_ALLOC_TEST_MYSQL_URLS").unwrap_or_default();
     for base in servers.split_whitespace() {
         let table = format!("t{:08x}", fastrand::u32(..));
         let store = open(&format!("{base}/mysql"), &table);
         store.migrate_up().await.unwrap();
         statement_and_model_agree(&store, 600).await;
+        pages_are_found_by_the_key(&store).await;
         for name in [
             "",
             "_heartbeat",

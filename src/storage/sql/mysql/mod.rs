@@ -169,6 +169,19 @@ impl Dialect for Words {
         format!("CAST({column} AS SIGNED)")
     }
 
+    fn begins(&self, sql: Sql, column: &str, prefix: &str) -> Sql {
+        let mut pattern = String::with_capacity(prefix.len() + 1);
+        for letter in prefix.chars() {
+            if matches!(letter, '%' | '_' | '|') {
+                pattern.push('|');
+            }
+            pattern.push(letter);
+        }
+        pattern.push('%');
+        let sql = sql.text(column).text(" LIKE ").bind(pattern.as_str());
+        sql.text(" ESCAPE '|'")
+    }
+
     fn first_bytes(&self, key: &str) -> String {
         format!("LEFT({key}, ")
     }
