@@ -258,7 +258,7 @@ impl TagActor {
         if self.ended {
             return;
         }
-        for reply in self.buffer.take_waiting(0) {
+        for reply in self.buffer.take_waiting(0, |_| true) {
             let _ = reply.send(Err(Refusal::Moved));
         }
         self.retire();
