@@ -1,7 +1,7 @@
 //! Large and strange tables: more deleted tags than are asked for at once, a row that cannot be used, a table that is
 //! somebody else's.
 
-use crate::helpers::{everywhere, new, on_servers, tag};
+use crate::helpers::{Take as _, ask, everywhere, new, on_servers, tag};
 use id_alloc::domain::BizTag;
 use id_alloc::storage::{Listing, SegmentStore as _, StoreError, TagAdministration as _, Unusable};
 
@@ -77,6 +77,28 @@ async fn a_table_that_is_somebody_elses_is_left_alone() {
         db.sql("DROP TABLE segments_migrations").await;
         // What is beside it may be somebody else's too.
         assert!(db.store().migrate_up().await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_table_that_has_lost_the_columns_of_the_guard_is_not_claimed_without_them() {
+    everywhere(async |db| {
+        let store = db.ready().await;
+        store.take(&ask("test")).await.unwrap();
+        for column in ["advance_at", "claimed_to"] {
+            // As on a replica that was made before they were.
+            db.sql(&format!("ALTER TABLE segments DROP COLUMN {column}"))
+                .await;
+            store.check().await.unwrap_err();
+            match store.take(&ask("test")).await {
+                Err(StoreError::Unusable(Unusable::TableMisconfigured(why))) => {
+                    assert!(why.contains(column), "{why}");
+                    assert!(why.contains("which it had before"), "{why}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     })
     .await;
 }

@@ -10,6 +10,7 @@ use super::table::{Column, Columns};
 use crate::config::{DatabaseKind, Guard};
 use crate::storage::{StoreError, StoreReport, Unusable};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// What claims need to know of server and table.
 #[derive(Debug)]
@@ -175,6 +176,7 @@ impl SqlStore {
         let quoted = self.pool.dialect().quoted(&beside);
         let touch = Sql::new(format!("UPDATE {quoted} SET beat = beat WHERE id = 0"));
         let lacking = missing(&ACCOUNT_COLUMNS, columns);
+        self.has_lost(&lacking)?;
         let why = if !lacking.is_empty() {
             format!(
                 "table `{table}` lacks {}: run `id-alloc migrate up`; until then claims are not counted, \
@@ -205,6 +207,22 @@ impl SqlStore {
         Ok(None)
     }
 
+    /// Refuses a table without columns that it had when this server claimed under the guard: without them, as on a
+    /// replica that never had them, nothing tells what was lost.
+    fn has_lost(&self, missing: &[&str]) -> Result<(), StoreError> {
+        if missing.is_empty() || !self.was_guarded.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let table = &self.settings.table;
+        Err(Unusable::TableMisconfigured(format!(
+            "table `{table}` lacks {}, which it had before (a replica without them was promoted?), so nothing is \
+             claimed: run `id-alloc migrate up`, then `id-alloc tag advance --all --now --by N` with N more than may \
+             be lost",
+            missing.join(", ")
+        ))
+        .into())
+    }
+
     /// Whether this is not what was said last, so that it is not said every minute.
     fn says(&self, text: &str) -> bool {
         let said = self.said.lock();
@@ -224,6 +242,7 @@ impl SqlStore {
             return Ok(None);
         }
         let missing = missing(&GUARD_COLUMNS, columns);
+        self.has_lost(&missing)?;
         let why = if !missing.is_empty() {
             format!(
                 "table `{table}` lacks {}: run `id-alloc migrate up`",
@@ -232,6 +251,7 @@ impl SqlStore {
         } else if let Some(refusal) = refusal {
             refusal.to_owned()
         } else {
+            self.was_guarded.store(true, Ordering::Release);
             return Ok(Some(identity));
         };
         if self.settings.guard == Guard::On {

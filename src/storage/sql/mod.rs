@@ -63,6 +63,8 @@ pub struct SqlStore {
     compares: AtomicBool,
     /// Why the guard was last said to be off, so that it is not said every minute.
     said: Mutex<Option<String>>,
+    /// Whether the table had the columns of the guard when it was looked at once.
+    was_guarded: AtomicBool,
 }
 
 impl SqlStore {
@@ -90,6 +92,7 @@ impl SqlStore {
             prune_at: AtomicU64::new(0),
             compares: AtomicBool::new(false),
             said: Mutex::default(),
+            was_guarded: AtomicBool::new(false),
         })
     }
 }

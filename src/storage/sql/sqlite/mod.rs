@@ -190,7 +190,9 @@ impl Lent {
             return Ok(());
         };
         if let Some(connection) = self.connection.take() {
-            self.opened.keep(connection.leak());
+            // Not closed: that would write what its log holds into the file that took the place of the old one, or
+            // take away the log of that.
+            std::mem::forget(connection.detach());
         }
         Err(changed(fault))
     }

@@ -5,9 +5,8 @@
 //! leaves. The write-ahead log beside the file is looked at too: who puts a backup over the file takes it away. What
 //! was found lasts until the process ends. Where files have no numbers nothing is found.
 
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Connection as _};
-use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,8 +30,6 @@ struct State {
     log: Option<Number>,
     /// What is wrong, once something is.
     fault: Option<String>,
-    /// The connection by which that was found.
-    stale: Option<ManuallyDrop<SqliteConnection>>,
 }
 
 impl Opened {
@@ -86,42 +83,47 @@ impl Opened {
         Some((fault, number(&self.file).is_some()))
     }
 
-    /// Keeps the connection whose file is not the one that is there. It is not closed: that would write what its log
-    /// holds into the file that was put over the old one, or take away the log of one in its place.
-    pub(super) fn keep(&self, stale: SqliteConnection) {
-        self.state().stale = Some(ManuallyDrop::new(stale));
-    }
-
     /// Writes into the file that is there now.
+    ///
+    /// Where it is the same file with other contents, the connection that has it open holds a lock on it for as long as
+    /// the process lives: then a copy is written, and takes its place.
     pub(super) async fn write(
         &self,
         statement: String,
         wait: Duration,
     ) -> Result<u64, sqlx::Error> {
-        let options = SqliteConnectOptions::new().filename(&self.file);
-        let mut there = options.busy_timeout(wait).connect().await?;
-        let stale = {
-            let mut state = self.state();
-            match number(&self.file) == state.file {
-                true => state.stale.take(),
-                false => None,
-            }
-        };
-        if let Some(stale) = stale {
-            // Its lock is in the way. Who reads meanwhile keeps it from writing as it is closed.
-            sqlx::query("BEGIN").execute(&mut there).await?;
-            sqlx::query("SELECT COUNT(*) FROM sqlite_master")
-                .execute(&mut there)
-                .await?;
-            let closed = ManuallyDrop::into_inner(stale).close().await;
-            sqlx::query("COMMIT").execute(&mut there).await?;
-            closed?;
+        if number(&self.file) != self.state().file {
+            return write(&self.file, statement, wait).await;
         }
-        let done = sqlx::query(AssertSqlSafe(statement)).execute(&mut there);
-        let rows = done.await?.rows_affected();
-        there.close().await?;
-        Ok(rows)
+        let mut copy = self.file.as_os_str().to_owned();
+        copy.push("-copy");
+        let copy = PathBuf::from(copy);
+        copied(&self.file, &copy).await?;
+        let rows = write(&copy, statement, wait).await;
+        match &rows {
+            Ok(_) => std::fs::rename(&copy, &self.file)?,
+            Err(_) => std::fs::remove_file(&copy)?,
+        }
+        rows
     }
+}
+
+async fn write(file: &Path, statement: String, wait: Duration) -> Result<u64, sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(file);
+    let mut connection = options.busy_timeout(wait).connect().await?;
+    let done = sqlx::query(AssertSqlSafe(statement)).execute(&mut connection);
+    let rows = done.await.map(|done| done.rows_affected());
+    // Closing writes what its log holds into the file.
+    connection.close().await?;
+    rows
+}
+
+/// A large file takes a while.
+async fn copied(from: &Path, to: &Path) -> Result<(), sqlx::Error> {
+    let (from, to) = (from.to_owned(), to.to_owned());
+    let copied = tokio::task::spawn_blocking(move || std::fs::copy(from, to)).await;
+    copied.map_err(std::io::Error::other)??;
+    Ok(())
 }
 
 #[cfg(unix)]
