@@ -134,7 +134,11 @@ fn guard_rows(tags: &[Tag], width: usize, head: bool) -> String {
         let retired = if tag.retired { " (retired)" } else { "" };
         lines.push(format!(
             "{:<width$}  {:>19}  {:>19}  {:>12}  {:>5}  {place}{behind}{retired}",
-            plain(&tag.biz_tag), tag.max_id, guard.claimed_to, guard.claimed_size, guard.moves
+            plain(&tag.biz_tag),
+            tag.max_id,
+            guard.claimed_to,
+            guard.claimed_size,
+            guard.moves
         ));
     }
     lines.join("\n")

@@ -182,7 +182,10 @@ async fn list(store: &SqlStore, list: List, output: Output) -> Result<(), Exit> 
     }
     long.end(&tail)?;
     if let Some(last) = next.filter(|_| !output.is_json()) {
-        note(&format!("there are more: continue with --after {}", plain(&last)));
+        note(&format!(
+            "there are more: continue with --after {}",
+            plain(&last)
+        ));
     }
     Ok(())
 }
@@ -207,7 +210,10 @@ fn table(tags: &[model::Tag], width: usize, head: bool) -> String {
         let retired = if tag.retired { " (retired)" } else { "" };
         lines.push(format!(
             "{:<width$}  {:>19}  {:>12}  {}{retired}",
-            plain(&tag.biz_tag), tag.max_id, tag.step, plain(&tag.description)
+            plain(&tag.biz_tag),
+            tag.max_id,
+            tag.step,
+            plain(&tag.description)
         ));
     }
     lines.join("\n")
