@@ -5,6 +5,8 @@
 //! name = "ops"
 //! scopes = ["read", "write"]          # in admin.tokens_file
 //! tags = ["order", "shop.*"]          # in alloc.tokens_file instead
+//! ids_per_second = 1000               # of each tag, on each server; may be left out
+//! ids_per_day = 10000000
 //! hash = "sha256:…"
 //! ```
 //!
@@ -44,6 +46,12 @@ pub struct AllocToken {
     pub name: String,
     /// Of which tags ids may be taken: names, or beginnings of names followed by `*`.
     pub tags: Vec<String>,
+    /// How many ids of each tag it may take in a second; as many as there are where it is left out.
+    #[serde(default)]
+    pub ids_per_second: Option<u64>,
+    /// How many ids of each tag it may take in a day of UTC.
+    #[serde(default)]
+    pub ids_per_day: Option<u64>,
     /// By which it is known.
     pub hash: TokenHash,
 }
@@ -83,12 +91,21 @@ impl Entry for AllocToken {
     }
 
     fn problem(&self) -> Option<&'static str> {
-        let none = self.tags.iter().all(String::is_empty);
-        none.then_some("tags is empty; give names, or beginnings such as \"shop.*\"")
+        if self.tags.iter().all(String::is_empty) {
+            return Some("tags is empty; give names, or beginnings such as \"shop.*\"");
+        }
+        let is_nothing = [self.ids_per_second, self.ids_per_day].contains(&Some(0));
+        is_nothing.then_some("ids_per_second and ids_per_day must be 1 or more, or be left out")
     }
 }
 
 impl AllocToken {
+    /// Whether what it takes is counted.
+    #[must_use]
+    pub fn has_quota(&self) -> bool {
+        self.ids_per_second.is_some() || self.ids_per_day.is_some()
+    }
+
     /// Whether it allows to take ids of this tag.
     #[must_use]
     pub fn allows(&self, tag: &str) -> bool {

@@ -51,6 +51,8 @@ fn mistakes_are_named_and_nothing_of_the_file_is_quoted() {
 #[test]
 fn a_beginning_with_a_star_allows_all_names_that_begin_so() {
     let token = AllocToken {
+        ids_per_second: None,
+        ids_per_day: None,
         name: "a".into(),
         tags: vec!["order".into(), "shop.*".into()],
         hash: TokenHash::of("x"),

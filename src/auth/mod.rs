@@ -5,6 +5,7 @@
 //! | what a token is, and its hash | `hash.rs` |
 //! | the entries of a file of tokens: scopes, tags | `entries.rs` |
 //! | the tokens in force, and whose was sent | `tokens.rs` |
+//! | how many ids a token may take | `quotas.rs` |
 //! | files that are read again: tokens, certificates | `watched.rs` |
 //!
 //! Promises: how long a wrong token takes to be refused tells nothing of the right ones; what a file holds is in
@@ -13,10 +14,12 @@
 
 mod entries;
 mod hash;
+mod quotas;
 mod tokens;
 mod watched;
 
 pub use entries::{AdminToken, AllocToken, Entry, Scope, parse, read};
 pub use hash::{TokenHash, generate};
+pub use quotas::{Exceeded, Quotas};
 pub use tokens::{Denied, Login, Tokens, bearer};
 pub use watched::{Content, Watched};

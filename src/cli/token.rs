@@ -20,9 +20,13 @@ pub(super) fn new(call: &NewToken, output: Output) -> Result<(), Exit> {
         ),
         false => ("tags", list(call.tags.iter().map(String::as_str))),
     };
+    let quota =
+        |key: &str, ids: Option<u64>| ids.map_or(String::new(), |ids| format!("\n{key} = {ids}"));
     let entry = format!(
-        "[[token]]\nname = {}\n{key} = {what}\nhash = \"{hash}\"",
-        quoted(&call.name)
+        "[[token]]\nname = {}\n{key} = {what}{}{}\nhash = \"{hash}\"",
+        quoted(&call.name),
+        quota("ids_per_second", call.ids_per_second),
+        quota("ids_per_day", call.ids_per_day)
     );
     // What a server would refuse is not handed out.
     let checked = match call.tags.is_empty() {

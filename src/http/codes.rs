@@ -76,6 +76,7 @@ table! {
     Conflict CONFLICT "conflict" no (Change) "The text says what is in the way."
     PreconditionFailed PRECONDITION_FAILED "precondition_failed" no (Change) "Look at the tag again: someone else changed it."
     PayloadTooLarge PAYLOAD_TOO_LARGE "payload_too_large" no (Ids Change) "Stay within `limits.max_body` and `limits.max_query`."
+    QuotaExceeded TOO_MANY_REQUESTS "quota_exceeded" no (Ids) "Ask again after `Retry-After`, or have the token's quota raised (`alloc.tokens_file`)."
     UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" no (Ids Change) "Send the media type that the text names."
     Internal INTERNAL_SERVER_ERROR "internal" no (Ids Admin) "Look at the server's log, and report it."
     TagMisconfigured INTERNAL_SERVER_ERROR "tag_misconfigured" no (Ids Admin) "Correct the tag's row; the text says how. Other tags are not affected."

@@ -41,7 +41,7 @@ pub use wire::NewTags;
 
 use crate::{
     actors::Allocator,
-    auth::{self, AllocToken, Tokens},
+    auth::{self, AllocToken, Quotas, Tokens},
     config::{Config, Limits, Server, Telemetry, Wire},
     metrics::Metrics,
 };
@@ -83,6 +83,8 @@ pub struct Shared {
     pub telemetry: Telemetry,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
+    /// What tokens with a quota have taken.
+    pub(crate) quotas: Quotas,
     /// Keeps a flood of failures out of the log.
     throttle: Throttle,
     /// When those who poll are answered.
@@ -103,6 +105,7 @@ impl Shared {
             wire: config.wire.clone(),
             telemetry: config.telemetry.clone(),
             metrics,
+            quotas: Quotas::default(),
             throttle: Throttle::default(),
             pace: Pace::default(),
             scrapes: Scrapes::default(),

@@ -1,7 +1,11 @@
 //! Why a request is refused: what happened, in words, and which row of the table (`codes.rs`) that is.
 
 use super::codes::Kind;
-use crate::{actors::AllocError, auth::Denied, domain::BizTagError};
+use crate::{
+    actors::AllocError,
+    auth::{Denied, Exceeded},
+    domain::BizTagError,
+};
 use actix_web::{
     HttpResponse,
     body::MessageBody,
@@ -51,6 +55,8 @@ pub(crate) enum Refused {
     Denied(#[from] Denied),
     #[error("not allowed with this token: it is for other biz_tags")]
     OtherTags,
+    #[error("{0}")]
+    Quota(#[from] Exceeded),
     #[error("not allowed with this token: it has no scope `{0}`")]
     NoScope(&'static str),
     #[error("internal error; the server's log has the details")]
@@ -98,6 +104,7 @@ impl Refused {
             Self::MethodNotAllowed(_) => Kind::MethodNotAllowed,
             Self::Denied(_) => Kind::Unauthorized,
             Self::OtherTags | Self::NoScope(_) => Kind::Forbidden,
+            Self::Quota(_) => Kind::QuotaExceeded,
             Self::NotReady(_) => Kind::NoAvailableId,
             Self::Internal => Kind::Internal,
             Self::Invalid(_) => Kind::InvalidRequest,
@@ -166,6 +173,9 @@ impl Refused {
             Self::Denied(Denied::Unknown) => {
                 let challenge = "Bearer error=\"invalid_token\"";
                 response.insert_header((header::WWW_AUTHENTICATE, challenge));
+            }
+            Self::Quota(exceeded) => {
+                response.insert_header((header::RETRY_AFTER, exceeded.retry_after()));
             }
             _ => {}
         }

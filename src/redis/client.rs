@@ -247,9 +247,19 @@ impl<S: Stream> Client<S> {
             Ok(demand) => demand,
             Err(refused) => return Ok(Err(refused)),
         };
-        let ids = match self.ids(tag, demand, tally).await? {
+        let spent = self
+            .session
+            .spend(&self.service, tag.as_str(), demand.count);
+        if let Err(refused) = spent {
+            return Ok(Err(refused));
+        }
+        let ids = match self.ids(tag.clone(), demand, tally).await? {
             Ok(ids) => ids,
-            Err(error) => return Ok(Err(error.into())),
+            Err(error) => {
+                let (service, count) = (&self.service, demand.count);
+                self.session.give_back(service, tag.as_str(), count);
+                return Ok(Err(error.into()));
+            }
         };
         tally.gave(demand.count);
         let last = ids.last().map(|range| Answer::Integer(range.end() - 1));

@@ -62,6 +62,30 @@ impl Session {
         }
     }
 
+    /// Counts ids against the quota of its token, unless they are too many.
+    pub(super) fn spend(
+        &mut self,
+        service: &Service,
+        tag: &str,
+        count: u64,
+    ) -> Result<(), Refused> {
+        if let (Some(tokens), Some(login)) = (&service.tokens, self.login.as_mut()) {
+            let holder = login.holder(tokens)?;
+            let spent = service.shared.quotas.take(holder, tag, count);
+            spent.map_err(Reason::from)?;
+        }
+        Ok(())
+    }
+
+    /// Counts them back, as they could not be handed out.
+    pub(super) fn give_back(&mut self, service: &Service, tag: &str, count: u64) {
+        if let (Some(tokens), Some(login)) = (&service.tokens, self.login.as_mut())
+            && let Ok(holder) = login.holder(tokens)
+        {
+            service.shared.quotas.give_back(holder, tag, count);
+        }
+    }
+
     /// `AUTH token`, `AUTH name token`. Where anyone may ask, any token will do, as over HTTP.
     pub(super) fn auth(&mut self, words: Words<'_>, service: &Service) -> Result<Answer, Refused> {
         match words.len() {

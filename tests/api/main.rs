@@ -52,6 +52,7 @@ mod observability;
 mod openapi;
 mod outages;
 mod pollers;
+mod quotas;
 mod range;
 mod redis;
 mod redis_limits;

@@ -209,6 +209,12 @@ pub(super) struct NewToken {
     /// For alloc.tokens_file: biz_tags, or beginnings followed by `*`.
     #[arg(long, value_delimiter = ',')]
     pub(super) tags: Vec<String>,
+    /// With --tags: how many ids of each tag it may take in a second, on each server.
+    #[arg(long, value_name = "N", requires = "tags", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) ids_per_second: Option<u64>,
+    /// With --tags: how many ids of each tag it may take in a day, on each server.
+    #[arg(long, value_name = "N", requires = "tags", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) ids_per_day: Option<u64>,
     /// Write the token into this new file, which only you can read, and print the entry alone.
     #[arg(long, value_name = "FILE")]
     pub(super) write: Option<PathBuf>,

@@ -193,23 +193,48 @@ impl Door {
             token = Some(tokens.holder(sent)?);
         }
         let call = P::read(&asked, limits)?;
-        if token.is_some_and(|token| !token.allows(call.tag.as_str())) {
+        if let Some(token) = &token
+            && !token.allows(call.tag.as_str())
+        {
             return Err(Refused::OtherTags);
         }
         let (ids, count) = match (call.wanted, call.new_tag) {
             (Wanted::These(demand), None) => {
-                let ids = self.allocator.allocate(call.tag, demand).await?;
+                let ids = self.take(token.as_deref(), call.tag, demand).await?;
                 (ids, demand.count)
             }
-            (wanted, new_tag) => Box::pin(self.allocate(call.tag, wanted, new_tag)).await?,
+            (wanted, new_tag) => {
+                let token = token.as_deref();
+                Box::pin(self.allocate(token, call.tag, wanted, new_tag)).await?
+            }
         };
         self.shared.metrics.http.gave(P::INTERFACE, count);
         P::granted(&ids, &call.shape).ok_or(Refused::Internal)
     }
 
+    /// Ids within the quota of the token, if it has one.
+    async fn take(
+        &self,
+        token: Option<&AllocToken>,
+        tag: TagName<'_>,
+        demand: Demand,
+    ) -> Result<Ids, Refused> {
+        let Some(token) = token.filter(|token| token.has_quota()) else {
+            return Ok(self.allocator.allocate(tag, demand).await?);
+        };
+        let quotas = &self.shared.quotas;
+        quotas.take(token, tag.as_str(), demand.count)?;
+        let ids = self.allocator.allocate(tag.clone(), demand).await;
+        if ids.is_err() {
+            quotas.give_back(token, tag.as_str(), demand.count);
+        }
+        Ok(ids?)
+    }
+
     /// Ids of a tag that may have to be made or looked at first, and how many they are.
     async fn allocate(
         &self,
+        token: Option<&AllocToken>,
         tag: TagName<'_>,
         wanted: Wanted,
         new_tag: Option<NewTag>,
@@ -225,11 +250,11 @@ impl Door {
                 }
             }
         };
-        match (self.allocator.allocate(tag.clone(), demand).await, new_tag) {
-            (Err(AllocError::UnknownTag), Some(new)) => {
+        match (self.take(token, tag.clone(), demand).await, new_tag) {
+            (Err(Refused::Alloc(AllocError::UnknownTag)), Some(new)) => {
                 let new_tags = self.new_tags.as_ref().ok_or(AllocError::UnknownTag)?;
                 new_tags.make(&tag.to_biz_tag(), new).await?;
-                let ids = self.allocator.allocate(tag, demand).await?;
+                let ids = self.take(token, tag, demand).await?;
                 Ok((ids, demand.count))
             }
             (ids, _) => Ok((ids?, demand.count)),
