@@ -142,6 +142,9 @@ impl SqlStore {
             Some(_) => self.heartbeat(columns, &mut warnings).await?,
             None => None,
         };
+        if identity.is_some() && missing(&ACCOUNT_COLUMNS, columns).is_empty() {
+            self.was_guarded.store(true, Ordering::Release);
+        }
         let is_int = |column: &Column| column.kind.starts_with("int(") || column.kind == "int";
         let is_mysql = matches!(self.settings.url.kind(), DatabaseKind::MySql);
         let is_int = is_mysql && columns.get("step").is_some_and(is_int);
@@ -251,7 +254,6 @@ impl SqlStore {
         } else if let Some(refusal) = refusal {
             refusal.to_owned()
         } else {
-            self.was_guarded.store(true, Ordering::Release);
             return Ok(Some(identity));
         };
         if self.settings.guard == Guard::On {
