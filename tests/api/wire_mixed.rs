@@ -7,6 +7,7 @@ use crate::support::eventually;
 use crate::support::flavour::Flavour;
 use crate::support::http::{Response, send};
 use crate::support::own_database::OwnDatabase;
+use crate::support::redis::{Redis, Said, address};
 use crate::support::server::Server;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,58 +22,74 @@ const STEP: i64 = 1000;
 /// How a protocol asks, and what its callers make of the answer; `None` where it is no answer with ids.
 struct Protocol {
     name: &'static str,
-    request: (&'static str, &'static str),
-    ids: fn(&Response) -> Option<Vec<i64>>,
+    way: Way,
 }
 
-const PROTOCOLS: [Protocol; 6] = [
+enum Way {
+    /// Method, path, and what ids the answer holds.
+    Http(
+        &'static str,
+        &'static str,
+        fn(&Response) -> Option<Vec<i64>>,
+    ),
+    /// A command, and how many ids it takes.
+    Redis(&'static str, i64),
+}
+
+const PROTOCOLS: [Protocol; 8] = [
     Protocol {
         name: "alloc",
-        request: ("GET", "/alloc?biz_tag=shop.order"),
-        ids: |answer| (answer.status == 200).then(|| answer.ids()),
+        way: Way::Http("GET", "/alloc?biz_tag=shop.order", |answer| {
+            (answer.status == 200).then(|| answer.ids())
+        }),
     },
     Protocol {
         name: "range",
-        request: ("GET", "/range?biz_tag=shop.order&count=300"),
-        ids: |answer| {
+        way: Way::Http("GET", "/range?biz_tag=shop.order&count=300", |answer| {
             let first = answer.json()["first"].as_i64()?;
             Some((first..first + 300).collect())
-        },
+        }),
     },
     Protocol {
         name: "tinyid",
-        request: (
+        way: Way::Http(
             "GET",
             "/tinyid/id/nextIdSimple?bizType=shop.order&token=t&batchSize=2",
+            |answer| list(&answer.body),
         ),
-        ids: |answer| list(&answer.body),
     },
     Protocol {
         name: "tinyid's client",
-        request: (
+        way: Way::Http(
             "POST",
             "/tinyid/id/nextSegmentIdSimple?token=t&bizType=shop.order",
+            |answer| {
+                let fields = list(&answer.body)?;
+                assert_eq!(fields[2] - fields[0], STEP, "{}", answer.body);
+                Some((fields[0] + 1..=fields[2]).collect())
+            },
         ),
-        ids: |answer| {
-            let fields = list(&answer.body)?;
-            assert_eq!(fields[2] - fields[0], STEP, "{}", answer.body);
-            Some((fields[0] + 1..=fields[2]).collect())
-        },
     },
     Protocol {
         name: "leaf",
-        request: ("GET", "/api/segment/get/shop.order"),
-        ids: |answer| {
+        way: Way::Http("GET", "/api/segment/get/shop.order", |answer| {
             (answer.status == 200).then(|| vec![answer.body.parse().expect(&answer.body)])
-        },
+        }),
     },
     Protocol {
         name: "cosid",
-        request: ("PATCH", "/segments/shop/order?step=400"),
-        ids: |answer| {
+        way: Way::Http("PATCH", "/segments/shop/order?step=400", |answer| {
             let last: i64 = answer.body.parse().ok()?;
             Some((last - 399..=last).collect())
-        },
+        }),
+    },
+    Protocol {
+        name: "redis",
+        way: Way::Redis("INCR shop.order", 1),
+    },
+    Protocol {
+        name: "redis, by more than one",
+        way: Way::Redis("INCRBY shop.order 250", 250),
     },
 ];
 
@@ -121,23 +138,37 @@ impl State {
     }
 }
 
-async fn caller(state: Arc<State>, protocol: usize, server: usize, base: String) -> Vec<Answer> {
-    let Protocol {
-        name,
-        request: (method, path),
-        ids,
-    } = &PROTOCOLS[protocol];
+/// Where a server is: for HTTP, and for Redis' clients.
+type Addresses = (String, String);
+
+async fn caller(
+    state: Arc<State>,
+    protocol: usize,
+    server: usize,
+    (base, redis): Addresses,
+) -> Vec<Answer> {
+    let Protocol { name, way } = &PROTOCOLS[protocol];
     let (permits, served) = &state.callers[protocol][server];
     let client = reqwest::Client::new();
+    let mut redis = Redis::connect(&redis).await;
     let mut answers = Vec::new();
     while let Ok(permit) = permits.acquire().await {
         let was_dead = state.is_dead.load(Ordering::SeqCst);
         let sent = Instant::now();
-        let answer = send(&client, &base, method, path, None).await;
+        let ids = match way {
+            Way::Http(method, path, ids) => {
+                let answer = send(&client, &base, method, path, None).await;
+                let answer = answer.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+                ids(&answer).ok_or(format!("{} {}", answer.status, answer.body))
+            }
+            Way::Redis(command, count) => match redis.ask(command).await {
+                Said::Integer(last) => Ok((last - count + 1..=last).collect()),
+                said => Err(format!("{said:?}")),
+            },
+        };
         let received = Instant::now();
-        let answer = answer.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        match ids(&answer) {
-            Some(ids) => {
+        match ids {
+            Ok(ids) => {
                 permit.forget();
                 served.fetch_add(1, Ordering::SeqCst);
                 answers.push(Answer {
@@ -148,11 +179,9 @@ async fn caller(state: Arc<State>, protocol: usize, server: usize, base: String)
                     ids,
                 });
             }
-            None => assert!(
+            Err(refusal) => assert!(
                 was_dead || state.is_dead.load(Ordering::SeqCst),
-                "{name}: {} {}",
-                answer.status,
-                answer.body
+                "{name}: {refusal}"
             ),
         }
     }
@@ -164,21 +193,26 @@ async fn caller(state: Arc<State>, protocol: usize, server: usize, base: String)
 async fn callers_of_every_protocol_share_a_tag_through_an_outage_and_no_id_comes_twice() {
     let mut database = OwnDatabase::start(Flavour::MariaDb, &[]).await;
     let url = database.holding(&[(TAG, 0, STEP)]).await;
-    let settings = [
-        ("database.url", &*url),
-        ("wire.tinyid", "true"),
-        ("wire.leaf", "true"),
-        ("wire.cosid", "true"),
-    ];
+    let redis = [address(), address()];
+    let settings = redis.each_ref().map(|redis| {
+        [
+            ("database.url", &*url),
+            ("wire.tinyid", "true"),
+            ("wire.leaf", "true"),
+            ("wire.cosid", "true"),
+            ("wire.redis.bind", redis),
+        ]
+    });
     let servers = [
-        Server::start(&settings).await,
-        Server::start(&settings).await,
+        Server::start(&settings[0]).await,
+        Server::start(&settings[1]).await,
     ];
     let state = State::new();
     let mut callers = JoinSet::new();
     for protocol in 0..PROTOCOLS.len() {
         for (number, server) in servers.iter().enumerate() {
-            callers.spawn(caller(state.clone(), protocol, number, server.base.clone()));
+            let addresses = (server.base.clone(), redis[number].clone());
+            callers.spawn(caller(state.clone(), protocol, number, addresses));
         }
     }
     state.ask(30);
