@@ -8,6 +8,8 @@ use super::{
     directory::{Directory, Entry},
     error::AllocError,
     messages::{Ensure, Refusal, RunsLow, Wait, Wake},
+    name_lookup::NameLookup,
+    permits,
     store_health::StoreHealth,
 };
 use crate::{
@@ -115,9 +117,9 @@ impl Allocator {
         demand: Demand,
         deadline: Instant,
     ) -> Result<Ids, AllocError> {
-        let mut pause = PAUSES.0;
+        let (mut pause, mut newcomer) = (PAUSES.0, None);
         loop {
-            if let Some(entry) = self.loaded(tag).await? {
+            if let Some(entry) = self.loaded(tag, &mut newcomer).await? {
                 if let Some(ids) = self.take_open(tag.as_str(), demand) {
                     return Ok(ids);
                 }
@@ -136,6 +138,7 @@ impl Allocator {
                 // A mailbox that takes no more is that of an actor which has not started yet.
                 let asked = entry.actor.as_ref().map(|actor| actor.try_send(wait));
                 if let Some(Ok(())) = asked {
+                    self.server.permits.hurry(tag);
                     match answer.await {
                         Ok(Ok(ids)) => return Ok(ids),
                         Ok(Err(Refusal::Failed(error))) => return Err(error),
@@ -150,14 +153,33 @@ impl Allocator {
     }
 
     /// The tag's actor, which is made where there is none; `None` where that has to be asked again.
-    async fn loaded(&self, tag: &BizTag) -> Result<Option<Arc<Entry>>, AllocError> {
-        if let Some(entry) = self.directory.get(tag)
+    ///
+    /// Of new names a few are asked for at once; the caller keeps that `newcomer` place. Others are looked up first.
+    async fn loaded<'a>(
+        &'a self,
+        tag: &BizTag,
+        newcomer: &mut Option<Place<'a>>,
+    ) -> Result<Option<Arc<Entry>>, AllocError> {
+        let entry = self.directory.get(tag);
+        let is_new = entry.is_none() && self.directory.kept_mark(tag) == 0;
+        if let Some(entry) = entry
             && entry.live_actor().is_some()
         {
             return Ok(Some(entry));
         }
         if self.server.unknown.contains(tag) {
             return Err(AllocError::UnknownTag);
+        }
+        if is_new && newcomer.is_none() {
+            let at_once = permits::newcomers(self.server.settings.claims());
+            *newcomer = Place::take(&self.server.newcomers, at_once);
+            if newcomer.is_none() {
+                match NameLookup::has_row(&self.server, tag).await {
+                    Some(true) => {}
+                    Some(false) => return Err(AllocError::UnknownTag),
+                    None => return Ok(None),
+                }
+            }
         }
         let (reply, answer) = oneshot::channel();
         let ensure = Ensure {

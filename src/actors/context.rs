@@ -3,6 +3,8 @@
 use super::{
     kept::Kept,
     messages::{Discard, Ended, Ensure, LoadSegment, Wake},
+    name_lookup::NameLookup,
+    permits::Permits,
     store_health::StoreMonitor,
     unknown_names::UnknownNames,
 };
@@ -76,6 +78,12 @@ pub(super) struct ServerContext {
     pub(super) monitor: StoreMonitor,
     /// Names that had no row a moment ago.
     pub(super) unknown: UnknownNames,
+    /// How many claims are under way at once.
+    pub(super) permits: Permits,
+    /// Names that were never served, and whether they have a row.
+    pub(super) lookup: NameLookup,
+    /// Callers for whom an actor is made without looking for the row first.
+    pub(super) newcomers: AtomicUsize,
     /// Callers that wait in the whole server.
     pub(super) waiting: AtomicUsize,
     pub(super) clock: Clock,

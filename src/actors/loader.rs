@@ -1,8 +1,7 @@
 //! `SegmentLoader`: claims segments for all tags, on an arbiter of its own.
 //!
-//! Each `LoadSegment` becomes a task; a fair semaphore bounds how many claim at once, and a second,
-//! smaller one those of tags that were never served, so that a flood of unknown names cannot delay
-//! tags in use. A transient failure is tried again after a jittered backoff, a few times; then the
+//! Each `LoadSegment` becomes a task; `Permits` bounds how many claim at once, and sees to it that none holds up
+//! the others. What nobody waits for any more is not claimed. A transient failure is tried again after a jittered backoff, a few times; then the
 //! loader gives up and says so. Every load is answered with exactly one `LoadEnded`, also when the
 //! store panics.
 
@@ -10,6 +9,7 @@ use super::{
     context::ServerContext,
     directory::Directory,
     messages::{LoadEnded, LoadSegment},
+    permits::Held,
 };
 use crate::{
     domain::{Backoff, ClaimRequest, Load},
@@ -19,10 +19,9 @@ use actix::{Actor, Context, Handler, Supervised};
 use futures_util::FutureExt as _;
 use std::{
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument as _;
 
 /// Attempts for one load before it is given up.
@@ -34,35 +33,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Loads that may wait in the mailbox; more are still accepted, as tags send without waiting.
 const MAILBOX: usize = 4096;
 
-/// How many claim at once. Kept apart from the loader, so that its successor does not double them.
-pub(super) struct Permits {
-    /// All claims.
-    all: Semaphore,
-    /// Those of tags that were never served here, which take one of `all` as well.
-    newcomers: Semaphore,
-}
-
-impl Permits {
-    pub(super) fn new(claims: usize) -> Self {
-        Self {
-            all: Semaphore::new(claims.max(1)),
-            newcomers: Semaphore::new(claims.div_ceil(2).max(1)),
-        }
-    }
-
-    /// Waits for its turn; semaphores are fair. Neither is ever closed.
-    async fn acquire(
-        &self,
-        request: &ClaimRequest,
-    ) -> (Option<SemaphorePermit<'_>>, Option<SemaphorePermit<'_>>) {
-        let is_newcomer = request.mark == 0;
-        let first = match is_newcomer {
-            true => self.newcomers.acquire().await.ok(),
-            false => None,
-        };
-        (first, self.all.acquire().await.ok())
-    }
-}
+/// A caller has counted itself among those who wait for its tag by then.
+const ASKING: Duration = Duration::from_millis(100);
 
 /// See the module's documentation.
 #[derive(Clone)]
@@ -70,20 +42,11 @@ pub(super) struct SegmentLoader {
     server: Arc<ServerContext>,
     /// To say in the log how long the ids in memory last.
     directory: Arc<Directory>,
-    permits: Arc<Permits>,
 }
 
 impl SegmentLoader {
-    pub(super) fn new(
-        server: Arc<ServerContext>,
-        directory: Arc<Directory>,
-        permits: Arc<Permits>,
-    ) -> Self {
-        Self {
-            server,
-            directory,
-            permits,
-        }
+    pub(super) fn new(server: Arc<ServerContext>, directory: Arc<Directory>) -> Self {
+        Self { server, directory }
     }
 }
 
@@ -134,7 +97,9 @@ impl SegmentLoader {
         for attempt in 1.. {
             let result = self.claim_once(request).await;
             match result {
-                Err(error) if error.is_transient() && attempt < ATTEMPTS => {
+                Err(error)
+                    if error.is_transient() && attempt < ATTEMPTS && !self.is_unwanted(request) =>
+                {
                     tracing::debug!(biz_tag = %request.tag, %error, attempt, "a claim failed");
                     tokio::time::sleep(backoff.after_failure(fastrand::f64())).await;
                 }
@@ -145,33 +110,86 @@ impl SegmentLoader {
     }
 
     async fn claim_once(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {
-        let _permits = self.permits.acquire(request).await;
+        let queued = Instant::now();
+        let is_wanted = || self.is_waited_for(request);
+        let mut held = self.server.permits.acquire(request, is_wanted).await;
         let began = Instant::now();
+        if began > queued + ASKING && self.is_unwanted(request) {
+            let text = "nobody waits for it any more".to_owned();
+            return Err(StoreError::Transient(text));
+        }
         let repairs = Repairs::default();
         let span = tracing::info_span!("claim", biz_tag = %request.tag, want = request.want);
         let claim = self.server.store.claim(request, &repairs).instrument(span);
-        let result = tokio::time::timeout(self.server.settings.claim_timeout(), claim)
-            .await
-            .unwrap_or_else(|_| {
-                Err(StoreError::UnknownOutcome(
-                    "the database did not answer in time".to_owned(),
-                ))
-            });
+        let claim = tokio::time::timeout(self.server.settings.claim_timeout(), claim);
+        tokio::pin!(claim);
+        let ended = tokio::select! {
+            biased;
+            ended = &mut claim => Some(ended),
+            () = self.server.permits.over(&mut held) => None,
+        };
+        let ended = match ended {
+            // Its row is being put right, so it is not locked.
+            None if repairs.is_under_way() => Some(claim.await),
+            ended => ended,
+        };
+        let is_given_up = ended.is_none();
+        let result = match ended {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(StoreError::UnknownOutcome(
+                "the database did not answer in time".to_owned(),
+            )),
+            None => Err(StoreError::UnknownOutcome(
+                "the claim took far longer than those of other tags: is the row locked?".to_owned(),
+            )),
+        };
+        self.note(request, &result, began, &held, is_given_up);
+        self.server
+            .metrics
+            .store
+            .repaired(repairs.raised(), repairs.moved());
+        result
+    }
+
+    /// Takes in how a claim ended.
+    fn note(
+        &self,
+        request: &ClaimRequest,
+        result: &Result<Claim, StoreError>,
+        began: Instant,
+        held: &Held<'_>,
+        is_given_up: bool,
+    ) {
+        let failed = result.as_ref().err().filter(|error| error.is_transient());
+        if failed.is_none() {
+            self.server.permits.answered(&request.tag, began.elapsed());
+        } else if is_given_up || held.is_slow() {
+            self.server.permits.note_slow(&request.tag);
+        }
         self.server.metrics.store.load_took(began.elapsed());
         let supply = || {
             let now = self.server.clock.millis(Instant::now());
             self.directory.shortest_supply(now)
         };
-        self.server.monitor.note_claim(result.as_ref(), supply);
-        self.server
-            .metrics
-            .store
-            .repaired(repairs.raised(), repairs.moved());
-        self.server.metrics.store.load_ended(match &result {
+        // One that was given up for the sake of others says nothing of the store.
+        if !is_given_up {
+            self.server.monitor.note_claim(result.as_ref(), supply);
+        }
+        self.server.metrics.store.load_ended(match result {
             Ok(_) => "ok",
             Err(error) => error.outcome(),
         });
-        result
+    }
+
+    /// Whether this is a tag that was never served, and whoever asked for it has gone.
+    fn is_unwanted(&self, request: &ClaimRequest) -> bool {
+        request.mark == 0 && !self.is_waited_for(request)
+    }
+
+    /// Whether a caller waits for ids of the tag.
+    fn is_waited_for(&self, request: &ClaimRequest) -> bool {
+        let entry = self.directory.get(&request.tag);
+        entry.is_some_and(|entry| entry.waiting.load(Ordering::SeqCst) > 0)
     }
 }
 

@@ -14,9 +14,10 @@
 //! | the books about it: ids handed out, ids left | `domain/open_range.rs` |
 //! | the tag's actor: segments, those who wait, when to claim | `tag_actor.rs` (its rules: `domain/double_buffer.rs`) |
 //! | why a tag's claims fail, and when to try again | `claim_failures.rs` |
-//! | claiming segments for all tags | `loader.rs` |
+//! | claiming segments for all tags | `loader.rs`; whose turn it is: `permits.rs` |
 //! | making and evicting actors | `registry.rs` |
 //! | which tags are loaded, and what others see of each | `directory.rs`, `loaded_tag.rs`, `unknown_names.rs` |
+//! | which of many new names have a row | `name_lookup.rs` |
 //! | what the actors say to each other | `messages.rs` |
 //! | what is known of the store, and who looks | `store_health.rs`, `store_watch.rs` |
 //! | who makes loader and registry anew after a panic | `supervision.rs` |
@@ -37,6 +38,8 @@ mod kept;
 mod loaded_tag;
 mod loader;
 mod messages;
+mod name_lookup;
+mod permits;
 mod registry;
 mod status;
 mod store_health;
@@ -62,6 +65,8 @@ use actix::{Arbiter, ArbiterHandle};
 use arc_swap::ArcSwapOption;
 use context::{Clock, ServerContext};
 use directory::Directory;
+use name_lookup::NameLookup;
+use permits::Permits;
 use std::{
     sync::{
         Arc,
@@ -98,7 +103,7 @@ impl Allocation {
         let homes: Arc<[ArbiterHandle]> = (0..tag_arbiters.max(1))
             .map(|_| Arbiter::new().handle())
             .collect();
-        let permits = loader::Permits::new(settings.claims());
+        let permits = Permits::new(settings.claims(), settings.database.statement_timeout);
         let server = Arc::new(ServerContext {
             unknown: UnknownNames::new(
                 settings.limits.unknown_tags,
@@ -109,7 +114,10 @@ impl Allocation {
             settings,
             store,
             metrics,
+            lookup: NameLookup::default(),
+            permits,
             waiting: AtomicUsize::new(0),
+            newcomers: AtomicUsize::new(0),
             clock: Clock::new(),
             loader: ArcSwapOption::empty(),
             registry: ArcSwapOption::empty(),
@@ -121,7 +129,7 @@ impl Allocation {
         let directory = Arc::new(Directory::default());
         let allocation = Self { server, directory };
         let (server, directory) = (allocation.server.clone(), allocation.directory.clone());
-        control.spawn(Supervision::start(server, directory, permits, homes).watch());
+        control.spawn(Supervision::start(server, directory, homes).watch());
         control.spawn(allocation.store_watch().run());
         allocation
     }

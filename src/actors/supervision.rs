@@ -6,7 +6,7 @@
 use super::{
     context::{LoaderLink, RegistryLink, ServerContext},
     directory::Directory,
-    loader::{Permits, SegmentLoader},
+    loader::SegmentLoader,
     messages::{LoaderReplaced, Sweep},
     registry::TagRegistry,
 };
@@ -26,7 +26,6 @@ const SWEEP: Duration = Duration::from_secs(5);
 pub(super) struct Supervision {
     server: Arc<ServerContext>,
     directory: Arc<Directory>,
-    permits: Arc<Permits>,
     /// Where TagActors live.
     homes: Arc<[ArbiterHandle]>,
     loader: Addr<SegmentLoader>,
@@ -38,16 +37,13 @@ impl Supervision {
     pub(super) fn start(
         server: Arc<ServerContext>,
         directory: Arc<Directory>,
-        permits: Permits,
         homes: Arc<[ArbiterHandle]>,
     ) -> Self {
-        let permits = Arc::new(permits);
-        let loader = start_loader(&server, &directory, &permits);
+        let loader = start_loader(&server, &directory);
         let registry = start_registry(&server, &directory, &homes);
         Self {
             server,
             directory,
-            permits,
             homes,
             loader,
             registry,
@@ -73,7 +69,7 @@ impl Supervision {
         if !self.loader.connected() {
             self.server.metrics.restarted("loader", "panic");
             tracing::error!("the segment loader panicked and is being replaced");
-            self.loader = start_loader(&self.server, &self.directory, &self.permits);
+            self.loader = start_loader(&self.server, &self.directory);
             self.directory.for_each(|entry| {
                 if let Some(actor) = &entry.actor {
                     actor.do_send(LoaderReplaced);
@@ -88,12 +84,8 @@ impl Supervision {
     }
 }
 
-fn start_loader(
-    server: &Arc<ServerContext>,
-    directory: &Arc<Directory>,
-    permits: &Arc<Permits>,
-) -> Addr<SegmentLoader> {
-    let made = SegmentLoader::new(server.clone(), directory.clone(), permits.clone());
+fn start_loader(server: &Arc<ServerContext>, directory: &Arc<Directory>) -> Addr<SegmentLoader> {
+    let made = SegmentLoader::new(server.clone(), directory.clone());
     let loader = Supervisor::start_in_arbiter(&server.control, |_| made);
     server.loader.store(Some(Arc::new(LoaderLink {
         load: loader.clone().recipient(),

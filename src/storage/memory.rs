@@ -4,13 +4,14 @@ use super::{Claim, Limited, Repairs, SegmentStore, StoreError, StoreReport};
 use crate::domain::{BizTag, ClaimRequest, IdRange};
 use async_trait::async_trait;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
+use tokio::sync::watch;
 
 /// What one claim does instead of simply succeeding.
 #[derive(Debug, Clone)]
@@ -41,6 +42,9 @@ struct State {
 pub struct MemoryStore {
     state: Mutex<State>,
     claims: AtomicU64,
+    lookups: AtomicU64,
+    /// Claims of these wait until they are let go.
+    locked: watch::Sender<HashSet<String>>,
 }
 
 impl MemoryStore {
@@ -72,6 +76,22 @@ impl MemoryStore {
     /// Fails every claim and check from now on, until called with `None`.
     pub fn outage(&self, error: Option<StoreError>) {
         self.state().outage = error;
+    }
+
+    /// Has claims of this tag wait, as for a row that is locked, until called with `false`.
+    pub fn lock(&self, tag: &str, locked: bool) {
+        self.locked.send_modify(|tags| {
+            match locked {
+                true => tags.insert(tag.to_owned()),
+                false => tags.remove(tag),
+            };
+        });
+    }
+
+    /// How many times names were looked up.
+    #[must_use]
+    pub fn lookups(&self) -> u64 {
+        self.lookups.load(Ordering::SeqCst)
     }
 
     /// How many claims were asked for.
@@ -136,6 +156,9 @@ impl SegmentStore for MemoryStore {
             Some(Script::Panic) => panic!("scripted panic in the store"),
             None => {}
         }
+        let mut locked = self.locked.subscribe();
+        let is_free = |tags: &HashSet<String>| !tags.contains(request.tag.as_str());
+        let _ = locked.wait_for(is_free).await;
         self.commit(request, repairs)
     }
 
@@ -163,6 +186,20 @@ impl SegmentStore for MemoryStore {
 
     async fn limited(&self, _limit: u64) -> Result<Vec<Limited>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn existing(&self, names: &[BizTag]) -> Result<HashSet<BizTag>, StoreError> {
+        self.lookups.fetch_add(1, Ordering::SeqCst);
+        let state = self.state();
+        match &state.outage {
+            Some(error) => Err(error.clone()),
+            None => {
+                let existing = names
+                    .iter()
+                    .filter(|tag| state.rows.contains_key(tag.as_str()));
+                Ok(existing.cloned().collect())
+            }
+        }
     }
 
     fn connections(&self) -> (usize, usize) {

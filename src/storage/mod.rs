@@ -24,7 +24,8 @@ pub use record::{ClaimRecord, DropRequest, Finding, InUse, Instance, ServerRecor
 
 use crate::domain::{BizTag, ClaimRequest, IdRange};
 use async_trait::async_trait;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A committed claim.
@@ -44,9 +45,21 @@ pub struct Claim {
 pub struct Repairs {
     raised: AtomicU64,
     moved: AtomicU64,
+    under_way: AtomicBool,
 }
 
 impl Repairs {
+    /// Notes that the row is being put right: who gives the claim up now would not know whether it was.
+    pub fn note_under_way(&self) {
+        self.under_way.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the row is being put right, or was.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
     /// Notes a row that had gone backwards and was raised.
     pub fn note_raised(&self) {
         self.raised.fetch_add(1, Ordering::Relaxed);
@@ -258,6 +271,9 @@ pub trait SegmentStore: Send + Sync + 'static {
 
     /// Tags with a limit of their own, those first that have used most of it, at most `limit`.
     async fn limited(&self, limit: u64) -> Result<Vec<Limited>, StoreError>;
+
+    /// Which of these have a row, and are not retired; where the database takes other names for equal, those too.
+    async fn existing(&self, names: &[BizTag]) -> Result<HashSet<BizTag>, StoreError>;
 
     /// Connections: idle, and in use.
     fn connections(&self) -> (usize, usize);

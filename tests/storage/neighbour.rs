@@ -181,3 +181,40 @@ async fn every_session_says_how_long_it_waits_for_rows_tables_and_a_statement() 
     })
     .await;
 }
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
+async fn migrate_up_gives_up_whole_where_somebody_holds_the_table_and_claims_go_on() {
+    on_servers(async |db| {
+        db.sql(
+            "CREATE TABLE segments (biz_tag varchar(32) NOT NULL PRIMARY KEY, max_id bigint NOT NULL, \
+             step bigint NOT NULL, description varchar(1024) DEFAULT '' NOT NULL, update_time datetime) ENGINE=InnoDB",
+        )
+        .await;
+        db.sql("INSERT INTO segments (biz_tag, max_id, step) VALUES ('test', 0, 100)")
+            .await;
+        let store = db.store();
+        // A dump, or a console that nobody closed.
+        db.sql("BEGIN").await;
+        db.number("SELECT COUNT(*) FROM segments").await;
+        let holder = db.number("SELECT CAST(CONNECTION_ID() AS SIGNED)").await;
+        let migrating = store.migrate_up();
+        tokio::pin!(migrating);
+        let impatient = open(Database {
+            statement_timeout: Duration::from_secs(2),
+            ..db.settings()
+        });
+        let refused = loop {
+            tokio::select! {
+                ended = &mut migrating => break ended.unwrap_err().to_string(),
+                taken = async { impatient.take(&ask("test")).await } => drop(taken.unwrap()),
+            }
+        };
+        assert!(refused.contains(&format!("connection {holder} of root@")), "{refused}");
+        assert_eq!(db.number("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'ALTER%'").await, 0);
+        db.sql("COMMIT").await;
+        store.migrate_up().await.unwrap();
+        store.take(&ask("test")).await.unwrap();
+    })
+    .await;
+}

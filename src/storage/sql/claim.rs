@@ -15,6 +15,7 @@ use crate::domain::{Allowance, BizTag, ClaimRequest, IdRange};
 use crate::storage::{Claim, GuardRow, Limited, Repairs, SegmentStore, StoreError, StoreReport};
 use async_trait::async_trait;
 use sea_orm::QueryResult;
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -77,8 +78,8 @@ impl SegmentStore for SqlStore {
                     Err(error) => return Err(self.noted(error)),
                 }
             }
-            let row = match self.read_row(&mut on, statements, &request.tag).await {
-                Ok(row) => row,
+            let (row, primary) = match self.read_row(&mut on, statements, &request.tag).await {
+                Ok(read) => read,
                 Err(error) if progress.again(&error) => continue,
                 Err(error) => return Err(self.noted(error)),
             };
@@ -91,18 +92,25 @@ impl SegmentStore for SqlStore {
                 (next, exactly, read) = (Some(step), Some(n), Some(row.max_id));
                 continue;
             }
-            if matches!(decision, Decision::Regressed { .. }) && !progress.reconnected {
-                // The connection may lead to a replica or to the primary of yesterday.
+            if matches!(decision, Decision::Regressed { .. })
+                && !progress.reconnected
+                && !self.pool.is_renewed(epoch)
+            {
+                // The connection may lead to a replica or to the primary of yesterday. Thousands of rows that
+                // went backwards together cost this once.
                 progress.reconnected = true;
                 self.pool.renew(epoch);
                 continue;
             }
-            if matches!(decision, Decision::Foreign { .. }) && lineage.is_some() && !progress.looked
+            if matches!(decision, Decision::Foreign { .. })
+                && let Some(lineage) = lineage
+                && !progress.looked
             {
                 // The heartbeat of the server that answered tells how much was lost.
                 progress.looked = true;
-                self.heart.doubt();
-                continue;
+                if self.heart.doubt(&primary, lineage) {
+                    continue;
+                }
             }
             if let Some(refusal) = self.refusal(request, &row, &decision) {
                 return Err(refusal);
@@ -146,6 +154,10 @@ impl SegmentStore for SqlStore {
 
     async fn limited(&self, limit: u64) -> Result<Vec<Limited>, StoreError> {
         self.tags_with_limits(limit).await
+    }
+
+    async fn existing(&self, names: &[BizTag]) -> Result<HashSet<BizTag>, StoreError> {
+        self.existing_names(names).await
     }
 
     fn connections(&self) -> (usize, usize) {
@@ -238,17 +250,22 @@ impl SqlStore {
         ))
     }
 
+    /// The row, and which primary answered.
     pub(super) async fn read_row(
         &self,
         on: &mut Lease<'_>,
         statements: &Statements,
         tag: &BizTag,
-    ) -> Result<Option<Row>, SqlError> {
+    ) -> Result<(Option<Row>, String), SqlError> {
         let place = &self.pool.place;
         // On MySQL the lock makes it a write for a proxy; it changes nothing.
         let rows = on.rows(&statements.row(tag)).await?;
         let Some(row) = rows.first() else {
-            return Ok(None);
+            return Ok((None, String::new()));
+        };
+        let primary = match statements.counted {
+            true => value(row, "primary_name", place)?,
+            false => String::new(),
         };
         let guard = match statements.identity {
             None => None,
@@ -262,7 +279,7 @@ impl SqlStore {
             )))),
             Err(error) => Err(error),
         };
-        Ok(Some(Row {
+        let row = Row {
             max_id: number("max_id")?,
             step: number("step")?,
             retired: value::<i64>(row, "retired", place)? != 0,
@@ -270,7 +287,8 @@ impl SqlStore {
             writable: value::<i64>(row, "writable", place)? != 0,
             guard,
             account: statements.counted.then(|| self.account(row)).transpose()?,
-        }))
+        };
+        Ok((Some(row), primary))
     }
 
     fn account(&self, row: &QueryResult) -> Result<Account, SqlError> {
@@ -342,6 +360,7 @@ impl SqlStore {
             (Decision::ClockWentBack, ..) => statements.heed_clock(tag),
             _ => return Ok(()),
         };
+        repairs.note_under_way();
         if on.execute(&statement).await? == 0 {
             return Ok(());
         }

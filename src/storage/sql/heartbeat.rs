@@ -38,12 +38,18 @@ struct State {
     seen: Option<Seen>,
     /// Why the last look failed, and when.
     failed: Option<(Instant, StoreError)>,
+    /// When a row was found that was claimed on another primary: what was looked at before says nothing of it.
+    doubted: Option<Instant>,
     /// When the data went back.
     went_back: VecDeque<Instant>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Seen {
+    /// The primary that said so.
+    primary: String,
+    /// When that look began.
+    began: Instant,
     beat: i64,
     lineage: i64,
     /// When the lineage was seen first.
@@ -54,17 +60,25 @@ struct Seen {
     connections: u64,
 }
 
+/// A look at the heartbeat: when it began, and how many connections had been made by then.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    began: Instant,
+    connections: u64,
+}
+
 impl Heart {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn saw(&self, beat: i64, lineage: i64, connections: u64) {
+    /// Takes in what a look found. The primary of a lineage stays the same, so one that is known need not be told.
+    fn saw(&self, look: &Look, beat: i64, lineage: i64, primary: Option<String>) {
         let now = Instant::now();
         let mut state = self.state();
-        let since = match &state.seen {
-            Some(seen) if seen.lineage == lineage => seen.since,
-            _ => now,
+        let (since, known) = match &state.seen {
+            Some(seen) if seen.lineage == lineage => (seen.since, seen.primary.clone()),
+            _ => (now, String::new()),
         };
         state.failed = None;
         state.seen = Some(Seen {
@@ -72,12 +86,15 @@ impl Heart {
             lineage,
             since,
             at: now,
-            connections,
+            connections: look.connections,
+            began: look.began,
+            primary: primary.unwrap_or(known),
         });
     }
 
     fn known(&self) -> Option<Known> {
-        let seen = self.state().seen?;
+        let state = self.state();
+        let seen = state.seen.as_ref()?;
         Some(Known {
             beat: seen.beat,
             lineage: seen.lineage,
@@ -85,17 +102,30 @@ impl Heart {
         })
     }
 
-    /// Has the next claim look anew.
-    pub(super) fn doubt(&self) {
-        if let Some(seen) = &mut self.state().seen {
-            seen.connections = u64::MAX;
+    /// A row was found that was claimed elsewhere, on this primary, with what was known of its lineage: whether
+    /// that is to be asked again. Not where the heartbeat was looked at for another such row a moment ago, on the same
+    /// primary, and said the same: thousands of rows cost one look.
+    pub(super) fn doubt(&self, primary: &str, lineage: i64) -> bool {
+        let mut state = self.state();
+        let looked = state.seen.as_ref().filter(|seen| {
+            let doubted = state.doubted;
+            let is_recent = doubted.is_some_and(|at| at.elapsed() < LOOK_EVERY && seen.began >= at);
+            is_recent && !primary.is_empty() && seen.primary == primary
+        });
+        if let Some(seen) = looked {
+            return seen.lineage != lineage;
         }
+        state.doubted = Some(Instant::now());
+        true
     }
 
     /// The lineage, where it was looked at lately and no connection was made since.
     fn fresh(&self, connections: u64) -> Option<i64> {
-        let seen = self.state().seen?;
-        let is_fresh = seen.at.elapsed() < LOOK_EVERY && seen.connections == connections;
+        let state = self.state();
+        let seen = state.seen.as_ref()?;
+        let is_fresh = seen.at.elapsed() < LOOK_EVERY
+            && seen.connections == connections
+            && state.doubted.is_none_or(|doubted| seen.began >= doubted);
         is_fresh.then_some(seen.lineage)
     }
 }
@@ -210,14 +240,17 @@ impl SqlStore {
             identity,
         };
         // Those made while this one looks are looked at again.
-        let connections = self.pool.database.renewal().connections_made();
+        let look = Look {
+            began: Instant::now(),
+            connections: self.pool.database.renewal().connections_made(),
+        };
         for _ in 0..TURNS {
             let known = self.heart.known();
             if let Some(known) = known {
                 match on.claim(&words.renew(&known)).await {
                     Ok(Some(beat)) => {
                         let beat = i64::try_from(beat).unwrap_or(known.beat);
-                        self.heart.saw(beat, known.lineage, connections);
+                        self.heart.saw(&look, beat, known.lineage, None);
                         return Ok(known.lineage);
                     }
                     Ok(None) => {}
@@ -244,10 +277,12 @@ impl SqlStore {
                 lineage: value(row, "lineage", place)?,
                 now: value(row, "now", place)?,
             };
+            let primary: String = value(row, "primary_name", place)?;
             let verdict = judge(&found, known.as_ref());
             let lineage = match verdict {
                 Verdict::Goes => {
-                    self.heart.saw(found.beat, found.lineage, connections);
+                    self.heart
+                        .saw(&look, found.beat, found.lineage, Some(primary));
                     if found.beat > found.now.saturating_sub(RENEWED) {
                         return Ok(found.lineage);
                     }
@@ -263,7 +298,7 @@ impl SqlStore {
             match on.execute(&words.begin(&found, lineage)).await {
                 Ok(0) => {}
                 Ok(_) => {
-                    self.heart.saw(found.now, lineage, connections);
+                    self.heart.saw(&look, found.now, lineage, Some(primary));
                     self.tell(&found, verdict);
                     return Ok(lineage);
                 }
@@ -379,13 +414,13 @@ impl Words<'_> {
             "identity",
             self.identity,
         );
-        sql.text(&format!(
-            ") AS here, ({}) AS writable, {} AS now FROM {} WHERE id = 1{}",
+        let sql = sql.text(&format!(
+            ") AS here, ({}) AS writable, {} AS now",
             words.writable(),
-            words.now(),
-            self.table,
-            words.locking()
-        ))
+            words.now()
+        ));
+        let from = format!(" FROM {} WHERE id = 1{}", self.table, words.locking());
+        self.statements.primary_name(sql).text(&from)
     }
 
     /// The row, where somebody took it away: beyond what any tag says.

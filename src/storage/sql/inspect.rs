@@ -11,6 +11,7 @@ use crate::config::{DatabaseKind, Guard};
 use crate::storage::{StoreError, StoreReport, Unusable};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// What claims need to know of server and table.
 #[derive(Debug)]
@@ -50,10 +51,26 @@ const ACCOUNT_COLUMNS: [&str; 8] = [
 impl SqlStore {
     /// What the server and the table are; looked at once, then by each [`SqlStore::report`].
     pub(super) async fn inspected(&self) -> Result<Arc<Inspection>, StoreError> {
-        match self.pool.inspection() {
-            Some(known) => Ok(known),
-            None => self.inspect().await,
+        if let Some(known) = self.pool.inspection() {
+            return Ok(known);
         }
+        let asked = Instant::now();
+        let mut failed = self.pool.inspecting.lock().await;
+        if let Some(known) = self.pool.inspection() {
+            return Ok(known);
+        }
+        // Those who waited for a look that failed do not each try the same again.
+        if let Some((at, error)) = &*failed
+            && *at > asked
+        {
+            return Err(error.clone());
+        }
+        let found = self.inspect().await;
+        *failed = found
+            .as_ref()
+            .err()
+            .map(|error| (Instant::now(), error.clone()));
+        found
     }
 
     /// Looks at server and table anew.

@@ -19,6 +19,7 @@ mod limits;
 mod lineage;
 mod migrate;
 mod mysql;
+mod names;
 mod others;
 mod pool;
 mod servers;

@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 /// Connections to a read-only server are made anew at most once in this time.
 const CALM: Duration = Duration::from_millis(500);
 
+/// Connections that were made anew so lately lead to where new ones would.
+const LATELY: Duration = Duration::from_secs(5);
+
 /// A connection idle for so long is pinged before use: the database may have been restarted, or something between may
 /// have cut a connection that was idle.
 const PING_AFTER: Duration = Duration::from_secs(1);
@@ -138,6 +141,8 @@ pub(super) struct Pool {
     /// What was found out about server and table, and in which epoch. Looked at by the first claim or
     /// check, and anew in each epoch, which may reach another server.
     inspection: ArcSwapOption<(u64, Arc<Inspection>)>,
+    /// Whoever looks at server and table; the others wait for what is found. When the last look failed, and why.
+    pub(super) inspecting: tokio::sync::Mutex<Option<(Instant, StoreError)>>,
 }
 
 impl Pool {
@@ -155,6 +160,7 @@ impl Pool {
             acquire_timeout: settings.acquire_timeout,
             statement_timeout: settings.statement_timeout,
             inspection: ArcSwapOption::empty(),
+            inspecting: tokio::sync::Mutex::default(),
         })
     }
 
@@ -191,6 +197,12 @@ impl Pool {
     /// Has every connection made anew, unless somebody did so since `epoch`.
     pub(super) fn renew(&self, epoch: u64) {
         self.database.renewal().renew(epoch);
+    }
+
+    /// Whether every connection was made anew a moment ago, this one of the epoch too.
+    pub(super) fn is_renewed(&self, epoch: u64) -> bool {
+        let renewed = self.database.renewal().marks().renewed;
+        self.epoch() == epoch && renewed.is_some_and(|renewed| renewed.elapsed() < LATELY)
     }
 
     /// Closes the connections; what comes later fails as transient.

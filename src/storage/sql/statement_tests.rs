@@ -150,6 +150,7 @@ async fn statement_and_model_agree(store: &SqlStore, rounds: u32) {
             .read_row(&mut on, &statements, &tag)
             .await
             .unwrap()
+            .0
             .unwrap();
         let want = [1, 10, 400, 5000, 100_000, 500_001, 1_000_000_000_000][rng.usize(..7)];
         let request = ClaimRequest {
@@ -180,6 +181,7 @@ async fn statement_and_model_agree(store: &SqlStore, rounds: u32) {
             .read_row(&mut on, &statements, &tag)
             .await
             .unwrap()
+            .0
             .unwrap();
         let told = expected.as_ref().map(|row| row.max_id.unsigned_abs());
         assert_eq!(claimed, told, "round {round}: {random}; {request:?}");

@@ -105,6 +105,16 @@ impl Statements {
         self.identity(sql, identity).text(&format!(" AS {kind})"))
     }
 
+    /// What the server says it is, for a SELECT.
+    pub(super) fn primary_name(&self, sql: Sql) -> Sql {
+        match &self.primary {
+            Some(primary) => self
+                .identity(sql.text(", "), primary)
+                .text(" AS primary_name"),
+            None => sql.text(", '' AS primary_name"),
+        }
+    }
+
     /// Not on a primary that was demoted: with SUPER the write itself would pass.
     pub(super) fn only_writable(&self, sql: Sql) -> Sql {
         sql.text(" AND ").text(self.dialect.writable())
@@ -126,6 +136,7 @@ impl Statements {
                 ", allowance, allowance_before, allowance_at, needed_at, paid_until, lineage, \
                  advance_to, advance_at, {now} AS now"
             ));
+            sql = self.primary_name(sql);
         }
         match &self.identity {
             Some(_) => sql.text(&format!(", ({}) AS writable", self.dialect.writable())),

@@ -62,6 +62,14 @@ impl Endings {
         let _ = tokio::time::timeout(CLOSING, raw.close()).await;
     }
 
+    /// Ends the statement of a connection that is somebody else's to wait for.
+    pub(super) async fn end_other(&self, thread: &Thread) {
+        let began = Instant::now();
+        while began.elapsed() < LONGEST && matches!(self.kill(thread).await, Look::There) {
+            tokio::time::sleep(PAUSES.1).await;
+        }
+    }
+
     async fn is_over(&self, raw: &mut MySqlConnection, thread: &Thread) -> bool {
         let began = Instant::now();
         // Answered, whatever with, after the statement before it.

@@ -13,6 +13,8 @@ pub(in crate::storage::sql) const UNKNOWN_COLUMN: u16 = 1054;
 pub(super) const DUPLICATE: u16 = 1062;
 /// No number of its own.
 pub(super) const UNKNOWN_ERROR: u16 = 1105;
+/// A lock was waited for in vain.
+pub(super) const LOCK_WAIT_OVER: u16 = 1205;
 /// Too many connections: of all, of the account, of the account by its own limit.
 const FULL: [u16; 3] = [1040, 1203, 1226];
 

@@ -5,16 +5,20 @@
 //! it may not exclude, and a proxy may not know it. Each step looks at what is there, so whoever finds that
 //! another was faster looks anew.
 
-use super::errors::{DUPLICATE, UNKNOWN_ERROR};
+use super::ending::{Endings, SERVER, Thread};
+use super::errors::{DUPLICATE, LOCK_WAIT_OVER, UNKNOWN_ERROR};
 use crate::storage::StoreError;
 use crate::storage::sql::SqlStore;
 use crate::storage::sql::migrate::{LOCK_WAIT, apply};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
+use crate::storage::sql::statements::text_at;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement,
+};
 use sea_orm::{SqlxMySqlError, sqlx};
 use sha2::{Digest as _, Sha256};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// So long an ALTER waits for those who use the table; claims wait behind it.
+/// So long an ALTER waits for those who use the table at a time, and claims behind it. MariaDB can do without.
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// What a server or proxy says that has no named locks: unknown, unsupported, no such function.
 const NO_LOCKS: [u16; 4] = [UNKNOWN_ERROR, 1235, 1305, 1370];
@@ -23,6 +27,10 @@ const FASTER: [u16; 3] = [1050, 1060, DUPLICATE];
 /// Turns against others who migrate at the same time, and the pause between them.
 const TURNS: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(200);
+/// So long somebody who holds the table is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an ALTER may take once it has begun.
+const LONGEST: Duration = Duration::from_secs(80);
 
 /// Name of the lock: at most 64 characters, whatever the names of database and table. Hashed here, since
 /// MySQL has taken its SHA1() away.
@@ -40,6 +48,7 @@ fn lock_name(store: &SqlStore) -> String {
 pub(super) async fn up(
     store: &SqlStore,
     db: &DatabaseConnection,
+    endings: &Endings,
 ) -> Result<Vec<String>, StoreError> {
     let failed = |error| store.failed(&error);
     let name = || vec![lock_name(store).into()];
@@ -64,7 +73,7 @@ pub(super) async fn up(
         }
         Err(error) => return Err(failed(error)),
     };
-    let result = apply_whoever_is_faster(store, db).await.map_err(failed);
+    let result = apply_between_others(store, db, endings).await;
     if is_locked {
         let unlock =
             Statement::from_sql_and_values(DbBackend::MySql, "SELECT RELEASE_LOCK(?)", name());
@@ -75,21 +84,58 @@ pub(super) async fn up(
     result
 }
 
-/// Applies what is pending, and again where another did a part of it meanwhile.
-async fn apply_whoever_is_faster(
+/// Applies what is pending in a moment in which nobody uses the table, and again where another did a part of it
+/// meanwhile. Somebody who has read the table in a transaction that is still open would hold up the ALTER, and the
+/// ALTER all claims: so it never waits for long.
+async fn apply_between_others(
     store: &SqlStore,
     db: &DatabaseConnection,
-) -> Result<Vec<String>, DbErr> {
-    for _ in 0..TURNS {
-        match apply(&store.migrator(), db, db).await {
-            Err(error) if number(&error).is_some_and(|number| FASTER.contains(&number)) => {
-                tracing::debug!(%error, "another migrates too");
-                tokio::time::sleep(PAUSE).await;
-            }
-            result => return result,
-        }
+    endings: &Endings,
+) -> Result<Vec<String>, StoreError> {
+    let thread = thread(db).await;
+    // With 0 MariaDB does not wait at all; MySQL knows whole seconds from 1.
+    let patience = "SET lock_wait_timeout = 1 /*M! , lock_wait_timeout = 0 */";
+    if let Err(error) = db.execute_unprepared(patience).await {
+        tracing::debug!(%error, "how long to wait for a lock of the table cannot be set");
     }
-    apply(&store.migrator(), db, db).await
+    let began = Instant::now();
+    let mut turns = 0;
+    loop {
+        let migrator = store.migrator();
+        let applied = tokio::time::timeout(LONGEST, apply(&migrator, db, db)).await;
+        let Ok(applied) = applied else {
+            if let Some(thread) = &thread {
+                endings.end_other(thread).await;
+            }
+            return Err(StoreError::Transient(format!(
+                "{}: changing the table took longer than {} s and was ended",
+                store.pool.place.endpoint,
+                LONGEST.as_secs()
+            )));
+        };
+        let error = match applied {
+            Ok(applied) => return Ok(applied),
+            Err(error) => error,
+        };
+        match number(&error) {
+            Some(LOCK_WAIT_OVER) if began.elapsed() <= PATIENCE => {}
+            Some(LOCK_WAIT_OVER) => {
+                let who = blockers(store, db).await;
+                return Err(StoreError::Transient(format!(
+                    "{}: somebody holds the table `{}`, and claims are not made to wait for that: {who}; nothing is \
+                     left waiting in the database: run `id-alloc migrate up` again once they are done",
+                    store.pool.place.endpoint, store.pool.place.table
+                )));
+            }
+            Some(number) if FASTER.contains(&number) && turns < TURNS => {
+                tracing::debug!(%error, "another migrates too");
+                turns += 1;
+            }
+            _ => return Err(store.failed(&error)),
+        }
+        // Claims that waited for an attempt have their turn.
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// The server's number of an error.
@@ -104,4 +150,64 @@ fn number(error: &DbErr) -> Option<u16> {
     };
     let error = error.try_downcast_ref::<SqlxMySqlError>();
     error.map(SqlxMySqlError::number)
+}
+
+/// What the server calls this connection.
+async fn thread(db: &DatabaseConnection) -> Option<Thread> {
+    let asked =
+        format!("SELECT CONVERT(CONNECTION_ID() USING utf8mb4), CONVERT({SERVER} USING utf8mb4)");
+    let rows = texts(db, &asked).await.ok()?;
+    let mut row = rows.into_iter().next()?.into_iter();
+    Some(Thread {
+        id: row.next()?.parse().ok()?,
+        server: row.next()?,
+    })
+}
+
+/// Who holds the table, as far as the database's user may see that: id, account, seconds.
+async fn blockers(store: &SqlStore, db: &DatabaseConnection) -> String {
+    let table = &store.pool.place.table;
+    let holders = format!(
+        "SELECT CONVERT(p.ID USING utf8mb4), CONVERT(CONCAT(p.USER, '@', p.HOST) USING utf8mb4), CONVERT(p.TIME USING utf8mb4) \
+         FROM performance_schema.metadata_locks m \
+         JOIN performance_schema.threads t ON t.THREAD_ID = m.OWNER_THREAD_ID \
+         JOIN information_schema.PROCESSLIST p ON p.ID = t.PROCESSLIST_ID \
+         WHERE m.OBJECT_SCHEMA = DATABASE() AND m.OBJECT_NAME = '{table}' AND m.LOCK_STATUS = 'GRANTED' \
+         AND p.ID <> CONNECTION_ID() GROUP BY p.ID, p.USER, p.HOST, p.TIME ORDER BY p.TIME DESC LIMIT 3"
+    );
+    let transactions = "SELECT CONVERT(p.ID USING utf8mb4), CONVERT(CONCAT(p.USER, '@', p.HOST) USING utf8mb4), \
+         CONVERT(TIMESTAMPDIFF(SECOND, x.trx_started, NOW()) USING utf8mb4) FROM information_schema.INNODB_TRX x \
+         JOIN information_schema.PROCESSLIST p ON p.ID = x.trx_mysql_thread_id \
+         WHERE p.ID <> CONNECTION_ID() ORDER BY x.trx_started LIMIT 3";
+    for asked in [holders.as_str(), transactions] {
+        let Ok(rows) = texts(db, asked).await else {
+            continue;
+        };
+        let told: Vec<String> = rows
+            .iter()
+            .filter_map(|row| match row.as_slice() {
+                [id, who, seconds] => Some(format!(
+                    "connection {id} of {who}, in a transaction for {seconds} s (to end it: KILL {id})"
+                )),
+                _ => None,
+            })
+            .collect();
+        if !told.is_empty() {
+            return told.join(", ");
+        }
+    }
+    "who that is can be seen by an account with the PROCESS privilege, in information_schema.INNODB_TRX and \
+     information_schema.PROCESSLIST"
+        .to_owned()
+}
+
+async fn texts(db: &DatabaseConnection, asked: &str) -> Result<Vec<Vec<String>>, DbErr> {
+    let statement = Statement::from_string(DbBackend::MySql, asked);
+    let rows = db.query_all_raw(statement).await?;
+    let columns = |row: &QueryResult| 0..row.column_names().len();
+    let text = |row: &QueryResult, index| text_at(row, index).unwrap_or_default();
+    Ok(rows
+        .iter()
+        .map(|row| columns(row).map(|index| text(row, index)).collect())
+        .collect())
 }

@@ -17,6 +17,7 @@ use crate::storage::{Finding, StoreError};
 use async_trait::async_trait;
 use connect::Session;
 use connections::Connections;
+use ending::Endings;
 pub(super) use errors::{DEADLOCK, UNKNOWN_COLUMN};
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::mysql::{MySqlArguments, MySqlConnectOptions};
@@ -128,7 +129,8 @@ impl Database for MySql {
         store: &SqlStore,
         db: &DatabaseConnection,
     ) -> Result<Vec<String>, StoreError> {
-        migrate::up(store, db).await
+        let endings = Endings::new(self.options.clone(), self.acquire_timeout);
+        migrate::up(store, db, &endings).await
     }
 }
 

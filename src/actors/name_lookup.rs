@@ -1,0 +1,132 @@
+//! `NameLookup`: which of many names that were never served have a row, asked in one statement for hundreds.
+//!
+//! A few requests for new names are let through at once: an actor is made, whose claim finds out. Where more come, a
+//! cold start or a flood of random names, they are looked up together first, and only those that have a row get an
+//! actor. So a name that nobody made costs a place in a list, and tags that exist do not queue behind it. A name that
+//! nobody waits for any more is not looked up.
+
+use super::context::ServerContext;
+use crate::domain::BizTag;
+use futures_util::FutureExt as _;
+use std::{
+    collections::{HashMap, VecDeque},
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::oneshot;
+
+/// Names in one statement.
+const BATCH: usize = 256;
+
+/// After a failure the next statement waits so long.
+const PAUSE: Duration = Duration::from_millis(100);
+
+type Replies = Vec<oneshot::Sender<bool>>;
+
+#[derive(Debug, Default)]
+struct Asked {
+    /// In the order in which they came.
+    order: VecDeque<BizTag>,
+    /// Who asks for each; bounded by `limits.max_waiting`, whose places they hold.
+    replies: HashMap<BizTag, Replies, ahash::RandomState>,
+    /// Whether somebody looks them up.
+    running: bool,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct NameLookup(Mutex<Asked>);
+
+impl NameLookup {
+    /// Whether there is a row of this name; `None` where that could not be found out now.
+    pub(super) async fn has_row(server: &Arc<ServerContext>, tag: &BizTag) -> Option<bool> {
+        let (reply, answer) = oneshot::channel();
+        if server.lookup.push(tag, reply) {
+            let server = server.clone();
+            server.clone().control.spawn(async move {
+                let _ends = Ends(&server.lookup);
+                server.lookup.run(&server).await;
+            });
+        }
+        answer.await.ok()
+    }
+
+    /// Adds a name; true where the caller has to see to it that it is looked up.
+    fn push(&self, tag: &BizTag, reply: oneshot::Sender<bool>) -> bool {
+        let mut asked = self.asked();
+        let Asked { order, replies, .. } = &mut *asked;
+        replies
+            .entry(tag.clone())
+            .or_insert_with(|| {
+                order.push_back(tag.clone());
+                Replies::new()
+            })
+            .push(reply);
+        !std::mem::replace(&mut asked.running, true)
+    }
+
+    /// The next names that somebody waits for; none where nobody does.
+    fn next(&self) -> Vec<(BizTag, Replies)> {
+        let mut asked = self.asked();
+        let mut batch = Vec::new();
+        while batch.len() < BATCH
+            && let Some(tag) = asked.order.pop_front()
+        {
+            let mut replies = asked.replies.remove(&tag).unwrap_or_default();
+            replies.retain(|reply| !reply.is_closed());
+            if !replies.is_empty() {
+                batch.push((tag, replies));
+            }
+        }
+        asked.running = !batch.is_empty();
+        batch
+    }
+
+    async fn run(&self, server: &ServerContext) {
+        loop {
+            let batch = self.next();
+            if batch.is_empty() {
+                return;
+            }
+            let names: Vec<BizTag> = batch.iter().map(|(tag, _)| tag.clone()).collect();
+            let asked = AssertUnwindSafe(server.store.existing(&names)).catch_unwind();
+            let found = tokio::time::timeout(server.settings.claim_timeout(), asked).await;
+            let found = match found {
+                Ok(Ok(Ok(found))) => Some(found),
+                // Not the database's fault: the names are looked at one by one, by their claims.
+                Ok(Ok(Err(error))) if !error.is_transient() => None,
+                // Who gets no answer asks again.
+                _ => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            for (tag, replies) in batch {
+                let exists = found.as_ref().is_none_or(|found| found.contains(&tag));
+                if !exists {
+                    server.unknown.remember(&tag);
+                }
+                for reply in replies {
+                    let _ = reply.send(exists);
+                }
+            }
+        }
+    }
+
+    /// Valid after every statement, so a poisoned lock is used on.
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the task panics, whoever comes next starts another; those who wait ask again.
+struct Ends<'a>(&'a NameLookup);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *self.0.asked() = Asked::default();
+        }
+    }
+}
