@@ -210,7 +210,7 @@ async fn leaf_claims(leaf: &DatabaseConnection) -> std::ops::Range<i64> {
         "BEGIN",
         "UPDATE leaf_alloc SET max_id = max_id + step WHERE biz_tag = 'order'",
     ] {
-        leaf.execute_raw(text(sql)).await.unwrap();
+        leaf.execute_unprepared(sql).await.unwrap();
     }
     let row = leaf
         .query_one_raw(text(
@@ -219,7 +219,7 @@ async fn leaf_claims(leaf: &DatabaseConnection) -> std::ops::Range<i64> {
         .await
         .unwrap()
         .unwrap();
-    leaf.execute_raw(text("COMMIT")).await.unwrap();
+    leaf.execute_unprepared("COMMIT").await.unwrap();
     let max_id: i64 = row.try_get_by_index(0).unwrap();
     let step: i32 = row.try_get_by_index(1).unwrap();
     max_id - i64::from(step)..max_id
