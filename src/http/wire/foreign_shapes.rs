@@ -120,7 +120,7 @@ pub(in crate::http) fn tinyid_next_segment_id_simple() {}
 /// As Leaf: an id. Where `wire.leaf` is on; by any method that may change something, too.
 #[utoipa::path(get, path = "/api/segment/get/{key}", tag = "others", security((), ("alloc" = [])),
     params(("key" = String, Path, description = "Whose id.")),
-    responses((status = 200, body = String, content_type = "text/plain", description = "Its digits."), LeafRefusals))]
+    responses((status = 200, content((String = "text/plain"), (i64 = "application/json")), description = "Its digits, in the type that `Accept` prefers."), LeafRefusals))]
 #[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn leaf_get() {}
 
@@ -132,7 +132,7 @@ pub(in crate::http) fn leaf_get() {}
         ("name" = String, Path, description = "Name within it."),
         ("step" = Option<u32>, Query, minimum = 1, description = "How many: 100 by default, at most `limits.max_range`."),
     ),
-    responses((status = 200, body = i64, description = "The last of them."), CosIdRefusals))]
+    responses((status = 200, body = i64, content_type = "application/json", description = "The last of them."), CosIdRefusals))]
 #[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn cosid_next() {}
 
