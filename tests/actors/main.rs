@@ -418,14 +418,13 @@ async fn waiting_is_bounded_per_tag_and_in_all_and_the_rest_is_refused_at_once()
 #[actix_web::test]
 async fn a_caller_who_left_gets_nothing_and_nobody_gets_its_ids() {
     let world = World::new(&[("a", 0, 10)]);
-    world
-        .store
-        .script([Script::Slow(Duration::from_millis(50))]);
+    world.store.lock("a", true);
     let tag = BizTag::parse("a").unwrap();
-    let gone =
-        actix_web::rt::time::timeout(Duration::from_millis(10), world.allocator.allocate(&tag, 3))
-            .await;
-    assert!(gone.is_err());
+    tokio::select! {
+        answer = world.allocator.allocate(&tag, 3) => panic!("served by a locked row: {answer:?}"),
+        () = eventually("it waits for a claim", || world.store.claims() == 1) => {}
+    }
+    world.store.lock("a", false);
     eventually("the claim is in", || world.health().unwrap_or(0) > 0).await;
     assert_eq!(world.one("a").await, 4, "1 to 3 were thrown away");
 }
