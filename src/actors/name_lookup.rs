@@ -28,8 +28,10 @@ type Replies = Vec<oneshot::Sender<bool>>;
 struct Asked {
     /// In the order in which they came.
     order: VecDeque<BizTag>,
-    /// Who asks for each; bounded by `limits.max_waiting`, whose places they hold.
+    /// Who asks for each. Those who still do are bounded by `limits.max_waiting`, whose places they hold.
     replies: HashMap<BizTag, Replies, ahash::RandomState>,
+    /// With so many names, those that nobody waits for any more are taken out.
+    tidy_at: usize,
     /// Whether somebody looks them up.
     running: bool,
 }
@@ -55,7 +57,21 @@ impl NameLookup {
     /// Adds a name; true where the caller has to see to it that it is looked up.
     fn push(&self, tag: &BizTag, reply: oneshot::Sender<bool>) -> bool {
         let mut asked = self.asked();
-        let Asked { order, replies, .. } = &mut *asked;
+        let Asked {
+            order,
+            replies,
+            tidy_at,
+            ..
+        } = &mut *asked;
+        // A lookup may hang while callers come and go.
+        if order.len() >= *tidy_at {
+            replies.retain(|_, replies| {
+                replies.retain(|reply| !reply.is_closed());
+                !replies.is_empty()
+            });
+            order.retain(|tag| replies.contains_key(tag));
+            *tidy_at = 2 * order.len().max(BATCH);
+        }
         replies
             .entry(tag.clone())
             .or_insert_with(|| {
@@ -128,5 +144,26 @@ impl Drop for Ends<'_> {
         if std::thread::panicking() {
             *self.0.asked() = Asked::default();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_who_come_and_go_while_a_lookup_hangs_leave_no_names_behind() {
+        let lookup = NameLookup::default();
+        let tag = |number: usize| BizTag::parse(&format!("t{number}")).unwrap();
+        let (reply, waits) = oneshot::channel();
+        assert!(lookup.push(&tag(0), reply), "the first one starts it");
+        for number in 1..20 * BATCH {
+            assert!(!lookup.push(&tag(number), oneshot::channel().0));
+        }
+        assert!(lookup.asked().order.len() <= 2 * BATCH);
+        let next = lookup.next();
+        assert_eq!(next.len(), 1);
+        assert_eq!(next[0].0, tag(0), "who waits is looked up");
+        drop(waits);
     }
 }
