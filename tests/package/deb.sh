@@ -13,7 +13,7 @@ fields() {
     file=$(deb_file)
     [[ $(dpkg-deb -f "$file" Package) == id-alloc ]]
     [[ $(dpkg-deb -f "$file" Version) == "$version-1" ]]
-    dpkg-deb -f "$file" Depends | grep -q 'libc6 (>= 2.17)'
+    dpkg-deb -f "$file" Depends | grep 'libc6 (>= 2.17)' >/dev/null
     [[ $(dpkg-deb --ctrl-tarfile "$file" | tar -xO ./conffiles) == /etc/id-alloc/config.toml ]]
 }
 

@@ -100,7 +100,7 @@ drains() {
     [[ $(pod inspect --format '{{.State.ExitCode}}' plain) == 0 ]]
     echo "drained in $((SECONDS - start)) s"
     [[ $((SECONDS - start)) -lt 20 ]]
-    pod logs plain 2>&1 | grep -q draining
+    pod logs plain 2>&1 | grep draining >/dev/null
 }
 
 volume_keeps_ids() {

@@ -27,7 +27,7 @@ unit_is_clean() {
 is_documented() {
     inside man --pager=cat id-alloc >"$work/page"
     grep -q 'Exit codes' "$work/page"
-    inside man --pager=cat id-alloc-tag-create | grep -q -- --step
+    inside man --pager=cat id-alloc-tag-create | grep -- --step >/dev/null
     inside bash -c 'source /usr/share/bash-completion/completions/id-alloc && complete -p id-alloc'
 }
 
@@ -65,7 +65,7 @@ stop_drains() {
     inside systemctl stop id-alloc
     [[ $(inside systemctl show --property Result --value id-alloc) == success ]]
     [[ $(inside systemctl show --property ExecMainStatus --value id-alloc) == 0 ]]
-    inside journalctl --unit id-alloc --no-pager | grep -q 'draining: /health says no'
+    inside journalctl --unit id-alloc --no-pager | grep 'draining: /health answers 503' >/dev/null
     inside systemctl start id-alloc
 }
 
