@@ -106,7 +106,10 @@ impl Cursor {
                     // one that was set a moment too late.
                     let remind = after >= self.remind_at.load(Ordering::Relaxed)
                         && self.remind_at.swap(NEVER, Ordering::Relaxed) != NEVER;
-                    let range = IdRange::between(next, after);
+                    let range = IdRange {
+                        first: next,
+                        end: after,
+                    };
                     return Take::Ids { range, remind };
                 }
                 Err(now) => next = now,

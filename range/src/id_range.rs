@@ -5,8 +5,8 @@ use smallvec::SmallVec;
 /// Ids `first..end` (half open), all positive and below 2^63.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdRange {
-    first: i64,
-    end: i64,
+    pub(crate) first: i64,
+    pub(crate) end: i64,
 }
 
 /// The ids of one answer: ascending ranges, mostly one.

@@ -134,58 +134,54 @@ impl Offers {
     /// Masks what offers there are in the next bytes of the connection.
     fn mask(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
-            let taken = self.step(bytes).clamp(1, bytes.len());
+            let byte = bytes[0];
+            // One byte, or as many at once as do not matter.
+            let mut taken = 1;
+            match self.at {
+                At::Name => self.name(byte),
+                At::Option(_) | At::Protocol | At::Length | At::Coding if byte == b'\n' => {
+                    self.at = At::Name;
+                }
+                At::Option(read) => self.at = At::Option(option(read, &mut bytes[0])),
+                At::Protocol | At::Coding if byte.is_ascii_whitespace() => {}
+                At::Protocol => {
+                    bytes[0] = MASK;
+                    self.at = At::Rest;
+                }
+                At::Coding => {
+                    self.chunked |= byte.eq_ignore_ascii_case(&b'c');
+                    self.at = At::Rest;
+                }
+                At::Length => {
+                    if byte.is_ascii_digit() {
+                        let digit = u64::from(byte - b'0');
+                        self.body = self.body.saturating_mul(10).saturating_add(digit);
+                    }
+                }
+                At::Rest | At::ChunkEnd => match memchr::memchr(b'\n', bytes) {
+                    Some(end) => {
+                        taken = end + 1;
+                        self.at = match self.at {
+                            At::Rest => At::Name,
+                            _ => NEW_CHUNK,
+                        };
+                    }
+                    None => taken = bytes.len(),
+                },
+                At::Body(left) => taken = self.skip(left, bytes.len(), At::Body, At::Name),
+                At::Chunk(left) => taken = self.skip(left, bytes.len(), At::Chunk, At::ChunkEnd),
+                At::Size { size, told } => self.at = chunk(size, told, byte),
+                At::Trailer { empty } => {
+                    self.at = match byte {
+                        b'\n' if empty => At::Name,
+                        b'\n' => At::Trailer { empty: true },
+                        b'\r' => At::Trailer { empty },
+                        _ => At::Trailer { empty: false },
+                    }
+                }
+            }
             bytes = &mut bytes[taken..];
         }
-    }
-
-    /// Takes the first byte, or as many at once as do not matter.
-    fn step(&mut self, bytes: &mut [u8]) -> usize {
-        let byte = bytes[0];
-        match self.at {
-            At::Name => self.name(byte),
-            At::Option(_) | At::Protocol | At::Length | At::Coding if byte == b'\n' => {
-                self.at = At::Name;
-            }
-            At::Option(read) => self.at = At::Option(option(read, &mut bytes[0])),
-            At::Protocol | At::Coding if byte.is_ascii_whitespace() => {}
-            At::Protocol => {
-                bytes[0] = MASK;
-                self.at = At::Rest;
-            }
-            At::Coding => {
-                self.chunked |= byte.eq_ignore_ascii_case(&b'c');
-                self.at = At::Rest;
-            }
-            At::Length => {
-                if byte.is_ascii_digit() {
-                    let digit = u64::from(byte - b'0');
-                    self.body = self.body.saturating_mul(10).saturating_add(digit);
-                }
-            }
-            At::Rest | At::ChunkEnd => {
-                let Some(end) = memchr::memchr(b'\n', bytes) else {
-                    return bytes.len();
-                };
-                self.at = match self.at {
-                    At::Rest => At::Name,
-                    _ => NEW_CHUNK,
-                };
-                return end + 1;
-            }
-            At::Body(left) => return self.skip(left, bytes.len(), At::Body, At::Name),
-            At::Chunk(left) => return self.skip(left, bytes.len(), At::Chunk, At::ChunkEnd),
-            At::Size { size, told } => self.at = chunk(size, told, byte),
-            At::Trailer { empty } => {
-                self.at = match byte {
-                    b'\n' if empty => At::Name,
-                    b'\n' => At::Trailer { empty: true },
-                    b'\r' => At::Trailer { empty },
-                    _ => At::Trailer { empty: false },
-                }
-            }
-        }
-        1
     }
 
     /// Takes a byte of a header's name, or what ends it.

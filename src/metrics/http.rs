@@ -2,7 +2,7 @@
 
 use super::register::{Made, counters, durations_by};
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 /// From a tenth of a millisecond to past the deadline, in seconds.
 const BUCKETS: [f64; 14] = [
@@ -35,8 +35,6 @@ impl Interface {
 pub struct HttpMetrics {
     requests: IntCounterVec,
     request_duration: HistogramVec,
-    /// Those of `GET /alloc` that were answered with ids, looked up once: nearly all are.
-    alloc_requests: OnceLock<(IntCounter, Histogram)>,
     rejected: IntCounterVec,
     /// By [`Interface`].
     ids: [IntCounter; Interface::LABELS.len()],
@@ -65,7 +63,6 @@ impl HttpMetrics {
                 &BUCKETS,
                 &["route"],
             )?,
-            alloc_requests: OnceLock::new(),
             rejected: counters(
                 registry,
                 "id_alloc_requests_rejected_total",
@@ -94,29 +91,24 @@ impl HttpMetrics {
 
     /// Counts an answered request.
     pub fn answered(&self, route: &str, method: &str, status: &str, took: Duration) {
-        self.requests
-            .with_label_values(&[route, method, status])
-            .inc();
-        self.request_duration
-            .with_label_values(&[route])
-            .observe(took.as_secs_f64());
-    }
-
-    /// Counts a `GET /alloc` that was answered with ids.
-    pub fn alloc_answered(&self, took: Duration) {
-        let (requests, durations) = self.alloc_requests.get_or_init(|| {
-            (
-                self.requests.with_label_values(&["/alloc", "GET", "200"]),
-                self.request_duration.with_label_values(&["/alloc"]),
-            )
-        });
+        let (requests, durations) = self.series(route, method, status);
         requests.inc();
         durations.observe(took.as_secs_f64());
     }
 
-    /// Counts ids that are about to be answered.
-    pub fn gave(&self, interface: Interface, ids: u64) {
-        self.ids[interface as usize].inc_by(ids);
+    /// Where such answers are counted and timed, for who has many of them and looks it up once.
+    #[must_use]
+    pub fn series(&self, route: &str, method: &str, status: &str) -> (IntCounter, Histogram) {
+        (
+            self.requests.with_label_values(&[route, method, status]),
+            self.request_duration.with_label_values(&[route]),
+        )
+    }
+
+    /// Where ids are counted that an interface answers with.
+    #[must_use]
+    pub fn ids(&self, interface: Interface) -> &IntCounter {
+        &self.ids[interface as usize]
     }
 
     /// Counts a refused request.

@@ -89,7 +89,7 @@ impl Tally {
             redis.answered(OTHER, self.others);
         }
         if self.ids > 0 {
-            shared.metrics.http.gave(Interface::Redis, self.ids);
+            shared.metrics.http.ids(Interface::Redis).inc_by(self.ids);
         }
         redis.duration.observe(took.as_secs_f64());
         if took >= shared.telemetry.slow_request

@@ -5,7 +5,7 @@
 //! The tag is `ns.name`, as CosId names a row. One that nobody created is made: its client does not start otherwise, and
 //! asks for a new name each day where it counts by the day.
 
-use super::{Asked, Call, Demand, Door, NewTag, Protocol, parameters};
+use super::{Asked, Call, Demand, Door, NewTag, Protocol, Wanted, parameters};
 use crate::{
     config::Limits,
     domain::{Ids, TagName},
@@ -51,8 +51,10 @@ fn call<'a>(
     );
     let tag = TagName::parse(format!("{ns}.{name}"))?;
     Ok(Call {
+        tag,
+        wanted: Wanted::These(demand),
         new_tag: Some(new_tag),
-        ..Call::new(tag, demand, ())
+        shape: (),
     })
 }
 

@@ -1,9 +1,9 @@
 //! `/alloc` and `/health` in go-id-alloc's format, byte for byte; refusals say more than it did.
 
-use super::{Asked, Call, Protocol, id_list, parameters};
+use super::{Asked, Call, Protocol, Wanted, id_list, parameters};
 use crate::{
     config::Limits,
-    domain::{IdRange, Ids},
+    domain::{Demand, IdRange, Ids},
     http::refusal::Refused,
     metrics::Interface,
 };
@@ -34,11 +34,18 @@ impl Protocol for Alloc {
     fn read<'a>(asked: &Asked<'a>, limits: &Limits) -> Result<Call<'a, Shape>, Refused> {
         let query = asked.query.as_bytes();
         let call = parameters::alloc_call(query, asked.form, limits.max_count)?;
-        let shape = Shape {
-            listed: call.count.is_some(),
-            as_text: call.as_text,
-        };
-        Ok(Call::new(call.tag, call.count.unwrap_or(1), shape))
+        Ok(Call {
+            tag: call.tag,
+            wanted: Wanted::These(Demand {
+                count: call.count.unwrap_or(1).into(),
+                contiguous: false,
+            }),
+            new_tag: None,
+            shape: Shape {
+                listed: call.count.is_some(),
+                as_text: call.as_text,
+            },
+        })
     }
 
     fn granted(ids: &Ids, shape: &Shape) -> Option<HttpResponse> {

@@ -2,10 +2,10 @@
 //!
 //! Their key is the biz_tag, to the letter. Leaf cuts a key at its last dot; here it is taken whole.
 
-use super::{Asked, Call, Door, Protocol, parameters, spring};
+use super::{Asked, Call, Door, Protocol, Wanted, parameters, spring};
 use crate::{
     config::Limits,
-    domain::{IdRange, Ids},
+    domain::{Demand, IdRange, Ids},
     http::{codes::Kind, refusal::Refused},
     metrics::Interface,
 };
@@ -75,11 +75,12 @@ impl Protocol for Segment {
         let accepted = asked.headers.get(header::ACCEPT);
         let as_json =
             accepted.is_some_and(|accepted| accepted.as_bytes().starts_with(b"application/json"));
-        Ok(Call::new(
-            parameters::part_of_path(key)?,
-            1,
-            AsJson(as_json),
-        ))
+        Ok(Call {
+            tag: parameters::part_of_path(key)?,
+            wanted: Wanted::These(Demand::from(1)),
+            new_tag: None,
+            shape: AsJson(as_json),
+        })
     }
 
     fn granted(ids: &Ids, as_json: &AsJson) -> Option<HttpResponse> {

@@ -41,6 +41,7 @@ use actix_web::{
     http::{Method, header::HeaderMap},
     web,
 };
+use prometheus::IntCounter;
 use std::{borrow::Cow, rc::Rc, sync::Arc};
 
 /// What every protocol needs, in one worker.
@@ -116,18 +117,6 @@ pub(super) struct NewTag {
     pub(super) step: i64,
 }
 
-impl<'a, S> Call<'a, S> {
-    /// For ids of a tag that has to exist.
-    fn new(tag: TagName<'a>, demand: impl Into<Demand>, shape: S) -> Self {
-        Self {
-            tag,
-            wanted: Wanted::These(demand.into()),
-            new_tag: None,
-            shape,
-        }
-    }
-}
-
 /// The routes of the protocols that are switched on.
 pub(super) fn routes(config: &mut web::ServiceConfig, door: &Door) {
     let wire = &door.shared.wire;
@@ -145,11 +134,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig, door: &Door) {
 impl Door {
     /// The route of a protocol.
     pub(super) fn route<P: Protocol>(self, path: &str) -> impl HttpServiceFactory + use<P> {
-        let door = Rc::new(self);
+        let given = self.shared.metrics.http.ids(P::INTERFACE).clone();
+        let route = Rc::new((self, given));
         web::service(path).finish(fn_service(move |mut request: ServiceRequest| {
-            let door = door.clone();
+            let route = route.clone();
             async move {
-                let answer = door.answer::<P>(&mut request).await;
+                let (door, given) = &*route;
+                let answer = door.answer::<P>(&mut request, given).await;
                 let refuse = |refused| P::refused(&refused, request.request());
                 let response = answer.unwrap_or_else(refuse);
                 Ok::<_, Error>(request.into_response(response))
@@ -160,6 +151,7 @@ impl Door {
     async fn answer<P: Protocol>(
         &self,
         request: &mut ServiceRequest,
+        given: &IntCounter,
     ) -> Result<HttpResponse, Refused> {
         let (methods, allow) = P::METHODS;
         if !methods.contains(request.method()) {
@@ -198,9 +190,10 @@ impl Door {
         {
             return Err(Refused::OtherTags);
         }
+        let has_quota = token.as_ref().is_some_and(|token| token.has_quota());
         let (ids, count) = match (call.wanted, call.new_tag) {
-            (Wanted::These(demand), None) => {
-                let ids = self.take(token.as_deref(), call.tag, demand).await?;
+            (Wanted::These(demand), None) if !has_quota => {
+                let ids = self.allocator.allocate(call.tag, demand).await?;
                 (ids, demand.count)
             }
             (wanted, new_tag) => {
@@ -208,7 +201,7 @@ impl Door {
                 Box::pin(self.allocate(token, call.tag, wanted, new_tag)).await?
             }
         };
-        self.shared.metrics.http.gave(P::INTERFACE, count);
+        given.inc_by(count);
         P::granted(&ids, &call.shape).ok_or(Refused::Internal)
     }
 
@@ -231,7 +224,7 @@ impl Door {
         Ok(ids?)
     }
 
-    /// Ids of a tag that may have to be made or looked at first, and how many they are.
+    /// Ids of a tag that may have to be made or looked at first, or within a quota, and how many they are.
     async fn allocate(
         &self,
         token: Option<&AllocToken>,

@@ -1,7 +1,7 @@
 //! `/range`: ids for a client that counts by itself, all in one piece: the first, and how many.
 
 use super::{
-    Asked, Call, Protocol,
+    Asked, Call, Protocol, Wanted,
     id_alloc::{refusal, success},
     parameters,
 };
@@ -28,11 +28,15 @@ impl Protocol for Range {
         let query = asked.query.as_bytes();
         let call = parameters::alloc_call(query, asked.form, limits.max_range)?;
         let count = call.count.ok_or(Refused::InvalidCount(limits.max_range))?;
-        let demand = Demand {
-            count: count.into(),
-            contiguous: true,
-        };
-        Ok(Call::new(call.tag, demand, AsText(call.as_text)))
+        Ok(Call {
+            tag: call.tag,
+            wanted: Wanted::These(Demand {
+                count: count.into(),
+                contiguous: true,
+            }),
+            new_tag: None,
+            shape: AsText(call.as_text),
+        })
     }
 
     fn granted(ids: &Ids, as_text: &AsText) -> Option<HttpResponse> {

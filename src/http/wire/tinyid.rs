@@ -108,15 +108,19 @@ impl<const IS_SEGMENT: bool, const IS_SIMPLE: bool> Protocol for Tinyid<IS_SEGME
     fn read<'a>(asked: &Asked<'a>, limits: &Limits) -> Result<Call<'a, ()>, Refused> {
         let name = parameter(asked, "bizType").ok_or(BizTagError::Empty)?;
         let tag = parameters::tag_name(name)?;
-        if IS_SEGMENT {
-            let wanted = Wanted::Step;
-            return Ok(Call {
-                wanted,
-                ..Call::new(tag, 0, ())
-            });
-        }
-        let count = batch_size(parameter(asked, "batchSize").as_deref(), limits)?;
-        Ok(Call::new(tag, Demand::from(count), ()))
+        let wanted = match IS_SEGMENT {
+            true => Wanted::Step,
+            false => {
+                let count = batch_size(parameter(asked, "batchSize").as_deref(), limits)?;
+                Wanted::These(Demand::from(count))
+            }
+        };
+        Ok(Call {
+            tag,
+            wanted,
+            new_tag: None,
+            shape: (),
+        })
     }
 
     fn granted(ids: &Ids, (): &()) -> Option<HttpResponse> {
