@@ -2,11 +2,12 @@
 //! `edit.rs`.
 
 use super::SqlStore;
-use super::database::Sql;
+use super::dialect::Sql;
 use super::edit::NAMES;
 use super::errors::SqlError;
-use super::inspect::Inspection;
-use super::statements::{Statements, value};
+use super::inspection::Inspection;
+use super::row::value;
+use super::statements::Statements;
 use super::together::fits;
 use crate::domain::{BizTag, allowance::DELAY};
 use crate::storage::{

@@ -1,9 +1,10 @@
 //! Whether it is safe to serve from the table as it is: everything that is wrong with it, not only the first.
 
 use super::SqlStore;
-use super::database::Sql;
+use super::dialect::Sql;
 use super::errors::SqlError;
-use super::statements::{Statements, value};
+use super::row::value;
+use super::statements::Statements;
 use crate::config::Guard;
 use crate::domain::BizTag;
 use crate::domain::allowance::{Allowance, MARGIN, SECOND};
@@ -38,8 +39,8 @@ impl SqlStore {
     /// # Errors
     /// Where table or server cannot be looked at.
     pub async fn examine(&self, in_use: &[InUse], moved: bool) -> Result<Vec<Finding>, StoreError> {
-        let mut found = match self.pool.database.faults(self).await {
-            Ok(found) => found,
+        let mut found = match self.pool.database.look(&self.pool).await {
+            Ok(found) => found.findings,
             Err(SqlError {
                 store:
                     StoreError::Unusable(

@@ -2,8 +2,8 @@
 //! reads with every heartbeat. It writes down with itself which one it has carried out (`servers.rs`).
 
 use super::SqlStore;
-use super::database::Sql;
-use super::statements::value;
+use super::dialect::Sql;
+use super::row::value;
 use crate::domain::BizTag;
 use crate::domain::allowance::SECOND;
 use crate::storage::{DropRequest, StoreError};

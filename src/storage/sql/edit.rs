@@ -1,7 +1,7 @@
 //! The SQL of what administrators do. Each change is one statement on one row, found by its exact name,
 //! and where it rests on what was read before, that is part of its condition.
 
-use super::database::{Sql, Value};
+use super::dialect::{Sql, Value};
 use super::statements::Statements;
 use crate::domain::{Allowance, BizTag};
 use crate::storage::{Change, Listing, NewTag, Seen};

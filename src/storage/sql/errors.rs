@@ -3,9 +3,9 @@
 //! The numbers decide, never the text. Whether a failed write may have been committed depends on
 //! whether its statement was sent: what fails before, while a connection is acquired, changed nothing.
 
-use super::database::Database;
 use crate::storage::{StoreError, Unusable};
 use sea_orm::sqlx::Error as SqlxError;
+use sea_orm::sqlx::error::DatabaseError;
 
 /// Whether a statement changes anything: an unknown outcome matters for writes alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +52,18 @@ pub(super) struct Place {
     pub(super) table: String,
 }
 
+/// What the errors of a kind of database mean.
+pub(super) trait Meaning: Send + Sync {
+    /// What an error of the server means.
+    fn meaning(&self, error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError;
+}
+
 /// What an error means. `kind` is that of the statement under way; `None` where no connection was there yet,
 /// so nothing was sent.
 pub(super) fn classify(
     error: &SqlxError,
     kind: Option<Kind>,
-    database: &dyn Database,
+    database: &dyn Meaning,
     place: &Place,
 ) -> SqlError {
     match error {

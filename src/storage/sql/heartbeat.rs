@@ -1,135 +1,22 @@
 //! The heartbeat: renewed while a server runs, looked at before claims are made on a new connection.
 
 use super::SqlStore;
-use super::database::Sql;
+use super::beat_statements::{RENEWED, Words};
+use super::dialect::Sql;
 use super::errors::SqlError;
-use super::lineage::{Heartbeat, Known, Verdict, judge};
+use super::heart::Look;
+use super::lineage::{Heartbeat, Verdict, judge};
 use super::mysql::DEADLOCK;
 use super::pool::Lease;
-use super::statements::{Identity, Statements, value};
+use super::row::value;
+use super::statements::Statements;
 use crate::domain::allowance::{MARGIN, SECOND, UNKNOWN_LAG};
 use crate::storage::StoreError;
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-/// A heartbeat younger than this is not renewed: another server just did.
-const RENEWED: i64 = 3 * SECOND / 2;
-/// A claim looks for itself where nobody has looked for so long.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Turns of one look against other servers that write the same row.
 const TURNS: u32 = 6;
-/// The span in which going back is counted.
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// What this server knows of the heartbeat.
-#[derive(Debug, Default)]
-pub(super) struct Heart {
-    state: Mutex<State>,
-    /// Whoever looks; the others wait for what is found.
-    turn: tokio::sync::Mutex<()>,
-    /// Whether a file in the place of the one that was opened was told of what was lost.
-    told: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    seen: Option<Seen>,
-    /// Why the last look failed, and when.
-    failed: Option<(Instant, StoreError)>,
-    /// When a row was found that was claimed on another primary: what was looked at before says nothing of it.
-    doubted: Option<Instant>,
-    /// When the data went back.
-    went_back: VecDeque<Instant>,
-}
-
-#[derive(Debug, Clone)]
-struct Seen {
-    /// The primary that said so.
-    primary: String,
-    /// When that look began.
-    began: Instant,
-    beat: i64,
-    lineage: i64,
-    /// When the lineage was seen first.
-    since: Instant,
-    /// When the heartbeat was looked at last.
-    at: Instant,
-    /// How many connections had been made by then.
-    connections: u64,
-}
-
-/// A look at the heartbeat: when it began, and how many connections had been made by then.
-#[derive(Debug, Clone, Copy)]
-struct Look {
-    began: Instant,
-    connections: u64,
-}
-
-impl Heart {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes in what a look found. The primary of a lineage stays the same, so one that is known need not be told.
-    fn saw(&self, look: &Look, beat: i64, lineage: i64, primary: Option<String>) {
-        let now = Instant::now();
-        let mut state = self.state();
-        let (since, known) = match &state.seen {
-            Some(seen) if seen.lineage == lineage => (seen.since, seen.primary.clone()),
-            _ => (now, String::new()),
-        };
-        state.failed = None;
-        state.seen = Some(Seen {
-            beat,
-            lineage,
-            since,
-            at: now,
-            connections: look.connections,
-            began: look.began,
-            primary: primary.unwrap_or(known),
-        });
-    }
-
-    fn known(&self) -> Option<Known> {
-        let state = self.state();
-        let seen = state.seen.as_ref()?;
-        Some(Known {
-            beat: seen.beat,
-            lineage: seen.lineage,
-            age: i64::try_from(seen.since.elapsed().as_micros()).unwrap_or(i64::MAX),
-        })
-    }
-
-    /// A row was found that was claimed elsewhere, on this primary, with what was known of its lineage: whether
-    /// that is to be asked again. Not where the heartbeat was looked at for another such row a moment ago, on the same
-    /// primary, and said the same: thousands of rows cost one look.
-    pub(super) fn doubt(&self, primary: &str, lineage: i64) -> bool {
-        let mut state = self.state();
-        let looked = state.seen.as_ref().filter(|seen| {
-            let doubted = state.doubted;
-            let is_recent = doubted.is_some_and(|at| at.elapsed() < LOOK_EVERY && seen.began >= at);
-            is_recent && !primary.is_empty() && seen.primary == primary
-        });
-        if let Some(seen) = looked {
-            return seen.lineage != lineage;
-        }
-        state.doubted = Some(Instant::now());
-        true
-    }
-
-    /// The lineage, where it was looked at lately and no connection was made since.
-    fn fresh(&self, connections: u64) -> Option<i64> {
-        let state = self.state();
-        let seen = state.seen.as_ref()?;
-        let is_fresh = seen.at.elapsed() < LOOK_EVERY
-            && seen.connections == connections
-            && state.doubted.is_none_or(|doubted| seen.began >= doubted);
-        is_fresh.then_some(seen.lineage)
-    }
-}
-
 impl SqlStore {
     /// Renews the heartbeat, unless another server just did. To be called every two seconds while a server
     /// runs; nothing is lost where it fails, but a failover then skips more.
@@ -192,7 +79,7 @@ impl SqlStore {
         if statements.heartbeat.is_none() {
             return Ok(None);
         }
-        let connections = self.pool.database.renewal().connections_made();
+        let connections = self.pool.renewal().connections_made();
         if let Some(lineage) = self.heart.fresh(connections) {
             return Ok(Some(lineage));
         }
@@ -202,8 +89,7 @@ impl SqlStore {
             return Ok(Some(lineage));
         }
         // Those who waited for a look that failed do not each try the same again.
-        let failed = self.heart.state().failed.clone();
-        if let Some((_, error)) = failed.filter(|(at, _)| *at > asked) {
+        if let Some(error) = self.heart.failed_since(asked) {
             return Err(error.into());
         }
         self.look(on, statements).await.map(Some)
@@ -225,7 +111,7 @@ impl SqlStore {
     async fn look(&self, on: &mut Lease<'_>, statements: &Statements) -> Result<i64, SqlError> {
         let looked = self.try_look(on, statements).await;
         if let Err(error) = &looked {
-            self.heart.state().failed = Some((Instant::now(), error.store.clone()));
+            self.heart.note_failed(&error.store);
         }
         looked
     }
@@ -242,7 +128,7 @@ impl SqlStore {
         // Those made while this one looks are looked at again.
         let look = Look {
             began: Instant::now(),
-            connections: self.pool.database.renewal().connections_made(),
+            connections: self.pool.renewal().connections_made(),
         };
         for _ in 0..TURNS {
             let known = self.heart.known();
@@ -266,7 +152,7 @@ impl SqlStore {
             };
             let place = &self.pool.place;
             if value::<i64>(row, "writable", place)? == 0 {
-                self.pool.leave();
+                self.pool.renewal().leave();
                 let text = format!("the database is read-only: {}", place.endpoint);
                 return Err(StoreError::ReadOnly(text).into());
             }
@@ -331,15 +217,13 @@ impl SqlStore {
                 "a row belongs to a later history than the heartbeat beside the table: every tag is moved"
             );
         }
-        self.heart.state().seen = None;
+        self.heart.forget();
         Ok(())
     }
 
     /// Refuses where the data went back too often: two primaries take turns.
     fn may_go_back(&self) -> Result<(), StoreError> {
-        let mut state = self.heart.state();
-        state.went_back.retain(|at| at.elapsed() < HOUR);
-        let times = state.went_back.len();
+        let times = self.heart.times_back();
         if times < self.settings.failover_limit as usize {
             return Ok(());
         }
@@ -361,7 +245,7 @@ impl SqlStore {
                 "the database has another primary: each tag is moved past what may be lost, once"
             ),
             Verdict::WentBack { stale, lineage } => {
-                self.heart.state().went_back.push_back(Instant::now());
+                self.heart.note_back();
                 tracing::error!(
                     was,
                     lineage,
@@ -376,79 +260,5 @@ impl SqlStore {
                 "the database's clock went back: each tag is moved past what may be lost, once"
             ),
         }
-    }
-}
-
-/// The statements of the heartbeat.
-struct Words<'a> {
-    statements: &'a Statements,
-    /// Quoted.
-    table: &'a str,
-    /// What the server says it is.
-    identity: &'a Identity,
-}
-
-impl Words<'_> {
-    /// Renews it where it goes on as it is known.
-    fn renew(&self, known: &Known) -> Sql {
-        let words = self.statements.dialect;
-        let (now, [before, after]) = (words.now(), words.returned());
-        let sql = Sql::new(format!(
-            "UPDATE {} SET beat = {before}{now}{after} WHERE id = 1 AND lineage = ",
-            self.table
-        ));
-        let sql = sql.bind(known.lineage).text(" AND beat BETWEEN ");
-        let sql = sql
-            .bind(known.beat)
-            .text(&format!(" AND {now} - {RENEWED} AND "));
-        let sql = self.statements.here(sql, "identity", self.identity);
-        self.statements
-            .only_writable(sql)
-            .text(&words.returning("beat"))
-    }
-
-    fn read(&self) -> Sql {
-        let words = self.statements.dialect;
-        let sql = self.statements.here(
-            Sql::new("SELECT beat, identity, lineage, ("),
-            "identity",
-            self.identity,
-        );
-        let sql = sql.text(&format!(
-            ") AS here, ({}) AS writable, {} AS now",
-            words.writable(),
-            words.now()
-        ));
-        let from = format!(" FROM {} WHERE id = 1{}", self.table, words.locking());
-        self.statements.primary_name(sql).text(&from)
-    }
-
-    /// The row, where somebody took it away: beyond what any tag says.
-    fn make(&self, known: i64) -> Sql {
-        let words = self.statements.dialect;
-        let sql = Sql::new(format!(
-            "INSERT INTO {} (id, beat, identity, lineage) SELECT 1, {}, '', {}(COALESCE(MAX(lineage), 0), ",
-            self.table,
-            words.now(),
-            words.greatest()
-        ));
-        let lost = MARGIN + UNKNOWN_LAG;
-        sql.bind(known)
-            .text(&format!(") + {lost} FROM {}", self.statements.table))
-    }
-
-    /// Begins a lineage on this primary, where the heartbeat still is what was read.
-    fn begin(&self, read: &Heartbeat, lineage: i64) -> Sql {
-        let now = self.statements.dialect.now();
-        let sql = Sql::new(format!(
-            "UPDATE {} SET beat = {now}, lineage = ",
-            self.table
-        ));
-        let sql = sql.bind(lineage).text(", identity = ");
-        let sql = self.statements.identity(sql, self.identity);
-        let sql = sql.text(" WHERE id = 1 AND beat = ").bind(read.beat);
-        let sql = sql.text(" AND lineage = ").bind(read.lineage);
-        let sql = sql.text(" AND identity = ").bind(read.identity.as_str());
-        self.statements.only_writable(sql)
     }
 }

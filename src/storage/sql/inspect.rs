@@ -1,32 +1,18 @@
-//! What kind of server answers, and whether its table keeps ids unique.
-//!
-//! The kind comes from the server's own answers, not from the handshake, which may be a proxy's.
+//! Looking at server and table: whether ids stay unique there, and how claims are written on it.
 
 use super::SqlStore;
-use super::database::Sql;
+use super::columns::{Column, Columns};
+use super::database::{Catalogue as _, Found};
+use super::dialect::{Identity, Sql};
 use super::errors::SqlError;
-use super::statements::{COUNTED, Identity, Statements, text_at, value};
-use super::table::{Column, Columns};
+use super::inspection::Inspection;
+use super::row::value;
+use super::statements::{COUNTED, Statements};
 use crate::config::{DatabaseKind, Guard};
-use crate::storage::{StoreError, StoreReport, Unusable};
+use crate::storage::{Finding, StoreError, StoreReport, Unusable, Weight};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
-
-/// What claims need to know of server and table.
-#[derive(Debug)]
-pub(super) struct Inspection {
-    pub(super) statements: Statements,
-    /// For people: `MariaDB 10.11.6`; empty where the endpoint says it.
-    pub(super) product: String,
-    pub(super) warnings: Vec<String>,
-    /// Whether triggers run with each claim, which may change what it is answered with.
-    pub(super) has_triggers: bool,
-    /// Characters that fit biz_tag and description, where the column says so.
-    pub(super) lengths: (Option<usize>, Option<usize>),
-    /// The largest step that the column holds.
-    pub(super) largest_step: i64,
-}
 
 const GUARD_COLUMNS: [&str; 5] = [
     "claimed_to",
@@ -98,13 +84,6 @@ impl SqlStore {
         })
     }
 
-    /// Whether the table can be reached.
-    pub(super) async fn reach_table(&self) -> Result<(), SqlError> {
-        let table = self.pool.dialect().quoted(&self.settings.table);
-        let touch = Sql::new(format!("SELECT 1 FROM {table} LIMIT 0"));
-        self.pool.rows(&touch).await.map(drop)
-    }
-
     /// Whether the table takes writes: changes a row that there is not, as claims change theirs. A server that is
     /// read-only, a right that is missing, or a lock on the whole table refuse it; a lock on a row does not.
     pub(super) async fn write_nothing(&self) -> Result<(), SqlError> {
@@ -114,8 +93,8 @@ impl SqlStore {
     }
 
     async fn inspect(&self) -> Result<Arc<Inspection>, StoreError> {
-        let epoch = self.pool.epoch();
-        match self.pool.database.inspect(self).await {
+        let epoch = self.pool.renewal().epoch();
+        match self.look_at_table().await {
             Ok(found) => {
                 let found = Arc::new(found);
                 self.pool.inspected(epoch, Some(found.clone()));
@@ -130,36 +109,35 @@ impl SqlStore {
         }
     }
 
-    /// The rows of a question to the catalogue, as texts.
-    pub(super) async fn texts(&self, sql: Sql) -> Result<Vec<Vec<String>>, SqlError> {
-        let rows = self.pool.rows(&sql).await?;
-        rows.iter()
-            .map(|row| {
-                let columns = 0..row.column_names().len();
-                columns
-                    .map(|index| text_at(row, index).map_err(SqlError::from))
-                    .collect()
-            })
-            .collect()
+    async fn look_at_table(&self) -> Result<Inspection, SqlError> {
+        let found = self.pool.database.look(&self.pool).await?;
+        let fault = |finding: &&Finding| finding.weight == Weight::Fault;
+        if let Some(fault) = found.findings.iter().find(fault) {
+            // It may have been dropped while it was looked at.
+            self.pool.reach_table().await?;
+            let table = &self.settings.table;
+            let text = format!("table `{table}`: {}; {}", fault.what, fault.todo);
+            return Err(StoreError::from(Unusable::TableMisconfigured(text)).into());
+        }
+        self.inspection(found).await
     }
 
-    /// What was found, with the guard as far as table and server allow it. `primary` is what the server
-    /// says it is; `refusal` why it allows no guard.
-    pub(super) async fn inspection(
-        &self,
-        primary: Identity,
-        refusal: Option<&'static str>,
-        columns: &Columns,
-        mut warnings: Vec<String>,
-    ) -> Result<Inspection, SqlError> {
+    /// What was found, with the guard as far as table and server allow it.
+    async fn inspection(&self, found: Found) -> Result<Inspection, SqlError> {
+        let Found {
+            columns,
+            primary,
+            mut warnings,
+            ..
+        } = found;
         let configured = self.settings.server_identity.clone();
         let identity = configured.map_or_else(|| primary.clone(), Identity::Configured);
-        let identity = self.guarded(identity, refusal, columns, &mut warnings)?;
+        let identity = self.guarded(identity, found.refusal, &columns, &mut warnings)?;
         let heartbeat = match &identity {
-            Some(_) => self.heartbeat(columns, &mut warnings).await?,
+            Some(_) => self.heartbeat(&columns, &mut warnings).await?,
             None => None,
         };
-        if identity.is_some() && missing(&ACCOUNT_COLUMNS, columns).is_empty() {
+        if identity.is_some() && missing(&ACCOUNT_COLUMNS, &columns).is_empty() {
             self.was_guarded.store(true, Ordering::Release);
         }
         let is_int = |column: &Column| column.kind.starts_with("int(") || column.kind == "int";
@@ -171,14 +149,14 @@ impl SqlStore {
                 dialect: self.pool.dialect(),
                 table: self.pool.dialect().quoted(&self.settings.table),
                 primary: identity.is_some().then_some(primary),
-                counted: identity.is_some() && missing(&ACCOUNT_COLUMNS, columns).is_empty(),
+                counted: identity.is_some() && missing(&ACCOUNT_COLUMNS, &columns).is_empty(),
                 heartbeat,
                 identity,
                 retirable: columns.contains_key("retired_at"),
                 limited: columns.contains_key("id_limit"),
             },
-            product: String::new(),
-            has_triggers: false,
+            product: found.product,
+            has_triggers: found.has_triggers,
             warnings,
             lengths: (length("biz_tag"), length("description")),
             largest_step: if is_int { i32::MAX.into() } else { i64::MAX },

@@ -1,8 +1,8 @@
 //! A tag's own end of its ids, `id_limit`: whether a wanted one can be, and which tags have one.
 
 use super::SqlStore;
-use super::inspect::Inspection;
-use super::statements::value;
+use super::inspection::Inspection;
+use super::row::value;
 use crate::domain::BizTag;
 use crate::storage::{Limited, NewTag, StoreError, TagRow, Unusable};
 

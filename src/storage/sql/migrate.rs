@@ -3,15 +3,13 @@
 //! How they are kept apart stands with each database.
 
 use super::SqlStore;
-use super::errors::{Kind, classify};
+use super::migrating::{LOCK_WAIT, Migration};
 use crate::domain::BizTag;
 use crate::storage::{Listing, NewTag, StoreError, TagAdministration as _, Unusable};
-use migration::{MigrationStatus, Migrator, MigratorTraitSelf};
-use sea_orm::{ConnectionTrait, DbErr, RuntimeErr, Statement};
+use migration::{MigrationStatus, MigratorTraitSelf as _};
+use sea_orm::{ConnectionTrait as _, Statement};
 use std::{path::Path, time::Duration};
 
-/// How long to wait for another who migrates.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(30);
 /// The bound on a whole migration, the wait included.
 const BOUND: Duration = Duration::from_secs(120);
 
@@ -31,7 +29,7 @@ impl SqlStore {
         self.make_folder()?;
         let database = &self.pool.database;
         let db = database.single(LOCK_WAIT);
-        let work = tokio::time::timeout(BOUND, database.migrate(self, &db));
+        let work = tokio::time::timeout(BOUND, database.migrate(&self.pool.place, &db));
         let result = work.await.unwrap_or_else(|_| {
             Err(StoreError::UnknownOutcome(format!(
                 "{}: the migration took longer than {} s",
@@ -41,28 +39,11 @@ impl SqlStore {
         });
         // The server frees the lock with the connection, should the release have failed.
         let _ = tokio::time::timeout(Duration::from_secs(2), db.close_by_ref()).await;
-        self.pool.inspected(self.pool.epoch(), None);
+        self.pool.inspected(self.pool.renewal().epoch(), None);
         if result.as_ref().is_ok_and(Vec::is_empty) {
             self.table_is_still_there().await?;
         }
         result
-    }
-
-    pub(super) fn failed(&self, error: &DbErr) -> StoreError {
-        match error {
-            DbErr::Custom(text) | DbErr::Migration(text) => StoreError::from(
-                Unusable::TableMisconfigured(format!("{}: {text}", self.pool.place.endpoint)),
-            ),
-            DbErr::Conn(RuntimeErr::SqlxError(error)) => {
-                classify(error, None, &*self.pool.database, &self.pool.place).store
-            }
-            DbErr::Exec(RuntimeErr::SqlxError(error))
-            | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-                let database = &*self.pool.database;
-                classify(error, Some(Kind::Write), database, &self.pool.place).store
-            }
-            other => StoreError::Transient(format!("{}: {other}", self.pool.place.endpoint)),
-        }
     }
 
     /// A table that vanished is not made anew: empty, it would hand the old ids out again.
@@ -93,8 +74,11 @@ impl SqlStore {
         })
     }
 
-    pub(super) fn migrator(&self) -> Migrator {
-        Migrator::new(self.settings.table.as_str())
+    fn migration(&self) -> Migration<'_> {
+        Migration {
+            place: &self.pool.place,
+            meaning: &*self.pool.database,
+        }
     }
 
     /// Every migration and whether it is applied; changes nothing.
@@ -103,13 +87,14 @@ impl SqlStore {
     /// As for any statement.
     pub async fn migrate_status(&self) -> Result<Vec<(String, bool)>, StoreError> {
         let db = self.pool.database.single(LOCK_WAIT);
-        let migrator = self.migrator();
+        let migration = self.migration();
+        let migrator = migration.migrator();
         let bound = self.settings.acquire_timeout + self.settings.statement_timeout;
         let all = tokio::time::timeout(bound, async {
             // Who may not read the companion table is told that it does not exist, and all would look pending.
             let seen = format!("SELECT 1 FROM `{}_migrations` LIMIT 1", self.settings.table);
             let seen = db.query_one_raw(Statement::from_string(db.get_database_backend(), seen));
-            match seen.await.map_err(|error| self.failed(&error)) {
+            match seen.await.map_err(|error| migration.failed(&error)) {
                 Err(StoreError::Unusable(Unusable::AccessDenied(why))) => {
                     Err(self.cannot_see(&why))
                 }
@@ -124,7 +109,7 @@ impl SqlStore {
                 self.pool.place.endpoint
             ))
         })??;
-        let all = all.map_err(|error| self.failed(&error))?;
+        let all = all.map_err(|error| migration.failed(&error))?;
         Ok(all
             .iter()
             .map(|one| {
@@ -185,21 +170,4 @@ impl SqlStore {
             other => other,
         }
     }
-}
-
-/// Applies what is pending, and says what that was.
-pub(super) async fn apply<'c, C, E>(
-    migrator: &Migrator,
-    db: &C,
-    executor: E,
-) -> Result<Vec<String>, DbErr>
-where
-    C: ConnectionTrait,
-    E: sea_orm::IntoDatabaseExecutor<'c> + Copy,
-{
-    migrator.is_ours(executor).await?;
-    let pending = migrator.get_pending_migrations(db).await?;
-    let names = pending.iter().map(|one| one.name().to_owned()).collect();
-    migrator.up(executor, None).await?;
-    Ok(names)
 }

@@ -5,23 +5,33 @@
 //! becomes part of a message. Repeating what failed is the caller's business, deadlocks excepted.
 
 mod admin;
+mod beat_statements;
+mod carry_out;
 mod claim;
+mod columns;
 mod database;
 mod decide;
+mod dialect;
 mod doctor;
 mod drops;
 mod edit;
 mod errors;
+mod heart;
 mod heartbeat;
 mod inspect;
+mod inspection;
 mod likely;
 mod limits;
 mod lineage;
 mod migrate;
+mod migrating;
 mod mysql;
 mod names;
 mod others;
 mod pool;
+mod read_row;
+mod renewal;
+mod row;
 mod servers;
 #[cfg(test)]
 mod simulation_tests;
@@ -29,7 +39,6 @@ mod sqlite;
 #[cfg(test)]
 mod statement_tests;
 mod statements;
-mod table;
 mod together;
 mod trail;
 
@@ -52,7 +61,7 @@ pub struct SqlStore {
     /// What a tag's first claim is tried with.
     likely_step: likely::LikelyStep,
     /// What is known of the heartbeat.
-    heart: heartbeat::Heart,
+    heart: heart::Heart,
     /// Who this process is, once it serves.
     me: OnceLock<Instance>,
     /// When the store was made.
@@ -87,7 +96,7 @@ impl SqlStore {
             settings,
             limits,
             likely_step: likely::LikelyStep::default(),
-            heart: heartbeat::Heart::default(),
+            heart: heart::Heart::default(),
             me: OnceLock::new(),
             opened: Instant::now(),
             prune_at: AtomicU64::new(0),
@@ -112,7 +121,7 @@ mod tests {
     use crate::domain::BizTag;
     use crate::domain::ClaimRequest;
     use crate::storage::{Repairs, SegmentStore as _};
-    use database::Sql;
+    use dialect::Sql;
 
     /// Sits here since the limit holds for one connection alone: the store's own.
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Which of many names have a row, in one statement.
 
 use super::SqlStore;
-use super::database::Sql;
+use super::dialect::Sql;
 use super::statements::Statements;
 use crate::domain::BizTag;
 use crate::storage::StoreError;

@@ -2,8 +2,9 @@
 //! that they have handed out. MySQL and MariaDB alone.
 
 use super::SqlStore;
-use super::database::Sql;
-use super::statements::text_at;
+use super::database::Catalogue as _;
+use super::dialect::Sql;
+use super::row::text_at;
 use crate::config::DatabaseKind;
 use crate::storage::{StoreError, Unusable};
 use std::collections::BTreeMap;
@@ -123,7 +124,7 @@ impl SqlStore {
     /// Where it cannot be read, or has none.
     pub async fn auto_increment(&self) -> Result<Result<Counter, Unreadable>, StoreError> {
         self.only_mysql()?;
-        self.reach_table().await?;
+        self.pool.reach_table().await?;
         let table = &self.settings.table;
         let unreadable = |counter: Result<Counter, String>| {
             counter.map_err(|reason| Unreadable {
@@ -136,7 +137,7 @@ impl SqlStore {
              FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() \
              AND EXTRA LIKE '%auto_increment%' AND TABLE_NAME = ",
         );
-        let found = self.texts(column.bind(table.as_str())).await?;
+        let found = self.pool.texts(column.bind(table.as_str())).await?;
         let Some(Ok([column, kind])) = found.into_iter().next().map(cells) else {
             return Ok(unreadable(Err(format!(
                 "{table} has no AUTO_INCREMENT column"
@@ -190,7 +191,7 @@ impl SqlStore {
         let (list, table) = (list.join(", "), words.quoted(&self.settings.table));
         let order = words.quoted(order);
         let asked = Sql::new(format!("SELECT {list} FROM {table} ORDER BY {order}"));
-        Ok(self.texts(asked).await?)
+        Ok(self.pool.texts(asked).await?)
     }
 
     fn only_mysql(&self) -> Result<(), StoreError> {

@@ -3,8 +3,8 @@
 //! Nothing that keeps ids unique rests on it: without the table, or a right to it, servers serve all the same.
 
 use super::SqlStore;
-use super::database::Sql;
-use super::statements::value;
+use super::dialect::Sql;
+use super::row::value;
 use crate::domain::allowance::SECOND;
 use crate::storage::{Instance, ServerRecord, StoreError};
 use std::time::Duration;

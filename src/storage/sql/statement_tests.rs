@@ -2,8 +2,8 @@
 //! that `./scripts/test` names: for random rows, whether it matches, and what the row says after it.
 
 use super::SqlStore;
-use super::database::{Dialect, Sql};
 use super::decide::{Decision, Row, decide, wanted};
+use super::dialect::{Dialect, Sql};
 use super::simulation_tests::claimed;
 use super::statements::{PreparedClaim, Statements};
 use crate::config::{Config, Guard};

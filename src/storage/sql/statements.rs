@@ -4,25 +4,12 @@
 //! Values are always bound; only the table's name, checked at start to be `[A-Za-z0-9_$]`, is part of
 //! the text, quoted.
 
-use super::database::{Dialect, Sql};
 use super::decide::Row;
-use super::errors::{Place, SqlError, unexpected};
+use super::dialect::{Dialect, Identity, Sql};
 use crate::domain::allowance::{
     AHEAD, Allowance, Change, DELAY, DOUBLINGS, LARGEST_CLAIM, MOST, NEEDED, QUIET, WINDOW,
 };
 use crate::domain::{BizTag, ClaimRequest};
-use crate::storage::StoreError;
-use sea_orm::{QueryResult, TryGetable};
-
-/// The identity of the server a statement runs on, evaluated inside that statement: bound from an
-/// earlier read, it would name the old primary after a failover behind a proxy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Identity {
-    /// An expression over the server's variables, made of constants of this program alone.
-    Expression(&'static str),
-    /// `database.server_identity`.
-    Configured(String),
-}
 
 /// How claims are written on the table as it is.
 #[derive(Debug)]
@@ -373,24 +360,4 @@ impl Statements {
         ));
         sql.bind(COUNTED).text(") AS sample")
     }
-}
-
-/// A value of a row, by the column's name.
-pub(super) fn value<T: TryGetable>(
-    row: &QueryResult,
-    name: &str,
-    place: &Place,
-) -> Result<T, SqlError> {
-    row.try_get::<T>("", name)
-        .map_err(|error| unexpected(place, &error))
-}
-
-/// A text of a row by position; some servers call the texts of their catalogue binary.
-pub(super) fn text_at(row: &QueryResult, index: usize) -> Result<String, StoreError> {
-    if let Ok(text) = row.try_get_by_index::<Option<String>>(index) {
-        return Ok(text.unwrap_or_default());
-    }
-    row.try_get_by_index::<Option<Vec<u8>>>(index)
-        .map(|bytes| String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
-        .map_err(|error| StoreError::Transient(format!("the catalogue cannot be read: {error}")))
 }

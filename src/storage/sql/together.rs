@@ -1,7 +1,7 @@
 //! Making many tags at once: looked at before anything is written, then in one statement.
 
 use super::SqlStore;
-use super::inspect::Inspection;
+use super::inspection::Inspection;
 use crate::storage::{NewTag, StoreError};
 
 impl SqlStore {

@@ -3,8 +3,8 @@
 //! the same, and the log says so: a record is for people, and no request waits for one.
 
 use super::SqlStore;
-use super::database::Sql;
-use super::statements::value;
+use super::dialect::Sql;
+use super::row::value;
 use crate::domain::{BizTag, IdRange};
 use crate::storage::{ClaimRecord, Instance, StoreError};
 use std::sync::atomic::Ordering;

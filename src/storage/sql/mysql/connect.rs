@@ -1,7 +1,7 @@
 //! The settings of each connection, and the pool of one that migrations use.
 
 use super::ending::{SERVER, Thread};
-use crate::storage::sql::pool::{Renewal, pool_options};
+use crate::storage::sql::renewal::{Renewal, pool_options};
 use sea_orm::sqlx;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlPool};
 use std::time::Duration;

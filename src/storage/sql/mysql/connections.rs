@@ -7,8 +7,9 @@
 use super::connect::{Session, prepare};
 use super::ending::{Endings, Thread};
 use super::errors::is_full;
-use crate::storage::sql::database::{Connection, Sql, Unacquired};
-use crate::storage::sql::pool::{Renewal, Verdict};
+use crate::storage::sql::database::{Connection, Unacquired};
+use crate::storage::sql::dialect::Sql;
+use crate::storage::sql::renewal::{Renewal, Verdict};
 use async_trait::async_trait;
 use deadpool::managed::{
     Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult, WeakPool,

@@ -2,41 +2,31 @@
 //!
 //! The kind comes from the server's own answers, not from the handshake, which may be a proxy's.
 
-use crate::storage::sql::SqlStore;
-use crate::storage::sql::database::Sql;
+use super::Words;
+use crate::storage::sql::columns::{Columns, column, has_columns};
+use crate::storage::sql::database::{Catalogue, Found};
+use crate::storage::sql::dialect::{Identity, Sql};
 use crate::storage::sql::errors::SqlError;
-use crate::storage::sql::inspect::Inspection;
-use crate::storage::sql::statements::Identity;
-use crate::storage::sql::table::{Columns, column};
-use crate::storage::{Finding, StoreError, Unusable, Weight};
+use crate::storage::{Finding, Weight};
 use std::collections::HashMap;
 
-pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
+pub(super) async fn look(catalogue: &dyn Catalogue) -> Result<Found, SqlError> {
     let version = first(
-        store
+        catalogue
             .texts(Sql::new("SELECT CONVERT(VERSION() USING utf8mb4)"))
             .await?,
     );
-    let variables = variables(store).await?;
-    let table = look(store).await?;
-    if let Some(fault) = table.faults(store).first() {
-        // It may have been dropped while it was looked at.
-        store.reach_table().await?;
-        let text = format!(
-            "table `{}`: {}; run: {}",
-            store.settings.table, fault.what, fault.todo
-        );
-        return Err(StoreError::from(Unusable::TableMisconfigured(text)).into());
-    }
-    let columns = table.columns;
+    let variables = variables(catalogue).await?;
+    let table = Table::read(catalogue).await?;
+    let findings = table.findings(catalogue.table());
 
     let mut warnings = Vec::new();
-    let triggers = triggers(store).await?;
+    let triggers = triggers(catalogue).await?;
     if !triggers.is_empty() {
         warnings.push(format!(
             "table `{}` has triggers that run with each claim ({}), so a claim takes a statement more, to be right \
              whatever they do; where they fail or are slow, so do claims",
-            store.settings.table,
+            catalogue.table(),
             triggers.join(", ")
         ));
     }
@@ -59,19 +49,20 @@ pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
         "binlog_format is STATEMENT, under which a guarded claim applies nothing on the replica: \
          set binlog_format = ROW",
     );
-    let primary = Identity::Expression(mysql_identity(&variables));
     let number = version.split('-').next().unwrap_or_default();
     let product = if version.contains("MariaDB") {
         "MariaDB"
     } else {
         "MySQL"
     };
-    Ok(Inspection {
+    Ok(Found {
         product: format!("{product} {number}"),
+        columns: table.columns,
+        findings,
+        primary: Identity::Expression(mysql_identity(&variables)),
+        refusal,
         has_triggers: !triggers.is_empty(),
-        ..store
-            .inspection(primary, refusal, &columns, warnings)
-            .await?
+        warnings,
     })
 }
 
@@ -81,11 +72,11 @@ fn named(table: &str, before: &str, after: &str) -> Sql {
 }
 
 /// The server's settings that matter, by name in lower case.
-async fn variables(store: &SqlStore) -> Result<HashMap<String, String>, SqlError> {
+async fn variables(catalogue: &dyn Catalogue) -> Result<HashMap<String, String>, SqlError> {
     let asked = "SHOW VARIABLES WHERE Variable_name IN ('server_uuid', 'server_uid', 'wsrep_on', \
                  'wsrep_provider', 'group_replication_group_name', 'log_bin', 'binlog_format', \
                  'sync_binlog', 'innodb_flush_log_at_trx_commit')";
-    let rows = store.texts(Sql::new(asked)).await?;
+    let rows = catalogue.texts(Sql::new(asked)).await?;
     let pairs = rows.into_iter().filter_map(|row| {
         let mut row = row.into_iter();
         Some((row.next()?.to_ascii_lowercase(), row.next()?))
@@ -94,9 +85,9 @@ async fn variables(store: &SqlStore) -> Result<HashMap<String, String>, SqlError
 }
 
 /// The triggers that run with each claim, as far as the user may see them.
-async fn triggers(store: &SqlStore) -> Result<Vec<String>, SqlError> {
-    let rows = store.texts(named(
-        &store.settings.table,
+async fn triggers(catalogue: &dyn Catalogue) -> Result<Vec<String>, SqlError> {
+    let rows = catalogue.texts(named(
+        catalogue.table(),
         "SELECT CONVERT(TRIGGER_NAME USING utf8mb4) FROM information_schema.TRIGGERS \
          WHERE EVENT_MANIPULATION = 'UPDATE' AND EVENT_OBJECT_SCHEMA = DATABASE() \
          AND EVENT_OBJECT_TABLE = ",
@@ -116,87 +107,62 @@ struct Table {
     collation: String,
 }
 
-async fn look(store: &SqlStore) -> Result<Table, SqlError> {
-    let table = &store.settings.table;
-    let engine = store.texts(named(
+impl Table {
+    async fn read(catalogue: &dyn Catalogue) -> Result<Self, SqlError> {
+        let table = catalogue.table();
+        let engine = catalogue.texts(named(
         table,
         "SELECT CONVERT(COALESCE(ENGINE, TABLE_TYPE) USING utf8mb4) FROM information_schema.TABLES \
          WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
         "",
     ));
-    let engine = first(engine.await?);
-    let columns = store.texts(named(
-        table,
-        "SELECT CONVERT(COLUMN_NAME USING utf8mb4), CONVERT(COLUMN_TYPE USING utf8mb4), \
+        let engine = first(engine.await?);
+        let columns = catalogue.texts(named(
+            table,
+            "SELECT CONVERT(COLUMN_NAME USING utf8mb4), CONVERT(COLUMN_TYPE USING utf8mb4), \
          CONVERT(CHARACTER_MAXIMUM_LENGTH USING utf8mb4) FROM information_schema.COLUMNS \
          WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
-        "",
-    ));
-    let columns: Columns = columns.await?.into_iter().filter_map(column).collect();
-    if columns.is_empty() {
-        // The catalogue hides what the user may not see; the table itself says why. Else it is not asked: of a sharded
-        // one that would need each shard.
-        store.reach_table().await?;
-    }
-    let unique = store.texts(named(
-        table,
-        "SELECT CONVERT(INDEX_NAME USING utf8mb4) FROM information_schema.STATISTICS \
+            "",
+        ));
+        let columns: Columns = columns.await?.into_iter().filter_map(column).collect();
+        if columns.is_empty() {
+            // The catalogue hides what the user may not see; the table itself says why. Else it is not asked: of a sharded
+            // one that would need each shard.
+            catalogue.reach_table().await?;
+        }
+        let unique = catalogue.texts(named(
+            table,
+            "SELECT CONVERT(INDEX_NAME USING utf8mb4) FROM information_schema.STATISTICS \
          WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
-        " AND NON_UNIQUE = 0 \
+            " AND NON_UNIQUE = 0 \
          GROUP BY INDEX_NAME HAVING COUNT(*) = 1 AND MAX(LOWER(COLUMN_NAME) = 'biz_tag') = 1",
-    ));
-    let is_unique = !unique.await?.is_empty();
-    let collation = store.texts(named(
+        ));
+        let is_unique = !unique.await?.is_empty();
+        let collation = catalogue.texts(named(
         table,
         "SELECT CONVERT(COALESCE(COLLATION_NAME, '') USING utf8mb4) FROM information_schema.COLUMNS \
          WHERE COLUMN_NAME = 'biz_tag' AND TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
         "",
     ));
-    let collation = first(collation.await?);
-    store.has_columns(&columns)?;
-    Ok(Table {
-        engine,
-        columns,
-        is_unique,
-        collation,
-    })
-}
-
-/// Everything about the table that would not keep ids unique, with the ALTER to run; and what is good to know.
-pub(super) async fn faults(store: &SqlStore) -> Result<Vec<Finding>, SqlError> {
-    store.reach_table().await?;
-    let table = look(store).await?;
-    let mut found = table.faults(store);
-    if !table.collation.is_empty() && !table.collation.ends_with("_bin") {
-        found.push(Finding::new(
-            Weight::Note,
-            format!(
-                "biz_tag is compared by {}, for which names such as `a` and `A` may be one: a tag cannot be made \
-                 beside such another",
-                table.collation
-            ),
-            format!(
-                "nothing, unless you need both; then: ALTER TABLE `{}` MODIFY biz_tag VARCHAR({}) CHARACTER SET \
-                 utf8mb4 COLLATE utf8mb4_bin NOT NULL;",
-                store.settings.table,
-                table.columns.get("biz_tag").and_then(|column| column.length).unwrap_or(128)
-            ),
-        ));
+        let collation = first(collation.await?);
+        has_columns(table, &columns, &Words)?;
+        Ok(Self {
+            engine,
+            columns,
+            is_unique,
+            collation,
+        })
     }
-    Ok(found)
-}
 
-impl Table {
-    /// What would not keep ids unique, each with the statement that mends it.
-    fn faults(&self, store: &SqlStore) -> Vec<Finding> {
-        let table = &store.settings.table;
+    /// What would not keep ids unique, each with the statement that mends it; and what is good to know.
+    fn findings(&self, table: &str) -> Vec<Finding> {
         if self.engine.to_ascii_uppercase().ends_with("VIEW") {
             return vec![Finding::view()];
         }
-        let mut faults = Vec::new();
+        let mut found = Vec::new();
         let mut fault = |what: String, alter: &str| {
-            let alter = format!("ALTER TABLE `{table}` {alter};");
-            faults.push(Finding::new(Weight::Fault, what, alter));
+            let alter = format!("run: ALTER TABLE `{table}` {alter};");
+            found.push(Finding::new(Weight::Fault, what, alter));
         };
         if !self.engine.eq_ignore_ascii_case("InnoDB") {
             let what = "which does not keep claims through a crash";
@@ -222,7 +188,23 @@ impl Table {
                 "ADD UNIQUE KEY (biz_tag)",
             );
         }
-        faults
+        if !self.collation.is_empty() && !self.collation.ends_with("_bin") {
+            found.push(Finding::new(
+            Weight::Note,
+            format!(
+                "biz_tag is compared by {}, for which names such as `a` and `A` may be one: a tag cannot be made \
+                 beside such another",
+                self.collation
+            ),
+            format!(
+                "nothing, unless you need both; then: ALTER TABLE `{}` MODIFY biz_tag VARCHAR({}) CHARACTER SET \
+                 utf8mb4 COLLATE utf8mb4_bin NOT NULL;",
+                table,
+                self.columns.get("biz_tag").and_then(|column| column.length).unwrap_or(128)
+            ),
+        ));
+        }
+        found
     }
 }
 

@@ -8,9 +8,9 @@
 use super::ending::{Endings, SERVER, Thread};
 use super::errors::{DUPLICATE, LOCK_WAIT_OVER, UNKNOWN_ERROR};
 use crate::storage::StoreError;
-use crate::storage::sql::SqlStore;
-use crate::storage::sql::migrate::{LOCK_WAIT, apply};
-use crate::storage::sql::statements::text_at;
+use crate::storage::sql::errors::Place;
+use crate::storage::sql::migrating::{LOCK_WAIT, Migration};
+use crate::storage::sql::row::text_at;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement,
 };
@@ -34,8 +34,7 @@ const LONGEST: Duration = Duration::from_secs(80);
 
 /// Name of the lock: at most 64 characters, whatever the names of database and table. Hashed here, since
 /// MySQL has taken its SHA1() away.
-fn lock_name(store: &SqlStore) -> String {
-    let place = &store.pool.place;
+fn lock_name(place: &Place) -> String {
     let database = place.endpoint.rsplit('/').next().unwrap_or_default();
     let hash = Sha256::digest(format!("{database} {}", place.table));
     let hex: String = hash[..16]
@@ -46,12 +45,12 @@ fn lock_name(store: &SqlStore) -> String {
 }
 
 pub(super) async fn up(
-    store: &SqlStore,
+    migration: &Migration<'_>,
     db: &DatabaseConnection,
     endings: &Endings,
 ) -> Result<Vec<String>, StoreError> {
-    let failed = |error| store.failed(&error);
-    let name = || vec![lock_name(store).into()];
+    let failed = |error| migration.failed(&error);
+    let name = || vec![lock_name(migration.place).into()];
     let wait = LOCK_WAIT.as_secs();
     let lock = format!("SELECT GET_LOCK(?, {wait})");
     let lock = Statement::from_sql_and_values(DbBackend::MySql, lock, name());
@@ -62,7 +61,7 @@ pub(super) async fn up(
             if got != Some(1) {
                 return Err(StoreError::Transient(format!(
                     "{}: another `migrate up` has been running for {wait} s; try again when it is done",
-                    store.pool.place.endpoint
+                    migration.place.endpoint
                 )));
             }
             true
@@ -73,7 +72,7 @@ pub(super) async fn up(
         }
         Err(error) => return Err(failed(error)),
     };
-    let result = apply_between_others(store, db, endings).await;
+    let result = apply_between_others(migration, db, endings).await;
     if is_locked {
         let unlock =
             Statement::from_sql_and_values(DbBackend::MySql, "SELECT RELEASE_LOCK(?)", name());
@@ -88,7 +87,7 @@ pub(super) async fn up(
 /// meanwhile. Somebody who has read the table in a transaction that is still open would hold up the ALTER, and the
 /// ALTER all claims: so it never waits for long.
 async fn apply_between_others(
-    store: &SqlStore,
+    migration: &Migration<'_>,
     db: &DatabaseConnection,
     endings: &Endings,
 ) -> Result<Vec<String>, StoreError> {
@@ -101,15 +100,14 @@ async fn apply_between_others(
     let began = Instant::now();
     let mut turns = 0;
     loop {
-        let migrator = store.migrator();
-        let applied = tokio::time::timeout(LONGEST, apply(&migrator, db, db)).await;
+        let applied = tokio::time::timeout(LONGEST, migration.apply(db, db)).await;
         let Ok(applied) = applied else {
             if let Some(thread) = &thread {
                 endings.end_other(thread).await;
             }
             return Err(StoreError::Transient(format!(
                 "{}: changing the table took longer than {} s and was ended",
-                store.pool.place.endpoint,
+                migration.place.endpoint,
                 LONGEST.as_secs()
             )));
         };
@@ -120,18 +118,18 @@ async fn apply_between_others(
         match number(&error) {
             Some(LOCK_WAIT_OVER) if began.elapsed() <= PATIENCE => {}
             Some(LOCK_WAIT_OVER) => {
-                let who = blockers(store, db).await;
+                let who = blockers(&migration.place.table, db).await;
                 return Err(StoreError::Transient(format!(
                     "{}: somebody holds the table `{}`, and claims are not made to wait for that: {who}; nothing is \
                      left waiting in the database: run `id-alloc migrate up` again once they are done",
-                    store.pool.place.endpoint, store.pool.place.table
+                    migration.place.endpoint, migration.place.table
                 )));
             }
             Some(number) if FASTER.contains(&number) && turns < TURNS => {
                 tracing::debug!(%error, "another migrates too");
                 turns += 1;
             }
-            _ => return Err(store.failed(&error)),
+            _ => return Err(migration.failed(&error)),
         }
         // Claims that waited for an attempt have their turn.
         tokio::time::sleep(PAUSE).await;
@@ -165,8 +163,7 @@ async fn thread(db: &DatabaseConnection) -> Option<Thread> {
 }
 
 /// Who holds the table, as far as the database's user may see that: id, account, seconds.
-async fn blockers(store: &SqlStore, db: &DatabaseConnection) -> String {
-    let table = &store.pool.place.table;
+async fn blockers(table: &str, db: &DatabaseConnection) -> String {
     let holders = format!(
         "SELECT CONVERT(p.ID USING utf8mb4), CONVERT(CONCAT(p.USER, '@', p.HOST) USING utf8mb4), CONVERT(p.TIME USING utf8mb4) \
          FROM performance_schema.metadata_locks m \

@@ -7,13 +7,13 @@ mod errors;
 mod inspect;
 mod migrate;
 
-use super::SqlStore;
-use super::database::{Connection, Database, Dialect, Sql, Unacquired, Value, wrong_url};
-use super::errors::{Kind, Place, SqlError};
-use super::inspect::Inspection;
-use super::pool::Renewal;
+use super::database::{Catalogue, Connection, Database, Found, Unacquired, wrong_url};
+use super::dialect::{Dialect, Sql, Value};
+use super::errors::{Kind, Meaning, Place, SqlError};
+use super::migrating::Migration;
+use super::renewal::Renewal;
 use crate::config;
-use crate::storage::{Finding, StoreError};
+use crate::storage::StoreError;
 use async_trait::async_trait;
 use connect::Session;
 use connections::Connections;
@@ -81,6 +81,12 @@ pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, St
     Ok((Box::new(mysql), endpoint))
 }
 
+impl Meaning for MySql {
+    fn meaning(&self, error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError {
+        errors::meaning(error, kind, place)
+    }
+}
+
 #[async_trait]
 impl Database for MySql {
     fn dialect(&self) -> &'static dyn Dialect {
@@ -112,25 +118,21 @@ impl Database for MySql {
         SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
     }
 
-    fn meaning(&self, error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError {
-        errors::meaning(error, kind, place)
-    }
-
-    async fn inspect(&self, store: &SqlStore) -> Result<Inspection, SqlError> {
-        inspect::inspect(store).await
-    }
-
-    async fn faults(&self, store: &SqlStore) -> Result<Vec<Finding>, SqlError> {
-        inspect::faults(store).await
+    async fn look(&self, catalogue: &dyn Catalogue) -> Result<Found, SqlError> {
+        inspect::look(catalogue).await
     }
 
     async fn migrate(
         &self,
-        store: &SqlStore,
+        place: &Place,
         db: &DatabaseConnection,
     ) -> Result<Vec<String>, StoreError> {
+        let migration = Migration {
+            place,
+            meaning: self,
+        };
         let endings = Endings::new(self.options.clone(), self.acquire_timeout);
-        migrate::up(store, db, &endings).await
+        migrate::up(&migration, db, &endings).await
     }
 }
 

@@ -1,44 +1,41 @@
 //! Whether the table of a file keeps ids unique.
 
-use crate::storage::sql::SqlStore;
-use crate::storage::sql::database::Sql;
+use super::Words;
+use crate::storage::sql::columns::{Columns, column, has_columns};
+use crate::storage::sql::database::{Catalogue, Found};
+use crate::storage::sql::dialect::{Identity, Sql};
 use crate::storage::sql::errors::SqlError;
-use crate::storage::sql::inspect::Inspection;
-use crate::storage::sql::statements::Identity;
-use crate::storage::sql::table::{Columns, column};
-use crate::storage::{Finding, StoreError, Unusable, Weight};
+use crate::storage::{Finding, Weight};
 
-pub(super) async fn inspect(store: &SqlStore) -> Result<Inspection, SqlError> {
-    let (columns, faults) = look(store).await?;
-    if let Some(fault) = faults.into_iter().next() {
-        let table = &store.settings.table;
-        let text = format!("table `{table}`: {}; {}", fault.what, fault.todo);
-        return Err(StoreError::from(Unusable::TableMisconfigured(text)).into());
-    }
-    let primary = Identity::Expression("'sqlite'");
-    store.inspection(primary, None, &columns, Vec::new()).await
+pub(super) async fn look(catalogue: &dyn Catalogue) -> Result<Found, SqlError> {
+    let (columns, findings) = table(catalogue).await?;
+    Ok(Found {
+        product: String::new(),
+        columns,
+        findings,
+        primary: Identity::Expression("'sqlite'"),
+        refusal: None,
+        has_triggers: false,
+        warnings: Vec::new(),
+    })
 }
 
-/// Everything about the table that would not keep ids unique.
-pub(super) async fn faults(store: &SqlStore) -> Result<Vec<Finding>, SqlError> {
-    Ok(look(store).await?.1)
-}
-
-async fn look(store: &SqlStore) -> Result<(Columns, Vec<Finding>), SqlError> {
-    let table = &store.settings.table;
-    store.reach_table().await?;
+/// The columns of the table, and everything about it that would not keep ids unique.
+async fn table(catalogue: &dyn Catalogue) -> Result<(Columns, Vec<Finding>), SqlError> {
+    let table = catalogue.table();
+    catalogue.reach_table().await?;
     let columns = Sql::new("SELECT name, lower(type), CAST(NULL AS TEXT) FROM pragma_table_info(");
-    let columns = store.texts(columns.bind(table.as_str()).text(")")).await?;
+    let columns = catalogue.texts(columns.bind(table).text(")")).await?;
     let columns: Columns = columns.into_iter().filter_map(column).collect();
-    let unique = Sql::new("SELECT l.name FROM pragma_index_list(").bind(table.as_str());
+    let unique = Sql::new("SELECT l.name FROM pragma_index_list(").bind(table);
     let unique = unique.text(
         ") AS l, pragma_index_info(l.name) AS i WHERE l.\"unique\" = 1 AND l.partial = 0 \
          GROUP BY l.name HAVING COUNT(*) = 1 AND MAX(i.name = 'biz_tag') = 1",
     );
-    let unique = store.texts(unique).await?;
-    store.has_columns(&columns)?;
+    let unique = catalogue.texts(unique).await?;
+    has_columns(table, &columns, &Words)?;
     let kind = Sql::new("SELECT type FROM sqlite_master WHERE lower(name) = lower(");
-    let kind = store.texts(kind.bind(table.as_str()).text(")")).await?;
+    let kind = catalogue.texts(kind.bind(table).text(")")).await?;
     if kind.iter().flatten().any(|kind| kind == "view") {
         return Ok((columns, vec![Finding::view()]));
     }

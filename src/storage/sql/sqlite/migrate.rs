@@ -1,16 +1,15 @@
 //! Migrations one at a time: one `BEGIN IMMEDIATE` transaction round the whole.
 
 use crate::storage::StoreError;
-use crate::storage::sql::SqlStore;
-use crate::storage::sql::migrate::apply;
+use crate::storage::sql::migrating::Migration;
 use sea_orm::{DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use std::time::Duration;
 
 pub(super) async fn up(
-    store: &SqlStore,
+    migration: &Migration<'_>,
     db: &DatabaseConnection,
 ) -> Result<Vec<String>, StoreError> {
-    let failed = |error| store.failed(&error);
+    let failed = |error| migration.failed(&error);
     let immediate = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
@@ -25,7 +24,8 @@ pub(super) async fn up(
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    let applied = apply(&store.migrator(), &transaction, &transaction)
+    let applied = migration
+        .apply(&transaction, &transaction)
         .await
         .map_err(failed)?;
     transaction.commit().await.map_err(failed)?;

@@ -5,13 +5,13 @@ mod inspect;
 mod migrate;
 mod opened;
 
-use super::SqlStore;
-use super::database::{Connection, Database, Dialect, Sql, Unacquired, Value, wrong_url};
-use super::errors::{Kind, Place, SqlError};
-use super::inspect::Inspection;
-use super::pool::{Renewal, pool_options};
+use super::database::{Catalogue, Connection, Database, Found, Unacquired, wrong_url};
+use super::dialect::{Dialect, Sql, Value};
+use super::errors::{Kind, Meaning, Place, SqlError};
+use super::migrating::Migration;
+use super::renewal::{Renewal, pool_options};
 use crate::config;
-use crate::storage::{Finding, StoreError};
+use crate::storage::StoreError;
 use async_trait::async_trait;
 use opened::Opened;
 use sea_orm::sqlx::error::DatabaseError;
@@ -89,6 +89,12 @@ fn pool(
         .connect_lazy_with(options.clone())
 }
 
+impl Meaning for Sqlite {
+    fn meaning(&self, error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError {
+        errors::meaning(error, kind, place)
+    }
+}
+
 #[async_trait]
 impl Database for Sqlite {
     fn dialect(&self) -> &'static dyn Dialect {
@@ -135,10 +141,6 @@ impl Database for Sqlite {
         SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
     }
 
-    fn meaning(&self, error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError {
-        errors::meaning(error, kind, place)
-    }
-
     fn has_replicas(&self) -> bool {
         false
     }
@@ -147,20 +149,20 @@ impl Database for Sqlite {
         Some(self.options.get_filename())
     }
 
-    async fn inspect(&self, store: &SqlStore) -> Result<Inspection, SqlError> {
-        inspect::inspect(store).await
-    }
-
-    async fn faults(&self, store: &SqlStore) -> Result<Vec<Finding>, SqlError> {
-        inspect::faults(store).await
+    async fn look(&self, catalogue: &dyn Catalogue) -> Result<Found, SqlError> {
+        inspect::look(catalogue).await
     }
 
     async fn migrate(
         &self,
-        store: &SqlStore,
+        place: &Place,
         db: &DatabaseConnection,
     ) -> Result<Vec<String>, StoreError> {
-        migrate::up(store, db).await
+        let migration = Migration {
+            place,
+            meaning: self,
+        };
+        migrate::up(&migration, db).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! The columns of the table as it is.
 
-use super::SqlStore;
+use super::dialect::Dialect;
 use crate::storage::{StoreError, Unusable};
 use std::collections::HashMap;
 
@@ -13,31 +13,32 @@ pub(super) struct Column {
 /// The columns of the table by name, in lower case.
 pub(super) type Columns = HashMap<String, Column>;
 
-impl SqlStore {
-    /// Whether it is a segments table at all.
-    pub(super) fn has_columns(&self, columns: &Columns) -> Result<(), StoreError> {
-        for name in ["biz_tag", "max_id", "step", "description", "update_time"] {
-            if !columns.contains_key(name) {
-                let table = &self.settings.table;
-                // As a comment in go-id-alloc's source has it, whose code reads neither.
-                if name == "description" && columns.contains_key("desc") {
-                    let quoted = |name| self.pool.dialect().quoted(name);
-                    return Err(Unusable::TableMisconfigured(format!(
+/// Whether it is a segments table at all.
+pub(super) fn has_columns(
+    table: &str,
+    columns: &Columns,
+    dialect: &dyn Dialect,
+) -> Result<(), StoreError> {
+    for name in ["biz_tag", "max_id", "step", "description", "update_time"] {
+        if !columns.contains_key(name) {
+            // As a comment in go-id-alloc's source has it, whose code reads neither.
+            if name == "description" && columns.contains_key("desc") {
+                let quoted = |name| dialect.quoted(name);
+                return Err(Unusable::TableMisconfigured(format!(
                         "table `{table}`: its description is called desc; run: ALTER TABLE {} RENAME COLUMN {} TO \
                          description;",
                         quoted(table),
                         quoted("desc")
                     ))
                     .into());
-                }
-                return Err(Unusable::TableMisconfigured(format!(
+            }
+            return Err(Unusable::TableMisconfigured(format!(
                     "table `{table}` lacks the column {name}: it is not a segments table; is database.table right?"
                 ))
                 .into());
-            }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// From a row of the catalogue: name, type, length.
