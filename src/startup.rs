@@ -4,11 +4,14 @@
 //! listens. A database that does not answer is no mistake: the server starts and retries.
 
 mod admin;
+mod error;
 mod gate;
 mod heartbeat;
 mod listen;
 mod redis;
 mod tls;
+
+pub use error::StartError;
 
 use crate::{
     actors::Allocation,
@@ -32,30 +35,6 @@ const RECENT: u64 = 1000;
 
 /// How long connections to the database may take to close at the end.
 const CLOSING: Duration = Duration::from_secs(1);
-
-/// Why the server did not start, or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The database answered, and cannot be used as it is.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address} ({keys}): {error}")]
-    Bind {
-        /// `host:port`.
-        address: String,
-        /// The configuration keys that name it.
-        keys: &'static str,
-        /// What the system says.
-        error: std::io::Error,
-    },
-    /// A file that the configuration names cannot be used.
-    #[error("{0}")]
-    Config(String),
-    /// Something that should not happen.
-    #[error("{0}")]
-    Internal(String),
-}
 
 /// What the stop signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

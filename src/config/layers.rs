@@ -7,11 +7,14 @@ use config::{ConfigError, File, FileFormat, Source as _};
 use serde_json::Value;
 
 use super::{
-    DEFAULT_TOML, go_id_alloc,
+    go_id_alloc,
     problems::{Origin, Problems, nearest},
 };
 
 const ENV_PREFIX: &str = "ID_ALLOC__";
+
+/// `config/default.toml`: every key with its built-in value, meaning and unit.
+pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 
 /// A value and where it was written.
 #[derive(Debug, Clone)]

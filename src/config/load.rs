@@ -4,29 +4,35 @@ use serde_path_to_error::{Path, Segment};
 
 use super::{Config, ConfigError, Loaded, layers::Layers, problems::Problems, together};
 
-/// See [`Config::load`].
-pub(super) fn load(
-    file: Option<&std::path::Path>,
-    env: impl Iterator<Item = (String, String)>,
-) -> Result<Loaded, ConfigError> {
-    let mut problems = Problems::default();
-    let mut layers = Layers::new(&mut problems);
-    if let Some(file) = file {
-        layers.add_file(file, &mut problems);
-    }
-    layers.add_env(env, &mut problems);
-    let config = read(&mut layers, &mut problems).map(|mut config| {
-        apply_password_file(&mut config, &layers, &mut problems);
-        together::check(&config, &layers, &mut problems);
-        config
-    });
-    let warnings = problems.finish()?;
-    match config {
-        Some(config) => Ok(Loaded { config, warnings }),
-        // Unreachable: without a configuration there is a problem.
-        None => Err(ConfigError {
-            problems: Vec::new(),
-        }),
+impl Config {
+    /// Reads the built-in defaults, then `file` (`.toml`, `.json`, or go-id-alloc's `alloc.json`), then
+    /// the variables of `env` that begin with `ID_ALLOC__` (in any case), later ones winning.
+    ///
+    /// # Errors
+    /// Every mistake of every layer, none of them with a password.
+    pub fn load(
+        file: Option<&std::path::Path>,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Loaded, ConfigError> {
+        let mut problems = Problems::default();
+        let mut layers = Layers::new(&mut problems);
+        if let Some(file) = file {
+            layers.add_file(file, &mut problems);
+        }
+        layers.add_env(env, &mut problems);
+        let config = read(&mut layers, &mut problems).map(|mut config| {
+            apply_password_file(&mut config, &layers, &mut problems);
+            together::check(&config, &layers, &mut problems);
+            config
+        });
+        let warnings = problems.finish()?;
+        match config {
+            Some(config) => Ok(Loaded { config, warnings }),
+            // Unreachable: without a configuration there is a problem.
+            None => Err(ConfigError {
+                problems: Vec::new(),
+            }),
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | the keys, their limits, and what a wrong value does in operation | `sections.rs`, `wire.rs` |
 //! | the kinds of values | `values.rs`, `texts.rs`, `preload.rs`, `database_url.rs`, `url_parameters.rs` |
+//! | reading all of it | `load.rs` |
 //! | which layer a value comes from; unknown keys | `layers.rs` |
 //! | values that do not go together | `together.rs` |
 //! | go-id-alloc's `alloc.json` and Go's DSN | `go_id_alloc/` |
@@ -25,20 +26,16 @@ mod url_parameters;
 mod values;
 mod wire;
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 pub use self::database_url::{DatabaseKind, DatabaseUrl, DatabaseUrlError};
+pub use self::layers::DEFAULT_TOML;
 pub use self::preload::Preload;
 pub use self::problems::ConfigError;
 pub use self::sections::{
     Admin, Alloc, Allocation, Database, Guard, Limits, LogFormat, Server, Telemetry, Tls,
 };
 pub use self::wire::{Redis, Wire};
-
-/// `config/default.toml`: every key with its built-in value, meaning and unit.
-pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
 
 /// Everything an operator can set. Always complete and checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,18 +70,6 @@ pub struct Loaded {
 }
 
 impl Config {
-    /// Reads the built-in defaults, then `file` (`.toml`, `.json`, or go-id-alloc's `alloc.json`), then
-    /// the variables of `env` that begin with `ID_ALLOC__` (in any case), later ones winning.
-    ///
-    /// # Errors
-    /// Every mistake of every layer, none of them with a password.
-    pub fn load(
-        file: Option<&Path>,
-        env: impl Iterator<Item = (String, String)>,
-    ) -> Result<Loaded, ConfigError> {
-        load::load(file, env)
-    }
-
     /// The configuration in force as TOML with every key, passwords replaced by `***`.
     #[must_use]
     pub fn effective(&self) -> String {

@@ -1,6 +1,6 @@
 //! The body of a request, bounded in size and time.
 
-use super::{Shared, refusal::Refused};
+use super::{refusal::Refused, shared::Shared};
 use actix_web::{FromRequest as _, HttpMessage as _, dev::ServiceRequest, web};
 
 /// The whole body.

@@ -3,6 +3,7 @@
 //! | what you want to see | file |
 //! |---|---|
 //! | the routes and who may use which method | this one |
+//! | what all requests meet; who may know of which tags | `shared.rs` |
 //! | how callers ask for ids: `/alloc`, and the bodies of `/health` | `wire/` |
 //! | `/health`, `/livez`, `/readyz`; `/metrics` | `operations.rs`; `scrape.rs` |
 //! | how often those who poll are answered | `pace.rs` |
@@ -26,6 +27,7 @@ mod operations;
 mod pace;
 mod refusal;
 mod scrape;
+mod shared;
 mod span;
 mod throttle;
 mod upgrade;
@@ -35,15 +37,14 @@ pub use admin::{Admin, model};
 pub use codes::CODES;
 pub use connection::Connections;
 pub(crate) use refusal::Refused;
+pub use shared::Shared;
 pub use span::RequestSpan;
 pub use upgrade::PlainHttp;
 pub use wire::NewTags;
 
 use crate::{
     actors::Allocator,
-    auth::{self, AllocToken, Quotas, Tokens},
-    config::{Config, Limits, Server, Telemetry, Wire},
-    metrics::Metrics,
+    auth::{AllocToken, Tokens},
 };
 use actix_web::{
     HttpResponse,
@@ -53,80 +54,14 @@ use actix_web::{
     web,
 };
 use observe::Observe;
-use pace::Pace;
-use scrape::Scrapes;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
-};
-use throttle::Throttle;
+use shared::Guard;
+use std::sync::Arc;
 use tracing_actix_web::TracingLogger;
 use wire::{
     Door,
     id_alloc::{Alloc, not_given},
     range::Range,
 };
-
-/// What all workers share beside their own allocator.
-#[derive(Debug)]
-pub struct Shared {
-    /// How long bodies may take to arrive.
-    pub server: Server,
-    /// How much one request may ask for.
-    pub limits: Limits,
-    /// Which protocols of other id servers are spoken.
-    pub wire: Wire,
-    /// Which requests are logged.
-    pub telemetry: Telemetry,
-    /// Where requests are counted.
-    pub metrics: Arc<Metrics>,
-    /// What tokens with a quota have taken.
-    pub(crate) quotas: Quotas,
-    /// Keeps a flood of failures out of the log.
-    throttle: Throttle,
-    /// When those who poll are answered.
-    pace: Pace,
-    /// What those who scrape got last.
-    scrapes: Scrapes,
-    /// Set once `allocation.preload` is done.
-    preloaded: AtomicBool,
-}
-
-impl Shared {
-    /// With the sections of a configuration that the routes look at.
-    #[must_use]
-    pub fn new(config: &Config, metrics: Arc<Metrics>) -> Self {
-        Self {
-            server: config.server.clone(),
-            limits: config.limits.clone(),
-            wire: config.wire.clone(),
-            telemetry: config.telemetry.clone(),
-            metrics,
-            quotas: Quotas::default(),
-            throttle: Throttle::default(),
-            pace: Pace::default(),
-            scrapes: Scrapes::default(),
-            preloaded: AtomicBool::new(false),
-        }
-    }
-
-    /// Notes that `allocation.preload` is done.
-    pub fn note_preloaded(&self) {
-        self.preloaded.store(true, Ordering::Release);
-    }
-
-    /// Whether a failure of this kind is logged now: then how many were held back since the last.
-    pub(crate) fn admits_line(&self, kind: &'static str) -> Option<u64> {
-        self.throttle.admit(kind, Instant::now())
-    }
-
-    fn is_preloaded(&self) -> bool {
-        self.preloaded.load(Ordering::Acquire)
-    }
-}
 
 /// What the API serves besides, where it is configured.
 #[derive(Debug, Clone, Default)]
@@ -137,28 +72,6 @@ pub struct Options {
     pub alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
     /// Makes tags that are asked for, for protocols that expect it.
     pub new_tags: Option<Arc<NewTags>>,
-}
-
-/// Who may know of which tags: those who may take their ids.
-#[derive(Debug)]
-struct Guard(Option<Arc<Tokens<AllocToken>>>);
-
-impl Guard {
-    /// Whether the sender may know of `tag`.
-    fn admit(&self, headers: &header::HeaderMap, tag: &str) -> Result<(), Refused> {
-        let Some(tokens) = &self.0 else { return Ok(()) };
-        match tokens.holder(sent_token(headers))?.allows(tag) {
-            true => Ok(()),
-            false => Err(Refused::OtherTags),
-        }
-    }
-
-    /// Whether the sender may know of every tag.
-    fn sees_every_tag(&self, headers: &header::HeaderMap) -> bool {
-        let Some(tokens) = &self.0 else { return true };
-        let holder = tokens.holder(sent_token(headers));
-        holder.is_ok_and(|holder| holder.allows_every_tag())
-    }
 }
 
 /// All routes of one worker: the same for production and tests.
@@ -287,11 +200,6 @@ where
                 .finish()
         }))
         .default_service(web::to(|| async { not_allowed("GET, HEAD, OPTIONS") }))
-}
-
-/// The token that was sent with a request.
-fn sent_token(headers: &header::HeaderMap) -> Option<&str> {
-    auth::bearer(headers.get(header::AUTHORIZATION)?.to_str().ok()?)
 }
 
 async fn not_found() -> HttpResponse {

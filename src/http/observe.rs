@@ -1,7 +1,7 @@
 //! Counting and logging of requests. Ordinary successes are counted, not logged: the default span of
 //! tracing-actix-web doubles the CPU of a request.
 
-use super::{Shared, connection::Connection, refusal::Code, span};
+use super::{connection::Connection, refusal::Code, shared::Shared, span};
 use actix_web::{
     Error, HttpMessage as _,
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},

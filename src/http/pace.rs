@@ -1,6 +1,8 @@
 //! `Pace`: those who poll health and metrics get a turn every few milliseconds, together. Who polls once a second is
 //! answered at once; who polls without a pause takes no time from those who take ids.
 
+use crate::actors::Kept;
+use actix_web::web;
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -38,6 +40,10 @@ impl Pace {
         self.newest.fetch_max(now, Ordering::Relaxed);
     }
 }
+
+/// What was written for the last scrapers, by what they see and how they take it.
+#[derive(Debug, Default)]
+pub(super) struct Scrapes(pub(super) [[Kept<Option<web::Bytes>>; 2]; 2]);
 
 #[cfg(test)]
 mod tests {

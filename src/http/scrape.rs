@@ -2,12 +2,12 @@
 //! compressed for a scraper that takes it so. Whoever may not take ids of every tag is not told which tags there are.
 
 use super::{
-    Guard, Shared,
     refusal::Refused,
+    shared::{Guard, Shared},
     wire::{id_alloc, shapes::Refusal},
 };
 use crate::{
-    actors::{Allocator, Kept},
+    actors::Allocator,
     metrics::{Audience, Metrics},
 };
 use actix_web::{
@@ -17,10 +17,6 @@ use actix_web::{
 };
 use flate2::{Compression, write::GzEncoder};
 use std::io::{self, Write as _};
-
-/// What was written for the last scrapers, by what they see and how they take it.
-#[derive(Debug, Default)]
-pub(super) struct Scrapes([[Kept<Option<web::Bytes>>; 2]; 2]);
 
 /// Everything Prometheus scrapes.
 #[utoipa::path(get, path = "/metrics", tag = "operations",

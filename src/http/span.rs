@@ -1,7 +1,7 @@
 //! The root span of a request: none for most, so that they cost nothing, and one with its id for those
 //! that are sampled; with the feature `otlp` as a child of the caller's span (W3C `traceparent`).
 
-use super::Shared;
+use super::shared::Shared;
 use actix_web::{
     Error, HttpMessage as _,
     body::MessageBody,

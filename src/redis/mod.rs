@@ -11,6 +11,7 @@
 //! | `MULTI`, `EXEC` | `transaction.rs` |
 //! | carrying out what a client asks, in order | `client.rs` |
 //! | a connection: its limits in time, its end; its bytes | `connection.rs`, `channel.rs` |
+//! | what all connections share | `service.rs` |
 //! | what counts: connections, commands | `tally.rs` |
 //!
 //! Promises: commands of a connection are carried out one after the other and answered in order. An id that is in
@@ -25,43 +26,11 @@ mod ids;
 mod info;
 mod refusal;
 mod request;
+mod service;
 mod session;
 mod tally;
 mod transaction;
 
 pub use channel::Stream;
 pub use connection::serve;
-
-use crate::{
-    actors::Allocator,
-    auth::{AllocToken, Tokens},
-    http,
-};
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize},
-    },
-    time::Instant,
-};
-
-/// What all connections share.
-#[derive(Debug)]
-pub struct Service {
-    /// From which ids come.
-    pub allocator: Allocator,
-    /// Limits, metrics and what keeps the log short.
-    pub shared: Arc<http::Shared>,
-    /// Who may ask; `None` lets anyone.
-    pub tokens: Option<Arc<Tokens<AllocToken>>>,
-    /// The port it listens on, for `INFO`.
-    pub port: u16,
-    /// When it began, for `INFO`.
-    pub began: Instant,
-    /// Open connections.
-    pub open: AtomicUsize,
-    /// How many connections there were; each has its number.
-    pub seen: AtomicU64,
-    /// Grows with each connection that is opened or closed.
-    pub changes: Arc<AtomicU64>,
-}
+pub use service::Service;

@@ -24,7 +24,11 @@ pub(super) mod problem;
 pub(super) mod server;
 pub(super) mod tags;
 
-use super::{Shared, refusal::Refused, sent_token, span};
+use super::{
+    refusal::Refused,
+    shared::{Shared, sent_token},
+    span,
+};
 use crate::{
     actors::Allocation,
     auth::{AdminToken, Denied, Scope, Tokens},

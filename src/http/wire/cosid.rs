@@ -5,10 +5,14 @@
 //! The tag is `ns.name`, as CosId names a row. One that nobody created is made: its client does not start otherwise, and
 //! asks for a new name each day where it counts by the day.
 
-use super::{Asked, Call, Demand, Door, NewTag, Protocol, Wanted, parameters};
+use super::{
+    door::Door,
+    parameters,
+    protocol::{Asked, Call, NewTag, Protocol, Wanted},
+};
 use crate::{
     config::Limits,
-    domain::{Ids, TagName},
+    domain::{Demand, Ids, TagName},
     http::refusal::Refused,
     metrics::Interface,
 };

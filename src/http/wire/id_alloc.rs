@@ -1,6 +1,9 @@
 //! `/alloc` and `/health` in go-id-alloc's format, byte for byte; refusals say more than it did.
 
-use super::{Asked, Call, Protocol, Wanted, id_list, parameters};
+use super::{
+    id_list, parameters,
+    protocol::{Asked, Call, Protocol, Wanted},
+};
 use crate::{
     config::Limits,
     domain::{Demand, IdRange, Ids},

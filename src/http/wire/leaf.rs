@@ -2,7 +2,12 @@
 //!
 //! Their key is the biz_tag, to the letter. Leaf cuts a key at its last dot; here it is taken whole.
 
-use super::{Asked, Call, Door, Protocol, Wanted, parameters, spring};
+use super::{
+    door::Door,
+    parameters,
+    protocol::{Asked, Call, Protocol, Wanted},
+    spring,
+};
 use crate::{
     config::Limits,
     domain::{Demand, IdRange, Ids},

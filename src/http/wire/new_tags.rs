@@ -2,7 +2,7 @@
 //! stays deleted; one statement at a time asks the store; and what it leaves behind there is bounded, a burst and then
 //! one a second.
 
-use super::NewTag;
+use super::protocol::NewTag;
 use crate::{
     actors::{AllocError, Allocation},
     config::Config,

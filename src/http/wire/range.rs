@@ -1,9 +1,9 @@
 //! `/range`: ids for a client that counts by itself, all in one piece: the first, and how many.
 
 use super::{
-    Asked, Call, Protocol, Wanted,
     id_alloc::{refusal, success},
     parameters,
+    protocol::{Asked, Call, Protocol, Wanted},
 };
 use crate::{
     config::Limits,

@@ -6,10 +6,15 @@
 //! A segment is what its client counts through by itself: the ids of `(currentId, maxId]` that are `remainder` modulo
 //! `delta`. Here one range holds all of them, so `delta` is 1. It is as large as the row's step, as in tinyid.
 
-use super::{Asked, Call, Demand, Door, Protocol, Wanted, id_list, parameters, spring};
+use super::{
+    door::Door,
+    id_list, parameters,
+    protocol::{Asked, Call, Protocol, Wanted},
+    spring,
+};
 use crate::{
     config::Limits,
-    domain::{BizTagError, IdRange, Ids},
+    domain::{BizTagError, Demand, IdRange, Ids},
     http::{codes::Kind, refusal::Refused},
     metrics::Interface,
 };
