@@ -9,21 +9,20 @@
 //! its successor hands out lies above. One that has nothing to do for a while ends and leaves its buffer, and the
 //! open range, to the next: of 100,000 tags few are in use at a time, and an actor takes more memory than a buffer.
 
+mod handlers;
+
 use super::{
     claim_failures::{ClaimFailures, Fault},
     context::ServerContext,
     error::AllocError,
     loaded_tag::{Buffer, LoadedTag},
-    messages::{
-        AskAgain, Describe, Discard, Ended, LoadEnded, LoadSegment, LoaderReplaced, Refusal,
-        ReplyTo, Rest, RunsLow, TagState, Wait, Wake,
-    },
+    messages::{AskAgain, Ended, LoadSegment, Refusal, ReplyTo},
 };
 use crate::{
-    domain::{DoubleBuffer, Offer, Replies, Waiting},
+    domain::{DoubleBuffer, Offer, Replies},
     storage::{Claim, StoreError},
 };
-use actix::{Actor, AsyncContext, Context, Handler, Supervised};
+use actix::{Actor, AsyncContext, Context, Supervised};
 use std::{sync::Arc, time::Instant};
 
 /// Messages beside those of callers that wait.
@@ -308,152 +307,5 @@ impl Supervised for TagActor {
         self.restarts += 1;
         self.server.metrics.restarted("tag", "store_failure");
         tracing::debug!(biz_tag = %self.tag.name, restarts = self.restarts, "tag restarted");
-    }
-}
-
-impl Handler<Wait> for TagActor {
-    type Result = ();
-
-    fn handle(&mut self, message: Wait, ctx: &mut Context<Self>) {
-        if self.ended {
-            self.end();
-            let _ = message.reply.send(Err(Refusal::Moved));
-            return;
-        }
-        let now = Instant::now();
-        self.tag.touch(self.server.clock.millis(now));
-        let (demand, deadline) = (message.demand.at_least_one(), message.deadline);
-        let waiting = Waiting {
-            demand: message.demand,
-            deadline: message.deadline,
-            reply: message.reply,
-        };
-        if let Some(served) = self.buffer.wait(&self.tag.range, now, waiting) {
-            answer(vec![served]);
-        } else if self
-            .fault_of(now, demand)
-            .is_some_and(|fault| fault.refuses(deadline))
-        {
-            self.refuse_faulty();
-        }
-        self.load_if_needed(now, ctx);
-    }
-}
-
-impl Handler<RunsLow> for TagActor {
-    type Result = ();
-
-    fn handle(&mut self, _: RunsLow, ctx: &mut Context<Self>) {
-        if self.ended {
-            // Nobody else is told: the reminder is sent once.
-            self.end();
-            let tag = self.tag.name.clone();
-            self.server
-                .tell_registry(|registry| registry.wake.do_send(Wake { tag }));
-            return;
-        }
-        let now = Instant::now();
-        self.buffer.remind(&self.tag.range, now);
-        self.load_if_needed(now, ctx);
-        self.publish(now);
-    }
-}
-
-impl Handler<AskAgain> for TagActor {
-    type Result = ();
-
-    fn handle(&mut self, asks: AskAgain, ctx: &mut Context<Self>) {
-        if self.asks_again == Some(asks.at) {
-            self.asks_again = None;
-        }
-        let now = Instant::now();
-        self.load_if_needed(now, ctx);
-        self.ask_again(now, ctx);
-    }
-}
-
-impl Handler<LoadEnded> for TagActor {
-    type Result = ();
-
-    fn handle(&mut self, message: LoadEnded, ctx: &mut Context<Self>) {
-        let now = Instant::now();
-        match message.result {
-            Ok(claim) => {
-                self.take_in(now, message.seq, &claim);
-                self.load_if_needed(now, ctx);
-            }
-            Err(error) => {
-                if self.buffer.load_failed(message.seq) {
-                    self.give_up(now, error, ctx);
-                }
-            }
-        }
-    }
-}
-
-impl Handler<LoaderReplaced> for TagActor {
-    type Result = ();
-
-    fn handle(&mut self, _: LoaderReplaced, ctx: &mut Context<Self>) {
-        if self.buffer.is_loading() {
-            self.buffer.abandon_load();
-            self.load_if_needed(Instant::now(), ctx);
-        }
-    }
-}
-
-impl Handler<Rest> for TagActor {
-    type Result = ();
-
-    fn handle(&mut self, _: Rest, _: &mut Context<Self>) {
-        if self.ended {
-            self.end();
-        } else if self.buffer.has_waiting() {
-            // There is something to do.
-        } else if !self.tag.was_served() {
-            self.retire();
-        } else if !self.buffer.is_loading() {
-            self.rest();
-        }
-    }
-}
-
-impl Handler<Discard> for TagActor {
-    type Result = ();
-
-    fn handle(&mut self, discard: Discard, _: &mut Context<Self>) {
-        let is_deleted = discard.is_deleted;
-        if self.ended && self.tag.is_at_rest() {
-            self.end();
-            self.server
-                .tell_registry(|registry| registry.discard.do_send(discard));
-        }
-        match is_deleted {
-            true => self.delete(),
-            false => self.make_way(),
-        }
-    }
-}
-
-impl Handler<Describe> for TagActor {
-    type Result = ();
-
-    fn handle(&mut self, message: Describe, _: &mut Context<Self>) {
-        let failures = self.failures.as_ref();
-        let _ = message.reply.send(TagState {
-            restarts: self.restarts,
-            last_error: failures.map(|failures| failures.last_error.clone()),
-            ..self.tag.state(&self.buffer)
-        });
-    }
-}
-
-#[cfg(feature = "fault-injection")]
-impl Handler<super::messages::Crash> for TagActor {
-    type Result = ();
-
-    #[allow(clippy::panic, reason = "injected by a test")]
-    fn handle(&mut self, _: super::messages::Crash, _: &mut Context<Self>) {
-        panic!("injected panic in TagActor");
     }
 }

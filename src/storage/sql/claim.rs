@@ -5,12 +5,13 @@
 //! whose outcome is unknown ends the claim: the next one looks at the row anew.
 
 use super::SqlStore;
+use super::claim_statement::PreparedClaim;
 use super::decide::{Decision, decide, wanted};
 use super::edit::NAMES;
 use super::errors::SqlError;
 use super::mysql::{DEADLOCK, UNKNOWN_COLUMN};
 use super::pool::Lease;
-use super::statements::{PreparedClaim, Statements};
+use super::statements::Statements;
 use crate::domain::{BizTag, ClaimRequest, IdRange};
 use crate::storage::{Claim, Limited, Repairs, SegmentStore, StoreError, StoreReport};
 use async_trait::async_trait;

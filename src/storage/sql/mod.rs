@@ -8,6 +8,7 @@ mod admin;
 mod beat_statements;
 mod carry_out;
 mod claim;
+mod claim_statement;
 mod columns;
 mod database;
 mod decide;

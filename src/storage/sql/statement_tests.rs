@@ -2,10 +2,11 @@
 //! that `./scripts/test` names: for random rows, whether it matches, and what the row says after it.
 
 use super::SqlStore;
+use super::claim_statement::PreparedClaim;
 use super::decide::{Decision, Row, decide, wanted};
 use super::dialect::{Dialect, Sql};
 use super::simulation_tests::claimed;
-use super::statements::{PreparedClaim, Statements};
+use super::statements::Statements;
 use crate::config::{Config, Guard};
 use crate::domain::allowance::{AHEAD, DELAY, NEEDED, QUIET, SECOND};
 use crate::domain::{BizTag, ClaimRequest};
