@@ -12,7 +12,7 @@
 //! | what HTTP sees: taking ids, waiting for them, health | `allocator.rs` |
 //! | the cursor that requests take from | the crate `id-alloc-range` (`range/src/cursor.rs`) |
 //! | the books about it: ids handed out, ids left | `domain/open_range.rs` |
-//! | the tag's actor: segments, those who wait, when to claim | `tag_actor.rs` (its rules: `domain/double_buffer.rs`) |
+//! | the tag's actor: segments, those who wait, when to claim | `tag_actor.rs`, `tag_actor/handlers.rs` (its rules: `domain/double_buffer.rs`) |
 //! | why a tag's claims fail, and when to try again | `claim_failures.rs` |
 //! | claiming segments for all tags | `loader.rs`; whose turn it is: `permits.rs` |
 //! | making and evicting actors | `registry.rs` |

@@ -3,12 +3,7 @@
 //!
 //! | what you want to see | file |
 //! |---|---|
-//! | the claim: retries, what is decided when no row matched | `sql/claim.rs`, `sql/decide.rs` |
-//! | the statements | `sql/statements.rs`, `sql/edit.rs` |
-//! | what is particular to a database: its words, connections, errors, checks | `sql/mysql/`, `sql/sqlite/` |
-//! | connections, and the bound on each statement | `sql/pool.rs` |
-//! | list, create, change, advance, retire | `sql/admin.rs`, `sql/edit.rs`, `sql/together.rs` |
-//! | tables of other id servers, read for an import | `sql/others.rs` |
+//! | the store on a database | `sql/` |
 //! | the store that tests script | `memory.rs` |
 //!
 //! `sea_orm` is named nowhere else (but in the `migration` crate).

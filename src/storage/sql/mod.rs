@@ -3,6 +3,21 @@
 //! What it promises: a claim that returns is committed and belongs to nobody else; nothing waits for
 //! longer than its timeouts; no value ever becomes part of a statement's text; no password ever
 //! becomes part of a message. Repeating what failed is the caller's business, deadlocks excepted.
+//!
+//! | what you want to see | file |
+//! |---|---|
+//! | the claim, its retries; its statement | `claim.rs`, `claim_statement.rs` |
+//! | what is decided where no row matched, and carried out | `read_row.rs`, `decide.rs` (pure), `carry_out.rs` |
+//! | the heartbeat; which history the data belongs to | `heartbeat.rs`, `heart.rs`, `beat_statements.rs`, `lineage.rs` (pure) |
+//! | what server and table are, and whether ids stay unique there | `inspect.rs`, `inspection.rs`, `columns.rs`, `doctor.rs` |
+//! | what is particular to a database: connections, errors, checks, its words | `mysql/`, `sqlite/`, behind `database.rs` and `dialect.rs` |
+//! | connections, the bound on each statement; which are used again | `pool.rs`, `renewal.rs` |
+//! | what an error means | `errors.rs` |
+//! | list, create, change, advance, retire | `admin.rs`, `edit.rs`, `together.rs`, `limits.rs` |
+//! | migrations | `migrate.rs`, `migrating.rs` |
+//! | what servers write beside the table: themselves, claims, requests to drop | `servers.rs`, `trail.rs`, `drops.rs` |
+//! | names that many ask for at once; the step of a new tag | `names.rs`, `likely.rs` |
+//! | tables of other id servers, read for an import | `others.rs` |
 
 mod admin;
 mod beat_statements;
