@@ -116,7 +116,7 @@ impl SqlStore {
             // It may have been dropped while it was looked at.
             self.pool.reach_table().await?;
             let table = &self.settings.table;
-            let text = format!("table `{table}`: {}; {}", fault.what, fault.todo);
+            let text = format!("table `{table}`: {}; do: {}", fault.what, fault.todo);
             return Err(StoreError::from(Unusable::TableMisconfigured(text)).into());
         }
         self.inspection(found).await

@@ -161,7 +161,7 @@ impl Table {
         }
         let mut found = Vec::new();
         let mut fault = |what: String, alter: &str| {
-            let alter = format!("run: ALTER TABLE `{table}` {alter};");
+            let alter = format!("ALTER TABLE `{table}` {alter};");
             found.push(Finding::new(Weight::Fault, what, alter));
         };
         if !self.engine.eq_ignore_ascii_case("InnoDB") {

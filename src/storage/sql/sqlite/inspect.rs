@@ -56,7 +56,7 @@ async fn table(catalogue: &dyn Catalogue) -> Result<(Columns, Vec<Finding>), Sql
         faults.push(Finding::new(
             Weight::Fault,
             "biz_tag is not unique",
-            format!("run: CREATE UNIQUE INDEX \"{table}_biz_tag\" ON \"{table}\" (biz_tag);"),
+            format!("CREATE UNIQUE INDEX \"{table}_biz_tag\" ON \"{table}\" (biz_tag);"),
         ));
     }
     Ok((columns, faults))
