@@ -11,6 +11,7 @@ import sys
 import time
 
 from clients import clients
+from everything import everything
 from processes import Failed
 from report import load_average, table, write
 from rows import EXPERIMENTS, Plan
@@ -19,7 +20,7 @@ from servers import World
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures id-alloc; see docs/performance.md.")
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"only these: {', '.join(EXPERIMENTS)}; or clients, which is a table of its own")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"only these: {', '.join(EXPERIMENTS)}; or clients, which is a table of its own, or everything, all troubles at once for ten minutes")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     parser.add_argument("--write", action="store_true", help="replace the table in docs/performance.md (of the clients: with `clients`)")
     parser.add_argument("--against", type=pathlib.Path, metavar="FILE", help="another build of id-alloc to compare CPU with")
@@ -27,7 +28,7 @@ def main() -> int:
     parser.add_argument("--target", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--mysql", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    experiments = {**EXPERIMENTS, "clients": clients}
+    experiments = {**EXPERIMENTS, "clients": clients, "everything": everything}
     unknown = [name for name in options.rows if name not in experiments]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(experiments)}")

@@ -31,9 +31,9 @@ def eventually(what: str, condition, seconds: float = 60.0, pause: float = 0.01)
 
 
 class Process:
-    """A program that runs until it is stopped, with all its output in a log."""
+    """A program that runs until it is stopped, with all its output in a log, or standard error elsewhere."""
 
-    def __init__(self, name: str, command: list, cwd: pathlib.Path, env: dict[str, str] | None = None):
+    def __init__(self, name: str, command: list, cwd: pathlib.Path, env: dict[str, str] | None = None, stderr: int = subprocess.STDOUT):
         self.name = name
         self.log = cwd / f"{name}-{time.monotonic_ns()}.log"
         with self.log.open("wb") as log:
@@ -43,7 +43,7 @@ class Process:
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=subprocess.STDOUT,
+                stderr=stderr,
             )
         _running.append(self)
 

@@ -58,14 +58,24 @@ class World:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         return kept | allocator() | {f"ID_ALLOC__{key.upper()}": value for key, value in settings.items()}
 
-    def sql(self, text: str, database: str = "") -> None:
+    def client(self, database: str) -> list[str]:
+        """The command that carries out SQL."""
         address = self.mysql.removeprefix("mysql://")
         user, _, place = address.rpartition("@")
         host, _, port = place.rpartition(":")
-        call = ["mariadb", "--no-defaults", f"--host={host}", f"--port={port}", f"--user={user}", "--protocol=tcp"]
-        done = subprocess.run([*call, database], input=text, text=True, capture_output=True, timeout=120)
+        place = [f"--host={host}", f"--port={port}", f"--user={user}", "--protocol=tcp"]
+        return ["mariadb", "--no-defaults", *place, "--batch", "--skip-column-names", "--unbuffered", database]
+
+    def sql(self, text: str, database: str = "") -> str:
+        """Carries it out; what it selects, in columns."""
+        done = subprocess.run(self.client(database), input=text, text=True, capture_output=True, timeout=120)
         if done.returncode:
             raise Failed(f"mariadb: {done.stderr}")
+        return done.stdout
+
+    def session(self, database: str) -> subprocess.Popen:
+        """A session of its own, which ends when its input does."""
+        return subprocess.Popen(self.client(database), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
 
     def database(self, rows: str = "") -> str:
         """URL of a new database whose table has what `rows` selects: biz_tag, max_id, step."""
