@@ -3,6 +3,7 @@
 //! Everything that can be wrong is found before the port is bound: an `Application` that was built
 //! listens. A database that does not answer is no mistake: the server starts and retries.
 
+mod address;
 mod admin;
 mod error;
 mod gate;
@@ -121,8 +122,10 @@ impl Application {
             tls: tls.as_ref(),
             files: rlimit::Resource::NOFILE.get_soft().ok(),
         };
+        let me = heartbeat::myself(&config.server.host, port);
+        store.introduce(me.clone());
         let metrics_server = serve_metrics(&setup, allocation.clone(), shared.clone())?;
-        let (options, apart) = admin::options(&config, &allocation, store.clone(), &shared)?;
+        let (options, apart) = admin::options(&config, &allocation, store.clone(), &shared, &me)?;
         let admin_server =
             admin::serve_admin(&setup, apart, options.alloc_tokens.clone(), shared.clone())?;
         let redis = redis::listen(
@@ -156,8 +159,6 @@ impl Application {
                 counted(0, false),
             ),
         };
-        let me = heartbeat::myself(&config.server.host, port);
-        store.introduce(me.clone());
         Ok(Self {
             start_line: format!(
                 "id-alloc {} listening on {scheme}://{}:{port}, database {database}, {tags}",
@@ -174,6 +175,7 @@ impl Application {
                 store.clone(),
                 me.clone(),
                 allocation.clone(),
+                address::of(config.clone(), port),
             )),
             metrics,
             allocation,

@@ -54,7 +54,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("actix_web", &["http", "main", "startup", "cli"]),
     ("tracing_actix_web", &["http", "startup"]),
     ("clap", &["cli", "main"]),
-    ("ureq", &["cli"]),
+    ("ureq", &["cli", "http"]),
     ("csv", &["cli"]),
 ];
 

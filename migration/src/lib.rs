@@ -11,6 +11,7 @@ mod m20261123_000002_moves;
 mod m20261126_000003_allowance;
 mod m20261126_000004_id_limit;
 mod m20261126_000005_records;
+mod m20261126_000006_address;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigrationStatus, MigratorTraitSelf};
@@ -75,6 +76,7 @@ impl MigratorTraitSelf for Migrator {
             Box::new(m20261126_000003_allowance::Allowance { table: table() }),
             Box::new(m20261126_000004_id_limit::IdLimit { table: table() }),
             Box::new(m20261126_000005_records::Records { table: table() }),
+            Box::new(m20261126_000006_address::Address { table: table() }),
         ]
     }
 

@@ -48,7 +48,7 @@ impl Deref for Entry {
 const FEW: usize = 100;
 
 /// A tag counts as in use for `/health` for so long after a request.
-const IN_USE: Duration = Duration::from_secs(60);
+pub(super) const IN_USE: Duration = Duration::from_secs(60);
 
 /// See the module's documentation.
 #[derive(Debug, Default)]

@@ -53,7 +53,7 @@ pub use context::Settings;
 pub use error::AllocError;
 pub use kept::Kept;
 pub use messages::TagState;
-pub use status::{ServerState, TagStatus};
+pub use status::{Order, ServerState, TagStatus};
 pub use store_health::StoreHealth;
 
 use crate::{

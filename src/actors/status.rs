@@ -3,7 +3,7 @@
 
 use super::{
     Allocation,
-    directory::{Directory, Entry},
+    directory::{Directory, Entry, IN_USE},
     messages::{Describe, Discard, TagState},
     store_health::StoreHealth,
 };
@@ -31,6 +31,18 @@ pub struct TagStatus {
     pub level: Level,
     /// What its actor tells; `None` where it did not answer in time.
     pub state: Option<TagState>,
+}
+
+/// In which order loaded tags are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order<'a> {
+    /// By name, only those after this one.
+    Name {
+        /// Where the page before ended.
+        after: Option<&'a str>,
+    },
+    /// Those first whose ids in memory last least.
+    Supply,
 }
 
 /// What there is of this server.
@@ -68,26 +80,66 @@ impl Allocation {
         }
     }
 
-    /// The loaded tags that begin with `prefix` and come after `after`, by name, at most `limit`.
+    /// The loaded tags that begin with `prefix`, at most `limit` in this order, and how many begin so.
     pub async fn tag_states(
         &self,
         prefix: &str,
-        after: Option<&str>,
+        order: Order<'_>,
         limit: usize,
-    ) -> Vec<TagStatus> {
+    ) -> (Vec<TagStatus>, usize) {
+        let now = self.server.clock.millis(Instant::now());
         let look = {
-            let directory = self.directory.clone();
-            let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
-            move || first_names(&directory, &prefix, after.as_deref(), limit)
+            let (directory, prefix) = (self.directory.clone(), prefix.to_owned());
+            let by_supply = order == Order::Supply;
+            let after = match order {
+                Order::Name { after } => after.map(str::to_owned),
+                Order::Supply => None,
+            };
+            move || match by_supply {
+                true => first_to_run_out(&directory, &prefix, limit, now),
+                false => first_names(&directory, &prefix, after.as_deref(), limit),
+            }
         };
-        let first = match self.directory.is_small() {
+        let (first, total) = match self.directory.is_small() {
             true => look(),
             false => tokio::task::spawn_blocking(look).await.unwrap_or_default(),
         };
         let asked = first
             .into_iter()
             .map(|tag| async move { self.tag_state(&tag).await });
-        join_all(asked).await.into_iter().flatten().collect()
+        let found = join_all(asked).await.into_iter().flatten().collect();
+        (found, total)
+    }
+
+    /// The tags that run out first, at most `limit`, with what there is of each. Tags that nobody uses are not among
+    /// them. It looks at every tag.
+    #[must_use]
+    pub fn shortest_supplies(&self, limit: usize) -> Vec<(BizTag, Level)> {
+        let now = self.server.clock.millis(Instant::now());
+        let mut first: Vec<(f64, BizTag, Level)> = Vec::with_capacity(limit + 1);
+        self.directory.for_each(|entry| {
+            let level = entry.level(now);
+            let lasts = level.supply_seconds();
+            let is_late = first.len() >= limit && first.last().is_none_or(|last| last.0 <= lasts);
+            // One without ids that nobody asks for lacks nothing; one that never had any is new.
+            let is_wanted = level.left > 0 || entry.idle(now) <= IN_USE;
+            if !lasts.is_finite() || is_late || !is_wanted || !entry.was_served() {
+                return;
+            }
+            let at = first.partition_point(|other| other.0 <= lasts);
+            first.insert(at, (lasts, entry.name.clone(), level));
+            first.truncate(limit);
+        });
+        first
+            .into_iter()
+            .map(|(_, tag, level)| (tag, level))
+            .collect()
+    }
+
+    /// Whether there are so few tags that all may be looked at at once.
+    #[must_use]
+    pub fn has_few_tags(&self) -> bool {
+        self.directory.is_small()
     }
 
     /// A loaded tag; `None` where it is not loaded.
@@ -139,18 +191,55 @@ impl Allocation {
     }
 }
 
-/// The first names, at most `limit`, that begin with `prefix` and come after `after`.
+/// The tags that begin with `prefix`, at most `limit`: those first whose ids last least, then by name; and how many
+/// begin so.
+fn first_to_run_out(
+    directory: &Directory,
+    prefix: &str,
+    limit: usize,
+    now: u64,
+) -> (Vec<BizTag>, usize) {
+    let (mut first, mut total) = (BTreeSet::new(), 0);
+    directory.for_each(|entry| {
+        if !entry.name.as_str().starts_with(prefix) {
+            return;
+        }
+        total += 1;
+        let level = entry.level(now);
+        // Without ids, but nobody asks for any: it can wait.
+        let lasts = match level.left == 0 && entry.idle(now) > IN_USE {
+            true => f64::INFINITY,
+            false => level.supply_seconds(),
+        };
+        // Seconds order as their bits do, since none is below 0.
+        let key = (lasts.to_bits(), entry.name.clone());
+        if first.len() >= limit && first.last().is_none_or(|last| *last <= key) {
+            return;
+        }
+        first.insert(key);
+        if first.len() > limit {
+            first.pop_last();
+        }
+    });
+    (first.into_iter().map(|(_, tag)| tag).collect(), total)
+}
+
+/// The first names, at most `limit`, that begin with `prefix` and come after `after`; and how many begin so.
 fn first_names(
     directory: &Directory,
     prefix: &str,
     after: Option<&str>,
     limit: usize,
-) -> BTreeSet<BizTag> {
+) -> (Vec<BizTag>, usize) {
     // Only as many as are wanted are kept, however many tags are loaded.
-    let mut first = BTreeSet::new();
+    let (mut first, mut total) = (BTreeSet::new(), 0);
     directory.for_each(|entry| {
         let name = entry.name.as_str();
-        if !name.starts_with(prefix) || after.is_some_and(|after| name <= after) {
+        if !name.starts_with(prefix) {
+            return;
+        }
+        total += 1;
+        if after.is_some_and(|after| name <= after) {
             return;
         }
         let is_late = |last: &BizTag| name > last.as_str();
@@ -162,7 +251,7 @@ fn first_names(
             first.pop_last();
         }
     });
-    first
+    (first.into_iter().collect(), total)
 }
 
 /// What the tag's actor tells of itself; `None` where it does not answer in time.

@@ -141,6 +141,24 @@ impl Quotas {
         }
     }
 
+    /// How many ids the holder has taken today of each tag, most first, at most `limit` tags; and of how many there are.
+    #[must_use]
+    pub fn today(&self, holder: &str, limit: usize) -> (Vec<(String, u64)>, usize) {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let day = since.unwrap_or_default().as_secs() / DAY;
+        let all = self.all();
+        let tags = all.used.get(holder).into_iter().flatten();
+        let mut taken: Vec<(&String, u64)> = tags
+            .filter(|(_, used)| used.day == day)
+            .map(|(tag, used)| (tag, used.taken))
+            .collect();
+        let count = taken.len();
+        taken.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+        taken.truncate(limit);
+        let found = taken.into_iter().map(|(tag, ids)| (tag.clone(), ids));
+        (found.collect(), count)
+    }
+
     fn all(&self) -> MutexGuard<'_, All> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -306,5 +324,11 @@ mod tests {
             quotas.give_back(&token, "none", 10);
         }
         assert!(quotas.all().used["shop"].is_empty());
+        for (tag, count) in [("a", 1), ("b", 9), ("c", 2)] {
+            assert_eq!(quotas.take(&token, tag, count), Ok(()));
+        }
+        let most = [("b".to_owned(), 9), ("c".to_owned(), 2)].to_vec();
+        assert_eq!(quotas.today("shop", 2), (most, 3));
+        assert_eq!(quotas.today("other", 2), (Vec::new(), 0));
     }
 }

@@ -64,7 +64,12 @@ fn all(remote: &Remote, prefix: &str) -> Result<LoadedPage, Exit> {
         tags.extend(page.tags);
         after = page.next;
         if after.is_none() {
-            return Ok(LoadedPage { tags, next: None });
+            let total = tags.len();
+            return Ok(LoadedPage {
+                tags,
+                next: None,
+                total,
+            });
         }
     }
 }

@@ -245,6 +245,20 @@ pub struct Admin {
         deserialize_with = "texts::address"
     )]
     pub bind: Option<SocketAddr>,
+    /// `None` finds it out. Wrong: the consoles of other servers say that this one does not answer.
+    #[serde(
+        serialize_with = "texts::or_empty",
+        deserialize_with = "texts::own_address"
+    )]
+    pub address: Option<String>,
+}
+
+impl Admin {
+    /// Whether this server tells others where it is, and asks them.
+    #[must_use]
+    pub fn knows_others(&self) -> bool {
+        self.address.as_deref() != Some("off")
+    }
 }
 
 /// Logs and metrics.

@@ -101,6 +101,29 @@ pub(super) fn endpoint<'de, D: Deserializer<'de>>(
     }
 }
 
+/// Where others reach this server; `""` is none.
+pub(super) fn own_address<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let address = Text {
+        expected: "a URL such as \"http://10.0.0.7:8880\", \"off\"",
+        serves: |text| text == "off" || text.len() <= 255 && is_base(text),
+    };
+    address.read_optional(deserializer)
+}
+
+/// Whether it is a URL to which paths can be appended.
+fn is_base(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        ["http", "https"].contains(&url.scheme())
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    })
+}
+
 /// An address with a port; `""` is none.
 pub(super) fn address<'de, D: Deserializer<'de>>(
     deserializer: D,

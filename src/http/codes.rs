@@ -42,6 +42,12 @@ macro_rules! table {
                 match self { $(Self::$kind => stringify!($again) == "again",)+ }
             }
 
+            /// The codes with which those who ask for ids are refused, once each, and whether the server is at fault.
+            pub(super) fn of_ids() -> BTreeMap<&'static str, bool> {
+                let of_ids = Self::ALL.iter().filter(|kind| kind.of().contains(&Asked::Ids));
+                of_ids.map(|kind| (kind.code(), kind.status().is_server_error())).collect()
+            }
+
             /// Whose calls are refused so.
             fn of(self) -> &'static [Asked] {
                 match self { $(Self::$kind => &[$(Asked::$by),+],)+ }

@@ -5,6 +5,7 @@
 
 use super::{
     admin::{
+        figures,
         model::{self, Order},
         problem::ProblemBody,
         server, tags,
@@ -52,12 +53,13 @@ pub(super) async fn document() -> HttpResponse {
         foreign::tinyid_next_id, foreign::tinyid_next_id_simple, foreign::tinyid_next_segment_id,
         foreign::tinyid_next_segment_id_simple, foreign::leaf_get, foreign::cosid_next, foreign::cosid_distributor,
         tags::list, tags::show, tags::put, tags::patch, tags::advance, tags::delete,
-        server::show, server::tags, server::tag,
+        server::show, server::all, server::quotas, server::tags, server::tag,
     ),
     components(schemas(
         shapes::Ids, shapes::IdRange, shapes::Refusal, shapes::Health, foreign::TinyidIds, foreign::TinyidSegment, foreign::TinyidRange, foreign::SpringError, foreign::CosIdError, ProblemBody, Order, model::Tag, model::Guard, model::TagPage, model::PutTag,
         model::PatchTag, model::Advance, model::Advanced, model::Server, model::Database,
-        model::LoadedPage, model::LoadedTag, model::SegmentInUse,
+        model::LoadedPage, model::LoadedTag, model::SegmentInUse, figures::Traffic, figures::History,
+        figures::ShortSupply, figures::Caller, figures::LimitUsed, model::LoadedOrder, figures::Quotas, figures::Quota, figures::TakenToday, figures::Servers, figures::Member,
     )),
     modifiers(&Tokens),
 )]

@@ -1,7 +1,9 @@
 //! What is counted of requests.
 
 use super::register::{Made, counters, durations_by};
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
+use prometheus::{
+    Histogram, HistogramVec, IntCounter, IntCounterVec, Registry, core::Collector as _,
+};
 use std::time::Duration;
 
 /// From a tenth of a millisecond to past the deadline, in seconds.
@@ -41,6 +43,9 @@ pub struct HttpMetrics {
 }
 
 impl HttpMetrics {
+    /// The bounds of [`Self::durations`], in seconds.
+    pub const BOUNDS: [f64; BUCKETS.len()] = BUCKETS;
+
     pub(super) fn new(registry: &Registry) -> Made<Self> {
         let ids = counters(
             registry,
@@ -70,6 +75,38 @@ impl HttpMetrics {
                 &["code"],
             )?,
         })
+    }
+
+    /// Ids in answers so far, by all interfaces.
+    #[must_use]
+    pub fn ids_given(&self) -> u64 {
+        self.ids.iter().map(IntCounter::get).sum()
+    }
+
+    /// Requests refused with this code so far.
+    #[must_use]
+    pub fn refused_with(&self, code: &str) -> u64 {
+        self.rejected.with_label_values(&[code]).get()
+    }
+
+    /// How long answers took so far, on the routes that `counts` names: for each of [`Self::BOUNDS`] how many took no
+    /// longer, and how many there were.
+    pub fn durations(&self, counts: impl Fn(&str) -> bool) -> ([u64; BUCKETS.len()], u64) {
+        let (mut within, mut all) = ([0; BUCKETS.len()], 0);
+        for family in self.request_duration.collect() {
+            for series in family.get_metric() {
+                let route = series.get_label().first().map_or("", |label| label.value());
+                if !counts(route) {
+                    continue;
+                }
+                let histogram = series.get_histogram();
+                all += histogram.get_sample_count();
+                for (sum, bucket) in within.iter_mut().zip(histogram.get_bucket()) {
+                    *sum += bucket.cumulative_count();
+                }
+            }
+        }
+        (within, all)
     }
 
     /// Makes the series of these codes of refused requests, at 0.

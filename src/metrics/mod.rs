@@ -20,7 +20,7 @@ use prometheus::{
 };
 use register::{Made, counter, counters, gauge, gauges};
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -173,6 +173,19 @@ impl Metrics {
     /// Takes in how far tags with a limit of their own have come.
     pub fn set_ceilings(&self, ceilings: Vec<(BizTag, Ceiling)>) {
         *self.ceilings() = ceilings;
+    }
+
+    /// How far each of these tags has come that has a limit of its own.
+    pub fn ceilings_of<'a>(
+        &self,
+        tags: impl IntoIterator<Item = &'a BizTag>,
+    ) -> HashMap<&'a BizTag, Ceiling> {
+        let mut wanted: HashSet<&BizTag> = tags.into_iter().collect();
+        let ceilings = self.ceilings();
+        let found = ceilings.iter();
+        found
+            .filter_map(|(tag, ceiling)| Some((wanted.take(tag)?, *ceiling)))
+            .collect()
     }
 
     fn ceilings(&self) -> MutexGuard<'_, Vec<(BizTag, Ceiling)>> {

@@ -10,7 +10,7 @@ use crate::{
     auth::{AllocToken, Entry, Tokens},
     config::Config,
     http::{self, Admin, NewTags, Options},
-    storage::TagAdministration,
+    storage::{Instance, TagAdministration},
 };
 use actix_web::dev::Server;
 use std::{path::Path, sync::Arc};
@@ -33,6 +33,7 @@ pub(super) fn options(
     allocation: &Allocation,
     store: Arc<dyn TagAdministration>,
     shared: &Arc<http::Shared>,
+    me: &Instance,
 ) -> Result<(Options, Option<Arc<Admin>>), StartError> {
     let new_tags = config
         .wire
@@ -41,12 +42,18 @@ pub(super) fn options(
     let alloc_tokens = tokens(config.alloc.tokens_file.as_deref(), "alloc.tokens_file")?;
     let tokens = tokens(config.admin.tokens_file.as_deref(), "admin.tokens_file")?;
     let admin = tokens.map(|tokens| {
-        Arc::new(Admin::new(
+        let admin = Arc::new(Admin::new(
             store,
             allocation.clone(),
             tokens,
+            alloc_tokens.clone(),
             shared.clone(),
-        ))
+            me.clone(),
+            config.admin.knows_others(),
+        ));
+        let watched = admin.clone();
+        actix_web::rt::spawn(async move { watched.watch().await });
+        admin
     });
     let (here, apart) = match config.admin.bind {
         None => (admin, None),

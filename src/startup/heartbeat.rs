@@ -15,8 +15,14 @@ const OLD: Duration = Duration::from_secs(3600);
 /// What is written down at the end may take so long.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// Both, until it is aborted. A failure is no news: claims fail for the same reason, and say so.
-pub(super) async fn keep(store: Arc<SqlStore>, me: Instance, allocation: Allocation) {
+/// Both, until it is aborted; and where others reach it, which may take a moment to find out. A failure is no news: claims fail for the same reason, and say so.
+pub(super) async fn keep(
+    store: Arc<SqlStore>,
+    me: Instance,
+    allocation: Allocation,
+    address: impl Future<Output = String>,
+) {
+    let address = address.await;
     let (mut dropped, mut is_noted) = (0, false);
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -31,6 +37,10 @@ pub(super) async fn keep(store: Arc<SqlStore>, me: Instance, allocation: Allocat
         if !is_noted {
             let noted = store.note_server(&me, dropped).await;
             is_noted = noted.is_ok() || dropped == 0;
+            let noted = match noted {
+                Ok(()) => store.note_address(&me, &address).await,
+                failed => failed,
+            };
             if let Err(error) = noted {
                 tell(&error, beat);
             }

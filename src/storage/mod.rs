@@ -15,7 +15,9 @@ pub mod sql;
 
 pub use error::{StoreError, Unusable};
 pub use memory::{MemoryStore, Script};
-pub use record::{ClaimRecord, DropRequest, Finding, InUse, Instance, ServerRecord, Weight};
+pub use record::{
+    ClaimRecord, DropRequest, Finding, InUse, Instance, Neighbour, ServerRecord, Weight,
+};
 
 use crate::domain::{BizTag, ClaimRequest, IdRange};
 use async_trait::async_trait;
@@ -298,6 +300,9 @@ pub trait TagAdministration: Send + Sync + 'static {
 
     /// Deletes a tag: nobody claims it any more, and the row stays, so that its ids are not repeated.
     async fn retire(&self, tag: &BizTag, seen: Option<&Seen>) -> Result<TagRow, StoreError>;
+
+    /// The servers that wrote themselves down within the last hour, those seen last first.
+    async fn neighbours(&self) -> Result<Vec<Neighbour>, StoreError>;
 
     /// Raises `max_id`, or announces that; never lowers it.
     async fn advance(

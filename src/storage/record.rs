@@ -24,6 +24,17 @@ pub struct ServerRecord {
     pub dropped: i64,
 }
 
+/// A server that shares the table, and where it can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Which.
+    pub instance: Instance,
+    /// The address of its admin API; empty where others cannot reach it.
+    pub address: String,
+    /// How long ago it wrote last.
+    pub age: Duration,
+}
+
 /// A request to all servers to throw away what they have in memory of a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DropRequest {

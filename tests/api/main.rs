@@ -13,6 +13,7 @@ mod abuse;
 mod admin;
 mod admin_access;
 mod admin_calls;
+mod admin_servers;
 mod alloc;
 mod balancer;
 mod balancer_nginx;

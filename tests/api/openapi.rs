@@ -35,7 +35,7 @@ async fn the_document_describes_every_path_with_its_methods_and_who_may() {
         "{}",
         document["openapi"]
     );
-    let methods: [(&str, &[&str]); 19] = [
+    let methods: [(&str, &[&str]); 21] = [
         ("/alloc", &["get", "post"]),
         ("/range", &["get", "post"]),
         ("/tinyid/id/nextId", &["get"]),
@@ -54,6 +54,8 @@ async fn the_document_describes_every_path_with_its_methods_and_who_may() {
         ("/admin/v1/tags/{tag}", &["get", "put", "patch", "delete"]),
         ("/admin/v1/tags/{tag}/advance", &["post"]),
         ("/admin/v1/server", &["get"]),
+        ("/admin/v1/servers", &["get"]),
+        ("/admin/v1/server/quotas", &["get"]),
         ("/admin/v1/server/tags", &["get"]),
     ];
     for (path, methods) in methods {
@@ -72,7 +74,7 @@ async fn the_document_describes_every_path_with_its_methods_and_who_may() {
             }
         }
     }
-    assert_eq!(document["paths"].as_object().unwrap().len(), 20);
+    assert_eq!(document["paths"].as_object().unwrap().len(), 22);
     assert_eq!(
         document["components"]["securitySchemes"]["admin"]["scheme"],
         "bearer"

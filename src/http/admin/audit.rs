@@ -81,7 +81,7 @@ pub(super) fn said(row: &TagRow) -> String {
 
 fn write(request: &HttpRequest, action: &str, tag: &str, before: &str, after: &str, outcome: &str) {
     let extensions = request.extensions();
-    let token = extensions.get::<Caller>().map_or("", |caller| &caller.0);
+    let token = extensions.get::<Caller>().map_or("", |caller| &caller.name);
     let id = span::sent_id(request.headers());
     let request_id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
     tracing::info!(

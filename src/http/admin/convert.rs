@@ -1,9 +1,12 @@
 //! Rows of the table and states of the actors, as the shapes of `model.rs`.
 
+use super::figures::{Caller, LimitUsed};
 use super::model::{Advanced, BrokenTag, Database, Guard, LoadedTag, SegmentInUse, Server, Tag};
+use super::recent::Recent;
 use crate::{
     actors::{ServerState, StoreHealth, TagStatus},
-    domain::BizTag,
+    domain::{BizTag, Ceiling},
+    metrics::Level,
     storage::{self, GuardRow, TagRow},
 };
 
@@ -51,8 +54,10 @@ impl From<&GuardRow> for Guard {
     }
 }
 
-impl From<ServerState> for Server {
-    fn from(state: ServerState) -> Self {
+impl Server {
+    /// Of what there is of this server and what it saw lately.
+    pub(super) fn of(state: ServerState, id: &str, recent: &Recent, caller: Caller) -> Self {
+        let (traffic, shortest_supplies) = recent.now();
         let (status, error) = match state.store {
             StoreHealth::Starting => ("starting", None),
             StoreHealth::Up => ("up", None),
@@ -61,6 +66,11 @@ impl From<ServerState> for Server {
         };
         let report = state.report.as_deref();
         Self {
+            id: id.to_owned(),
+            traffic,
+            history: recent.history(),
+            shortest_supplies,
+            caller,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: state.uptime.as_secs_f64(),
             draining: state.draining,
@@ -80,8 +90,25 @@ impl From<ServerState> for Server {
     }
 }
 
-impl From<&TagStatus> for LoadedTag {
-    fn from(status: &TagStatus) -> Self {
+impl LimitUsed {
+    /// Of what the rows said last and this server knows of the tag since.
+    fn of(read: Ceiling, level: &Level) -> Self {
+        let ceiling = Ceiling {
+            max_id: read.max_id.max(level.max_id),
+            ..read
+        };
+        let days = ceiling.days_left(level.rate);
+        Self {
+            id_limit: ceiling.limit,
+            used: ceiling.used(),
+            days_left: days.is_finite().then_some(days),
+        }
+    }
+}
+
+impl LoadedTag {
+    /// Of a loaded tag, and the limit that is its own.
+    pub(super) fn of(status: &TagStatus, ceiling: Option<Ceiling>) -> Self {
         let (level, state) = (&status.level, status.state.as_ref());
         let supply = level.supply_seconds();
         let segments = state.map_or(&[][..], |state| &state.segments);
@@ -93,6 +120,7 @@ impl From<&TagStatus> for LoadedTag {
             step_in_force: state.map_or(level.step, |state| state.step),
             claimed_to: level.max_id,
             segments: segments.iter().copied().map(SegmentInUse::from).collect(),
+            limit: ceiling.map(|read| LimitUsed::of(read, level)),
             loading: state.is_some_and(|state| state.loading),
             restarts: state.map_or(0, |state| state.restarts),
             last_error: state.and_then(|state| state.last_error.clone()),

@@ -6,7 +6,9 @@
 //! | the routes, and who may use them | this one |
 //! | tags: the rows of the table | `tags.rs` |
 //! | this server: buffers, rate, supply | `server.rs` |
-//! | the shapes of bodies | `model.rs`, `convert.rs` |
+//! | all servers: who is asked, and how | `fleet.rs`, `peers.rs` |
+//! | what happened over the last minutes | `recent.rs` |
+//! | the shapes of bodies | `model.rs`, `figures.rs`, `convert.rs` |
 //! | query, body, names in paths | `call.rs` |
 //! | `ETag`, `If-Match`, `If-None-Match` | `etag.rs` |
 //! | refusals as problem details | `problem.rs` |
@@ -19,8 +21,12 @@ mod audit;
 mod call;
 mod convert;
 pub(super) mod etag;
+pub(super) mod figures;
+mod fleet;
 pub mod model;
+mod peers;
 pub(super) mod problem;
+mod recent;
 pub(super) mod server;
 pub(super) mod tags;
 
@@ -31,8 +37,8 @@ use super::{
 };
 use crate::{
     actors::Allocation,
-    auth::{AdminToken, Denied, Scope, Tokens},
-    storage::TagAdministration,
+    auth::{AdminToken, AllocToken, Denied, Scope, Tokens},
+    storage::{Instance, TagAdministration},
 };
 use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError as _,
@@ -42,7 +48,9 @@ use actix_web::{
     middleware::{self, Next},
     web,
 };
+use fleet::Fleet;
 use problem::Problem;
+use recent::Recent;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -54,8 +62,14 @@ pub struct Admin {
     pub(super) allocation: Allocation,
     /// Who may.
     tokens: Arc<Tokens<AdminToken>>,
+    /// Who may take ids, where that is asked.
+    alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
     /// How long bodies may be.
     shared: Arc<Shared>,
+    /// The other servers.
+    fleet: Fleet,
+    /// What happened lately.
+    recent: Recent,
     /// Few ask the store at once, so that claims hardly wait behind administrators.
     turns: Semaphore,
 }
@@ -73,15 +87,28 @@ impl Admin {
         store: Arc<dyn TagAdministration>,
         allocation: Allocation,
         tokens: Arc<Tokens<AdminToken>>,
+        alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
         shared: Arc<Shared>,
+        me: Instance,
+        knows_others: bool,
     ) -> Self {
         Self {
+            fleet: Fleet::new(me, knows_others, shared.server.tls.is_on()),
+            recent: Recent::default(),
             store,
             allocation,
             tokens,
+            alloc_tokens,
             shared,
             turns: Semaphore::new(TURNS),
         }
+    }
+
+    /// Notes what happens on this server, on and on.
+    pub async fn watch(&self) {
+        self.recent
+            .watch(&self.shared.metrics, &self.allocation)
+            .await;
     }
 
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Refused> {
@@ -96,9 +123,21 @@ impl fmt::Debug for Admin {
     }
 }
 
-/// Who calls: the name of the token.
+/// Who calls: the name of the token, and what it allows.
 #[derive(Clone)]
-struct Caller(String);
+struct Caller {
+    name: String,
+    scopes: Vec<Scope>,
+}
+
+impl Caller {
+    fn of(token: &AdminToken) -> Self {
+        Self {
+            name: token.name.clone(),
+            scopes: token.scopes.clone(),
+        }
+    }
+}
 
 /// The routes of the admin API.
 pub(super) fn routes(config: &mut web::ServiceConfig, admin: Arc<Admin>) {
@@ -122,9 +161,19 @@ pub(super) fn routes(config: &mut web::ServiceConfig, admin: Arc<Admin>) {
             )
             .service(resource("/tags/{tag}/advance", "POST").route(web::post().to(tags::advance)))
             .service(
+                resource("/servers", read)
+                    .route(web::get().to(server::all))
+                    .route(web::head().to(server::all)),
+            )
+            .service(
                 resource("/server", read)
                     .route(web::get().to(server::show))
                     .route(web::head().to(server::show)),
+            )
+            .service(
+                resource("/server/quotas", read)
+                    .route(web::get().to(server::quotas))
+                    .route(web::head().to(server::quotas)),
             )
             .service(
                 resource("/server/tags", read)
@@ -184,10 +233,10 @@ fn caller(request: &ServiceRequest) -> Result<Caller, Refused> {
         _ => (Scope::Write, "write"),
     };
     if !token.scopes.contains(&scope) {
-        request.extensions_mut().insert(Caller(token.name.clone()));
+        request.extensions_mut().insert(Caller::of(&token));
         return Err(Refused::NoScope(name));
     }
-    Ok(Caller(token.name.clone()))
+    Ok(Caller::of(&token))
 }
 
 /// A success.

@@ -1,5 +1,6 @@
 //! The shapes of the admin API's bodies, which the command line prints with `--json` too.
 
+use super::figures::{Caller, History, LimitUsed, ShortSupply, Traffic};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -148,8 +149,11 @@ pub struct Advanced {
 }
 
 /// This server.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Server {
+    /// Made at its start.
+    #[serde(default)]
+    pub id: String,
     /// Of the program.
     pub version: String,
     /// Since it was started.
@@ -160,12 +164,24 @@ pub struct Server {
     pub tags_loaded: usize,
     /// Requests that wait for ids.
     pub waiting_requests: usize,
+    /// What was asked of it over the last ten seconds.
+    #[serde(default)]
+    pub traffic: Traffic,
+    /// The same over the last ten minutes.
+    #[serde(default)]
+    pub history: History,
+    /// The tags in use whose ids in memory last least, at most five.
+    #[serde(default)]
+    pub shortest_supplies: Vec<ShortSupply>,
+    /// Whose token the call carried.
+    #[serde(default)]
+    pub caller: Caller,
     /// What it knows of it.
     pub database: Database,
 }
 
 /// The database as this server sees it.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Database {
     /// `starting`, `up`, `down`, or `unusable` (it answers, but its table cannot serve).
     #[schema(example = "up")]
@@ -191,8 +207,22 @@ pub struct Database {
 pub struct LoadedPage {
     /// In order of their names.
     pub tags: Vec<LoadedTag>,
-    /// What to send as `after` for the next page; `null` on the last one.
+    /// What to send as `after` for the next page; `null` on the last one, and in order of supply.
     pub next: Option<String>,
+    /// How many tags are loaded whose names begin so.
+    #[serde(default)]
+    pub total: usize,
+}
+
+/// In which order loaded tags are listed.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "it describes a parameter")]
+pub enum LoadedOrder {
+    /// By name.
+    Name,
+    /// Those first whose ids in memory last least.
+    Supply,
 }
 
 /// What this server has of a tag in memory.
@@ -218,6 +248,9 @@ pub struct LoadedTag {
     pub restarts: u64,
     /// Why the newest claim failed, if it did.
     pub last_error: Option<String>,
+    /// How much of its own limit is used up; `null` where it has none, or too many tags have one.
+    #[serde(default)]
+    pub limit: Option<LimitUsed>,
     /// Whether its actor answered: if not, segments, loading, restarts and error are not known.
     pub responding: bool,
 }

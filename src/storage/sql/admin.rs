@@ -11,8 +11,8 @@ use super::statements::Statements;
 use super::together::fits;
 use crate::domain::{BizTag, allowance::DELAY};
 use crate::storage::{
-    AdvanceTo, Advanced, Change, Effect, Listing, NewTag, Seen, StoreError, TagAdministration,
-    TagRow, Unusable,
+    AdvanceTo, Advanced, Change, Effect, Listing, Neighbour, NewTag, Seen, StoreError,
+    TagAdministration, TagRow, Unusable,
 };
 use async_trait::async_trait;
 use sea_orm::QueryResult;
@@ -46,6 +46,10 @@ impl TagAdministration for SqlStore {
 
     async fn show(&self, tag: &BizTag) -> Result<TagRow, StoreError> {
         self.any_row(tag).await
+    }
+
+    async fn neighbours(&self) -> Result<Vec<Neighbour>, StoreError> {
+        self.seen_lately().await
     }
 
     async fn create(&self, new: &NewTag) -> Result<(), StoreError> {

@@ -6,11 +6,15 @@ use super::SqlStore;
 use super::dialect::Sql;
 use super::row::value;
 use crate::domain::allowance::SECOND;
-use crate::storage::{Instance, ServerRecord, StoreError};
+use crate::storage::{Instance, Neighbour, ServerRecord, StoreError};
 use std::time::Duration;
 
 /// A server that wrote nothing for so long is forgotten.
 const FORGOTTEN: i64 = 7 * 86_400 * SECOND;
+/// One that wrote nothing for so long is no neighbour any more.
+const GONE: i64 = 3600 * SECOND;
+/// So many neighbours are read.
+const NEIGHBOURS: u64 = 200;
 
 impl SqlStore {
     /// A table beside the one of segments, quoted.
@@ -57,6 +61,44 @@ impl SqlStore {
         let sql = sql.bind(&*me.version).text(&format!(", {now}, {now}, "));
         on.execute(&sql.bind(dropped).text(")")).await?;
         Ok(())
+    }
+
+    /// Writes down where others reach the admin API of this server, which is written down already.
+    ///
+    /// # Errors
+    /// As for any statement; one that fails where the column is not there yet (`migrate up`).
+    pub async fn note_address(&self, me: &Instance, address: &str) -> Result<(), StoreError> {
+        let table = self.beside("servers");
+        let sql = Sql::new(format!("UPDATE {table} SET address = ")).bind(address);
+        self.pool
+            .execute(&sql.text(" WHERE id = ").bind(&*me.id))
+            .await?;
+        Ok(())
+    }
+
+    /// The servers that wrote themselves down lately, those seen last first.
+    pub(super) async fn seen_lately(&self) -> Result<Vec<Neighbour>, StoreError> {
+        let (table, now) = (self.beside("servers"), self.pool.dialect().now());
+        let place = &self.pool.place;
+        let asked = Sql::new(format!(
+            "SELECT id, name, version, address, {now} - seen AS age FROM {table} WHERE seen > {now} - {GONE} \
+             ORDER BY seen DESC LIMIT {NEIGHBOURS}"
+        ));
+        let rows = self.pool.rows(&asked).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let age: i64 = value(row, "age", place)?;
+            found.push(Neighbour {
+                instance: Instance {
+                    id: value(row, "id", place)?,
+                    name: value(row, "name", place)?,
+                    version: value(row, "version", place)?,
+                },
+                address: value(row, "address", place)?,
+                age: Duration::from_micros(age.max(0).unsigned_abs()),
+            });
+        }
+        Ok(found)
     }
 
     /// Takes out a server that ends.
