@@ -31,7 +31,7 @@ async fn an_operator_creates_a_tag_takes_ids_raises_the_step_and_sees_it_used() 
     browser.shows(row, "not loaded here").await;
     browser.shows(row, "what is sold").await;
 
-    browser.click("tr[data-tag=order] button").await;
+    browser.click("tr[data-tag=order] a").await;
     browser.write("[name=count]", "25").await;
     browser.press("Take").await;
     let ids: Vec<String> = (1..=25).map(|id| id.to_string()).collect();
@@ -49,7 +49,7 @@ async fn an_operator_creates_a_tag_takes_ids_raises_the_step_and_sees_it_used() 
     // Callers take some; the page sees it by itself.
     server.ids("order", 10).await;
     browser.shows("dialog [data-field=next]", "41").await;
-    let drawn = "return document.querySelector('dialog svg').getAttribute('aria-label')";
+    let drawn = "return document.querySelector('dialog .buffers').getAttribute('aria-label')";
     browser
         .until("the buffer as words", async || {
             let said = browser.run(drawn, vec![]).await;
@@ -88,7 +88,8 @@ async fn what_another_changed_is_not_overwritten_and_ids_keep_all_their_digits()
         .await;
     browser.write("[name=token]", &tokens.both).await;
     browser.press("Open the console").await;
-    browser.shows("dialog", "Advance max_id").await;
+    browser.shows("dialog", "Dangerous").await;
+    browser.click("dialog .dangerous summary").await;
 
     admin
         .done(
@@ -185,6 +186,11 @@ async fn ten_thousand_tags_are_paged_and_searched() {
             })
             .await;
     };
+    // What is in memory stands first, however many others there are.
+    until("t0077", 50).await;
+    let counted = "50 tags shown of 10,000 in the table; 1 in this server's memory";
+    browser.shows("[data-field=counted]", counted).await;
+    browser.click("[name=order][value=name]").await;
     until("t0000", 50).await;
     browser.press("Next").await;
     until("t0050", 50).await;
@@ -211,6 +217,30 @@ async fn ten_thousand_tags_are_paged_and_searched() {
     browser
         .shows("tr[data-tag=t0077] [data-field=left]", "left")
         .await;
+    // Whoever may only look is shown no form that changes anything.
+    browser
+        .shows("[data-field=caller]", "may look, not change")
+        .await;
+    browser.click("tr[data-tag=t0077] a").await;
+    browser
+        .shows("dialog", "takes a token with the scope write")
+        .await;
+    let forms = "return [...document.querySelectorAll('dialog form h3')].map((it) => it.innerText)";
+    assert_eq!(browser.run(forms, vec![]).await, json!(["Take ids"]));
+    // Back leads where one came from, and each place has a link.
+    let at = "return location.hash";
+    let place = "#prefix=t0077&sort=name&tag=t0077";
+    assert_eq!(browser.run(at, vec![]).await, json!(place));
+    browser.run("history.back()", vec![]).await;
+    until("t0077", 1).await;
+    browser
+        .until("the dialog to be closed", async || {
+            browser.text("dialog").await.is_none().then_some(())
+        })
+        .await;
+    browser.run("history.forward()", vec![]).await;
+    browser.shows("dialog h2", "t0077").await;
+    browser.keys(Key::Escape).await;
     assert_eq!(browser.complaints().await, [""; 0]);
 }
 
@@ -229,7 +259,7 @@ async fn a_tag_is_created_with_the_keyboard_alone() {
     browser.keys(tokens.both.as_str()).await;
     browser.keys(Key::Enter).await;
     browser.shows("tr[data-tag=test]", "test").await;
-    for _ in 0..10 {
+    for _ in 0..25 {
         if browser.focus().await == "Create a tag" {
             break;
         }
@@ -289,14 +319,14 @@ async fn nobody_is_shut_out_in_light_and_dark_on_a_wide_and_a_narrow_screen() {
             .shows("tr[data-tag=test] [data-field=left]", "left")
             .await;
         // A name is text, whatever it looks like.
-        browser.shows("table", "<img src=x onerror=alert>").await;
-        browser.shows("table", "<script>alert(1)</script>").await;
+        browser.shows(".tags", "<img src=x onerror=alert>").await;
+        browser.shows(".tags", "<script>alert(1)</script>").await;
         look("the list").await;
         browser.press("Create a tag").await;
         browser.press("Create").await;
         look("the form of a new tag").await;
         browser.press("Close").await;
-        browser.click("tr[data-tag=test] button").await;
+        browser.click("tr[data-tag=test] a").await;
         browser.shows("dialog [data-field=next]", next).await;
         browser.press("Take").await;
         browser.shows("[data-field=ids]", next).await;

@@ -29,6 +29,7 @@ mod cli_shell;
 mod cold;
 mod connections;
 mod console;
+mod console_fleet;
 mod console_refusals;
 mod crashes;
 mod deploy;

@@ -182,6 +182,14 @@ impl Browser {
         media.await.expect("a colour scheme");
     }
 
+    /// Writes what is shown to a file below the target directory, for people to look at.
+    pub(crate) async fn picture(&self, name: &str) {
+        let folder = concat!(env!("CARGO_TARGET_TMPDIR"), "/console");
+        std::fs::create_dir_all(folder).expect("a folder");
+        let file = std::path::Path::new(folder).join(format!("{name}.png"));
+        self.driver.screenshot(&file).await.expect("a picture");
+    }
+
     /// What breaks the rules of WCAG 2.2 AA and axe-core's best practices.
     pub(crate) async fn barriers(&self) -> Vec<String> {
         let axe = std::env::var("ID_ALLOC_TEST_AXE").expect("run ./scripts/test");

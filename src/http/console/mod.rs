@@ -31,22 +31,29 @@ macro_rules! files {
 }
 
 /// Name, media type and text of what the page loads.
-const FILES: [(&str, &str, &str); 15] = files![
+const FILES: [(&str, &str, &str); 22] = files![
     "api.js" SCRIPT,
     "app.js" SCRIPT,
     "buffers.js" SCRIPT,
     "create.js" SCRIPT,
+    "danger.js" SCRIPT,
     "format.js" SCRIPT,
     "forms.js" SCRIPT,
+    "head.js" SCRIPT,
     "icon.svg" ICON,
+    "legend.js" SCRIPT,
+    "lines.js" SCRIPT,
     "lit-html.js" SCRIPT,
+    "quotas.js" SCRIPT,
+    "route.js" SCRIPT,
     "say.js" SCRIPT,
-    "server.js" SCRIPT,
+    "servers.js" SCRIPT,
     "state.js" SCRIPT,
     "style.css" STYLE,
     "tag.js" SCRIPT,
     "tags.js" SCRIPT,
     "token.js" SCRIPT,
+    "traces.js" SCRIPT,
 ];
 
 const INDEX: &str = include_str!("page/index.html");

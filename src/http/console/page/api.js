@@ -28,7 +28,7 @@ export class Refused extends Error {
   }
 }
 
-const PATIENCE = 15_000;
+const PATIENCE = 15_000; // milliseconds
 
 // A token as it was typed; a header can carry no other.
 export function tokenOf(typed) {
@@ -38,18 +38,18 @@ export function tokenOf(typed) {
 }
 
 // Gives `{ data, etag }`, or throws a Refused.
-export async function call(token, method, path, body, conditions = {}) {
+export async function call(token, method, path, body, conditions = {}, patience = PATIENCE) {
   const headers = { ...conditions };
   if (token) headers.authorization = `Bearer ${token}`;
   if (body) headers["content-type"] = "application/json";
   let response, text;
   try {
-    const signal = AbortSignal.timeout(PATIENCE);
+    const signal = AbortSignal.timeout(patience);
     response = await fetch(path, { method, headers, body, signal, cache: "no-store" });
     text = await response.text();
   } catch (error) {
     const slow = error.name === "TimeoutError";
-    const why = slow ? `It did not answer within ${PATIENCE / 1000} s.` : "It cannot be reached: stopped, restarting, or the network is cut.";
+    const why = slow ? `It did not answer within ${patience / 1000} s.` : "It cannot be reached: stopped, restarting, or the network is cut.";
     const done = method === "GET" ? "" : " What was asked may have been done: look before it is repeated.";
     throw new Refused(0, "No answer from this server", why + done, "no_answer");
   }

@@ -2,32 +2,29 @@
 
 import { html, render, nothing } from "./lit-html.js";
 import { create } from "./create.js";
-import { server } from "./server.js";
-import { changed, onChange, openNamed, state } from "./state.js";
+import { head } from "./head.js";
+import { go } from "./route.js";
+import { follow, may, onChange, state } from "./state.js";
 import { tag } from "./tag.js";
 import { tags } from "./tags.js";
+import { quotas } from "./quotas.js";
 import { signInForm } from "./token.js";
 
 const root = document.getElementById("page");
 
-// A dialog lives for as long as there is something to say in it.
-function dialog(label, content, key) {
-  return content === nothing ? nothing : html`<dialog aria-labelledby=${label} @close=${() => close(key)}>${content}</dialog>`;
-}
-
-function close(key) {
-  state[key] = null;
-  if (location.hash) history.replaceState(null, "", location.pathname);
-  changed();
+// A dialog lives for as long as the address names it.
+function dialog(label, content) {
+  const close = () => go({ tag: "", create: "" }, { replace: true });
+  return content === nothing ? nothing : html`<dialog aria-labelledby=${label} @close=${close}>${content}</dialog>`;
 }
 
 function page() {
   if (!state.token) return signInForm();
   return html`
-    ${server()}
-    <main>${tags()}</main>
-    ${dialog("tag-title", tag(), "open")}
-    ${dialog("create-title", create(), "creating")}`;
+    ${head()}
+    <main>${tags()}${quotas()}</main>
+    ${dialog("tag-title", tag())}
+    ${dialog("create-title", may("write") ? create() : nothing)}`;
 }
 
 const shown = new WeakSet();
@@ -50,6 +47,5 @@ function draw() {
 }
 
 onChange(draw);
-addEventListener("hashchange", openNamed);
-openNamed();
-draw();
+addEventListener("hashchange", follow);
+follow();

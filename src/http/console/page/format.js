@@ -7,6 +7,15 @@ export const count = (number) => grouped.format(BigInt(number));
 
 export const rate = (perSecond) => (perSecond < 0.01 ? "idle" : `${short.format(perSecond)}/s`);
 
+// A rate of which none is good to know too.
+export const perSecond = (number) => `${short.format(number)}/s`;
+
+// How long a request took.
+export function latency(seconds) {
+  if (seconds === null || seconds === undefined) return "—";
+  return seconds < 1 ? `${short.format(seconds * 1000)} ms` : `${short.format(seconds)} s`;
+}
+
 // Seconds as the largest units that say enough.
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "—";
@@ -22,3 +31,12 @@ export function duration(seconds) {
 }
 
 export const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
+
+// How old a figure is.
+export function age(at, now = Date.now()) {
+  if (!at) return "never";
+  const seconds = Math.max(0, (now - at) / 1000);
+  return seconds < 2.5 ? "now" : `${duration(seconds)} ago`;
+}
+
+export const percent = (share) => `${share > 0 && share < 0.001 ? "< 0.1" : short.format(100 * share)} %`;

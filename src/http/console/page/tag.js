@@ -3,33 +3,48 @@
 import { html, nothing } from "./lit-html.js";
 import { Refused, call, json, pathOf, tokenOf } from "./api.js";
 import { buffers, segments, words } from "./buffers.js";
-import { count, duration, rate } from "./format.js";
+import { SHORT, supplyKind } from "./danger.js";
+import { count, rate } from "./format.js";
 import { asking, whole } from "./forms.js";
+import { line } from "./lines.js";
 import { problem, said } from "./say.js";
-import { changed, state } from "./state.js";
-import { badges } from "./tags.js";
+import { changed, may, state } from "./state.js";
+import { badges, limit, supply } from "./tags.js";
+import { traceOf } from "./traces.js";
 
 const fact = (name, value, field) => html`<div><dt>${name}</dt><dd data-field=${field ?? nothing}>${value}</dd></div>`;
 
 function facts({ row, loaded }) {
-  return html`<dl class="facts">
+  const guard = row.guard;
+  return html`<h3>On all servers</h3><dl class="facts">
     ${fact("max_id", row.max_id, "max_id")}
-    ${fact("Step of the row", count(row.step), "step")}
-    ${loaded ? html`
-      ${fact("Next id here", loaded.segments[0]?.next ?? "—", "next")}
-      ${fact("Step in force here", count(loaded.step_in_force), "step_in_force")}
-      ${fact("Rate", rate(loaded.rate))}
-      ${fact("Ids in memory", count(loaded.left), "left")}
-      ${fact("Supply", duration(loaded.supply_seconds))}
-      ${fact("Claimed here to", loaded.claimed_to)}
-      ${fact("Restarts", count(loaded.restarts))}` : nothing}
-    ${row.guard ? html`
-      ${fact("Guard: claimed to", row.guard.claimed_to)}
-      ${fact("Guard: moves", count(row.guard.moves))}` : nothing}
+    ${fact("Step", count(row.step), "step")}
+    ${row.id_limit ? fact("Limit", count(row.id_limit), "id_limit") : nothing}
+    ${loaded?.limit ? fact("Limit used", limit(loaded.limit)) : nothing}
+    ${guard && guard.claimed_to !== row.max_id ? fact("Claimed to, by the guard", guard.claimed_to) : nothing}
+    ${guard ? fact("Moves by the guard", count(guard.moves)) : nothing}
   </dl>
-  ${loaded ? html`<p class="drawn">${buffers(loaded)}<small>${words(loaded)}</small></p>${segments(loaded)}`
-    : html`<p class="hint">This server has not loaded it: nobody has asked here for its ids lately.</p>`}
-  ${loaded?.last_error ? html`<div class="message bad"><strong>The newest claim failed</strong> ${loaded.last_error}</div>` : nothing}`;
+  <h3>On this server</h3>
+  ${loaded ? here(loaded) : html`<p class="hint">This server has not loaded it: nobody has asked here for its ids lately.</p>`}`;
+}
+
+function here(loaded) {
+  const name = loaded.biz_tag;
+  const drawn = (field, label, options) => line(traceOf(name, field), { label: `${label} since this page was opened`, room: 120, ...options });
+  return html`<dl class="facts">
+    ${fact("Supply", supply(loaded))}
+    ${fact("Rate", rate(loaded.rate))}
+    ${fact("In memory", html`${count(loaded.left)} left`, "left")}
+    ${fact("Next id", loaded.segments[0]?.next ?? "—", "next")}
+    ${fact("Claim size", count(loaded.step_in_force), "step_in_force")}
+    ${fact("Restarts", count(loaded.restarts))}
+  </dl>
+  <div class="charts">
+    <figure>${drawn("supply", "Supply", { top: 900, cut: true, mark: SHORT, kind: supplyKind(loaded.supply_seconds) })}<figcaption>Supply</figcaption></figure>
+    <figure>${drawn("rate", "Rate")}<figcaption>Rate</figcaption></figure>
+  </div>
+  <p class="drawn">${buffers(loaded)}<small>${words(loaded)}</small></p>${segments(loaded)}
+  ${loaded.last_error ? html`<div class="message bad"><strong>The newest claim failed</strong> ${loaded.last_error}</div>` : nothing}`;
 }
 
 const send = (method, path, body, etag) =>
@@ -44,7 +59,9 @@ function change(open) {
   const { form, row } = open;
   const moved = form.etag !== open.etag && !open.said.changeBusy;
   const ask = async (fields) => {
-    const wanted = { step: whole(fields, "step"), description: fields.get("description") };
+    // A limit that is taken out of its field is taken away; where there is none, nothing is said of it.
+    const id_limit = whole(fields, "id_limit") ?? (form.row.id_limit ? 0n : undefined);
+    const wanted = { step: whole(fields, "step"), id_limit, description: fields.get("description") };
     taken(open, await send("PATCH", pathOf(open.name), json(wanted), form.etag));
     return "Saved. Servers take a step up at their next claim.";
   };
@@ -61,9 +78,10 @@ function change(open) {
   return html`<form @submit=${asking(open.said, "change", ask, { clears: true })}>
     <h3>Change</h3>
     <label>Step <input name="step" inputmode="numeric" required value=${form.row.step}></label>
+    <label>Limit <input name="id_limit" inputmode="numeric" placeholder="none of its own" value=${form.row.id_limit ?? ""}></label>
     <label>Description <textarea name="description" maxlength="1024" rows="2" .defaultValue=${form.row.description}></textarea></label>
     ${moved ? html`<div class="message warn" role="alert"><strong>Changed by someone else in the meantime</strong>
-      step ${count(row.step)}, description “${row.description}”.
+      step ${count(row.step)}, limit ${row.id_limit ? count(row.id_limit) : "none"}, description “${row.description}”.
       <button type="button" @click=${takeTheirs}>Take theirs</button>
       <button type="button" @click=${keepMine}>Keep mine</button></div>` : nothing}
     ${said(open.said.change)}
@@ -114,7 +132,7 @@ function advance(open) {
     <label>How far <input name="amount" inputmode="numeric" required></label>
     <label class="check"><input type="checkbox" name="sure" required> This cannot be undone: I am sure</label>
     ${said(open.said.advance)}
-    <button>Advance</button>
+    <button class="danger">Advance</button>
   </form>`;
 }
 
@@ -136,6 +154,18 @@ function remove(open) {
   </form>`;
 }
 
+// Those that cannot be undone stand apart.
+function forms(open) {
+  if (!may("write")) {
+    return html`<div class="forms">${allocate(open)}</div>
+      <p class="hint">To change it takes a token with the scope <code>write</code>.</p>`;
+  }
+  return html`<div class="forms">${allocate(open)}${change(open)}</div>
+    <details class="dangerous"><summary>Dangerous: advance, delete</summary>
+      <p class="hint">Neither can be undone.</p>
+      <div class="forms">${advance(open)}${remove(open)}</div></details>`;
+}
+
 export function tag() {
   const { open } = state;
   if (!open) return nothing;
@@ -150,5 +180,5 @@ export function tag() {
     ${row ? facts(open) : open.refused ? nothing : html`<p class="hint">Asking…</p>`}
     ${said({ good: open.said.remove?.good })}
     ${row?.retired ? html`<p class="hint">It is deleted. To use the name again, create it with a first id that is not below anything ever claimed of it.</p>` : nothing}
-    ${row && open.form && !row.retired ? html`<div class="forms">${allocate(open)}${change(open)}${advance(open)}${remove(open)}</div>` : nothing}`;
+    ${row && open.form && !row.retired ? forms(open) : nothing}`;
 }
