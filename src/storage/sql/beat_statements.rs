@@ -44,7 +44,7 @@ impl Words<'_> {
             self.identity,
         );
         let sql = sql.text(&format!(
-            ") AS here, ({}) AS writable, {} AS now",
+            ") AS here, ({}) AS writable, {} AS clock",
             words.writable(),
             words.now()
         ));

@@ -80,6 +80,11 @@ pub(super) trait Database: Meaning {
     /// A connection of the pool, or a new one.
     async fn acquire(&self) -> Result<Box<dyn Connection>, Unacquired>;
 
+    /// Makes a connection and closes it: why none can be made.
+    async fn reach(&self) -> Result<(), Unacquired> {
+        Ok(())
+    }
+
     /// What decides whether a pooled connection is used again.
     fn renewal(&self) -> &Renewal;
 

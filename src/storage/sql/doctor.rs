@@ -3,6 +3,7 @@
 use super::SqlStore;
 use super::dialect::Sql;
 use super::errors::SqlError;
+use super::mysql::SHARDED;
 use super::row::value;
 use super::statements::Statements;
 use crate::config::Guard;
@@ -293,7 +294,11 @@ impl Rows {
 
 /// A warning of the store, which says itself what to do.
 fn warned(text: &str) -> Finding {
-    Finding::new(Weight::Fault, text, "")
+    let weight = match text.contains(SHARDED) {
+        true => Weight::Note,
+        false => Weight::Fault,
+    };
+    Finding::new(weight, text, "")
 }
 
 /// Some names, and how many more there are.

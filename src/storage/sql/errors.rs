@@ -73,6 +73,10 @@ pub(super) fn classify(
         }
         SqlxError::PoolTimedOut => unreachable_store(place, "no connection was free in time"),
         SqlxError::PoolClosed => unreachable_store(place, "the connections are closed"),
+        SqlxError::Io(error) if kind.is_none() => unreachable_store(
+            place,
+            &format!("{error}; check that the database runs there, and that its URL is right"),
+        ),
         SqlxError::Configuration(why) => StoreError::from(Unusable::WrongDatabase(format!(
             "{}: {why}",
             place.endpoint

@@ -161,7 +161,7 @@ impl SqlStore {
                 identity: value(row, "identity", place)?,
                 here: value::<i64>(row, "here", place)? != 0,
                 lineage: value(row, "lineage", place)?,
-                now: value(row, "now", place)?,
+                now: value(row, "clock", place)?,
             };
             let primary: String = value(row, "primary_name", place)?;
             let verdict = judge(&found, known.as_ref());

@@ -6,7 +6,9 @@ use super::database::{Catalogue as _, Found};
 use super::dialect::{Identity, Sql};
 use super::errors::SqlError;
 use super::inspection::Inspection;
+use super::mysql::SHARDED;
 use super::row::value;
+use super::shards;
 use super::statements::{COUNTED, Statements};
 use crate::config::{DatabaseKind, Guard};
 use crate::storage::{Finding, StoreError, StoreReport, Unusable, Weight};
@@ -63,13 +65,21 @@ impl SqlStore {
     pub(super) async fn report(&self) -> Result<StoreReport, StoreError> {
         let found = self.inspect().await?;
         let place = &self.pool.place;
-        let rows = self.pool.rows(&found.statements.count()).await?;
-        let (tags, looked_at) = match rows.first() {
-            Some(row) => (
-                value::<i64>(row, "tags", place)?,
-                value::<i64>(row, "looked_at", place)?,
-            ),
-            None => (0, 0),
+        let mut warnings = found.warnings.clone();
+        let (tags, looked_at) = match self.pool.rows(&found.statements.count()).await {
+            Ok(rows) => match rows.first() {
+                Some(row) => (
+                    value::<i64>(row, "tags", place)?,
+                    value::<i64>(row, "looked_at", place)?,
+                ),
+                None => (0, 0),
+            },
+            // Claims on the other shards need no count.
+            Err(error) if shards::may_be_gone(&error) => {
+                warnings.push(format!("the tags cannot be counted: {}", error.store));
+                (0, COUNTED)
+            }
+            Err(error) => return Err(error.into()),
         };
         let product = match found.product.as_str() {
             "" => String::new(),
@@ -80,7 +90,7 @@ impl SqlStore {
             tags: u64::try_from(tags).unwrap_or(0),
             more_tags: looked_at >= COUNTED,
             guard_active: found.statements.identity.is_some(),
-            warnings: found.warnings.clone(),
+            warnings,
         })
     }
 
@@ -88,8 +98,12 @@ impl SqlStore {
     /// read-only, a right that is missing, or a lock on the whole table refuse it; a lock on a row does not.
     pub(super) async fn write_nothing(&self) -> Result<(), SqlError> {
         let table = self.pool.dialect().quoted(&self.settings.table);
-        let nothing = format!("UPDATE {table} SET max_id = max_id WHERE biz_tag = '' AND 1 = 0");
-        self.pool.execute(&Sql::new(nothing)).await.map(drop)
+        let write = |name| {
+            let sql =
+                format!("UPDATE {table} SET max_id = max_id WHERE biz_tag = '{name}' AND 1 = 0");
+            async move { self.pool.execute(&Sql::new(sql)).await }
+        };
+        shards::any(write).await.map(drop)
     }
 
     async fn inspect(&self) -> Result<Arc<Inspection>, StoreError> {
@@ -186,11 +200,19 @@ impl SqlStore {
                 Err(SqlError {
                     store: StoreError::Unusable(why),
                     ..
-                }) => format!(
-                    "the heartbeat cannot be renewed, so each failover is taken to have lost 30 seconds, and \
-                     data that went back is not seen: grant SELECT and UPDATE on `{beside}`, which \
-                     `id-alloc migrate up` makes ({why})"
-                ),
+                }) => {
+                    let todo = match why.to_string() {
+                        // There is nothing to be done.
+                        why if why.contains(SHARDED) => why,
+                        why => format!(
+                            "grant SELECT and UPDATE on `{beside}`, which `id-alloc migrate up` makes ({why})"
+                        ),
+                    };
+                    format!(
+                        "the heartbeat cannot be renewed, so each failover is taken to have lost 30 seconds, and \
+                         data that went back is not seen: {todo}"
+                    )
+                }
                 _ => return Ok(Some(quoted)),
             }
         };

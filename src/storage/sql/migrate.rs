@@ -27,6 +27,7 @@ impl SqlStore {
     /// As for any statement; [`StoreError::Transient`] where another held the lock for 30 s.
     pub async fn migrate_up(&self) -> Result<Vec<String>, StoreError> {
         self.make_folder()?;
+        self.pool.reach().await?;
         let database = &self.pool.database;
         let db = database.single(LOCK_WAIT);
         let work = tokio::time::timeout(BOUND, database.migrate(&self.pool.place, &db));
@@ -86,6 +87,7 @@ impl SqlStore {
     /// # Errors
     /// As for any statement.
     pub async fn migrate_status(&self) -> Result<Vec<(String, bool)>, StoreError> {
+        self.pool.reach().await?;
         let db = self.pool.database.single(LOCK_WAIT);
         let migration = self.migration();
         let migrator = migration.migrator();

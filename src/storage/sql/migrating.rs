@@ -3,7 +3,7 @@
 use super::errors::{Kind, Meaning, Place, classify};
 use crate::storage::{StoreError, Unusable};
 use migration::{Migrator, MigratorTraitSelf};
-use sea_orm::{ConnectionTrait, DbErr, RuntimeErr};
+use sea_orm::{ConnectionTrait, DbErr, RuntimeErr, sqlx};
 use std::time::Duration;
 
 /// How long to wait for another who migrates.
@@ -32,6 +32,9 @@ impl Migration<'_> {
             DbErr::Exec(RuntimeErr::SqlxError(error))
             | DbErr::Query(RuntimeErr::SqlxError(error)) => {
                 classify(error, Some(Kind::Write), self.meaning, self.place).store
+            }
+            DbErr::ConnectionAcquire(_) => {
+                classify(&sqlx::Error::PoolTimedOut, None, self.meaning, self.place).store
             }
             other => StoreError::Transient(format!("{}: {other}", self.place.endpoint)),
         }

@@ -49,6 +49,7 @@ mod read_row;
 mod renewal;
 mod row;
 mod servers;
+mod shards;
 #[cfg(test)]
 mod simulation_tests;
 mod sqlite;

@@ -10,7 +10,7 @@ use super::errors::{Kind, Place, SqlError, classify, timed_out};
 use super::inspection::Inspection;
 use super::renewal::Renewal;
 use super::row::text_at;
-use super::{mysql, sqlite};
+use super::{mysql, shards, sqlite};
 use crate::config::{self, DatabaseKind};
 use crate::storage::StoreError;
 use arc_swap::ArcSwapOption;
@@ -97,19 +97,30 @@ impl Pool {
                 connection: Some(connection),
                 is_broken: false,
             }),
-            Ok(Err(Unacquired::Full(said))) => {
+            Ok(Err(why)) => Err(self.unacquired(why)),
+            Err(_) => Err(timed_out(None, &self.place)),
+        }
+    }
+
+    fn unacquired(&self, why: Unacquired) -> SqlError {
+        match why {
+            Unacquired::Full(said) => {
                 let endpoint = &self.place.endpoint;
                 let text = format!(
                     "{endpoint} has no connection left for this server: {said}; allow more, or lower \
                      database.max_connections on each server"
                 );
-                Err(StoreError::NoConnection(text).into())
+                StoreError::NoConnection(text).into()
             }
-            Ok(Err(Unacquired::Failed(error))) => {
-                Err(classify(&error, None, &*self.database, &self.place))
-            }
-            Err(_) => Err(timed_out(None, &self.place)),
+            Unacquired::Failed(error) => classify(&error, None, &*self.database, &self.place),
         }
+    }
+
+    /// Whether the database can be reached. The pool of one connection that migrations use would only say that its
+    /// time was over.
+    pub(super) async fn reach(&self) -> Result<(), StoreError> {
+        let reached = self.database.reach().await;
+        reached.map_err(|why| self.unacquired(why).store)
     }
 
     /// Runs a statement whose rows do not matter on a connection of its own, and says how many rows it
@@ -131,7 +142,7 @@ impl Catalogue for Pool {
     }
 
     async fn texts(&self, sql: Sql) -> Result<Vec<Vec<String>>, SqlError> {
-        let rows = self.rows(&sql).await?;
+        let rows = shards::any(|_| self.rows(&sql)).await?;
         rows.iter()
             .map(|row| {
                 let columns = 0..row.column_names().len();

@@ -65,7 +65,7 @@ impl SqlStore {
             lineage: number("lineage")?,
             advance_to: number("advance_to")?,
             advance_at: number("advance_at")?,
-            now: number("now")?,
+            now: number("clock")?,
         })
     }
 

@@ -103,7 +103,7 @@ impl Statements {
             let now = self.dialect.now();
             sql = sql.text(&format!(
                 ", allowance, allowance_before, allowance_at, needed_at, paid_until, lineage, \
-                 advance_to, advance_at, {now} AS now"
+                 advance_to, advance_at, {now} AS clock"
             ));
             sql = self.primary_name(sql);
         }

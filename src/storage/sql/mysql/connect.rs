@@ -62,10 +62,15 @@ pub(super) async fn prepare(
     session: &Session,
     renewal: &Renewal,
 ) -> Result<Thread, sqlx::Error> {
-    // Whatever completion_type says, none may follow.
-    sqlx::raw_sql("ROLLBACK AND NO CHAIN")
-        .execute(&mut *connection)
-        .await?;
+    // Whatever completion_type says, none may follow. Vitess knows neither.
+    let end = sqlx::raw_sql("ROLLBACK AND NO CHAIN");
+    match end.execute(&mut *connection).await {
+        Err(sqlx::Error::Database(_)) => {
+            let end = sqlx::raw_sql("ROLLBACK");
+            end.execute(&mut *connection).await?
+        }
+        ended => ended?,
+    };
     let set = format!("SET {}", session.assignments());
     sqlx::query(sqlx::AssertSqlSafe(set))
         .execute(&mut *connection)

@@ -6,7 +6,7 @@
 
 use super::connect::{Session, prepare};
 use super::ending::{Endings, Thread};
-use super::errors::is_full;
+use super::errors::{is_full, is_of_a_shard};
 use crate::storage::sql::database::{Connection, Unacquired};
 use crate::storage::sql::dialect::Sql;
 use crate::storage::sql::renewal::{Renewal, Verdict};
@@ -110,15 +110,14 @@ impl Connections {
                 Ok(Ok(slot)) => return Ok(slot),
                 Ok(Err(PoolError::Backend(error))) => error,
                 Ok(Err(PoolError::Closed)) => return Err(sqlx::Error::PoolClosed.into()),
-                Ok(Err(_)) | Err(_) => {
-                    return Err(why.unwrap_or_else(|| sqlx::Error::PoolTimedOut.into()));
-                }
+                Ok(Err(_)) | Err(_) => return Err(why.unwrap_or_else(|| self.none_in_time())),
             };
             let may_pass = match &error {
                 Unacquired::Full(_) => true,
                 Unacquired::Failed(sqlx::Error::Io(error)) => {
                     error.kind() == std::io::ErrorKind::ConnectionRefused
                 }
+                Unacquired::Failed(sqlx::Error::Database(error)) => is_of_a_shard(&**error),
                 Unacquired::Failed(_) => false,
             };
             if !may_pass || Instant::now() + pause >= deadline {
@@ -128,6 +127,24 @@ impl Connections {
             tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
             pause = (pause * 2).min(PAUSES.1);
         }
+    }
+
+    /// Why no connection came in time, where no attempt to make one failed.
+    fn none_in_time(&self) -> Unacquired {
+        let status = self.pool.status();
+        if status.size >= status.max_size {
+            return sqlx::Error::PoolTimedOut.into();
+        }
+        let seconds = self.acquire_timeout.as_secs_f64();
+        let why = format!("no answer within {seconds} s (database.acquire_timeout)");
+        sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why)).into()
+    }
+
+    /// Makes a connection and closes it.
+    pub(super) async fn reach(&self) -> Result<(), Unacquired> {
+        let slot = self.acquire().await?;
+        Slot::take(slot).close().await;
+        Ok(())
     }
 
     /// Connections: idle, and in use.

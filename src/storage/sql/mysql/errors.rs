@@ -12,16 +12,36 @@ pub(in crate::storage::sql) const UNKNOWN_COLUMN: u16 = 1054;
 /// A row of that key exists.
 pub(super) const DUPLICATE: u16 = 1062;
 /// No number of its own.
-pub(super) const UNKNOWN_ERROR: u16 = 1105;
+pub(in crate::storage::sql) const UNKNOWN_ERROR: u16 = 1105;
+/// Of Vitess: a table without a vindex in a sharded keyspace.
+const NO_VINDEX: u16 = 1173;
+/// Why a table cannot be used there.
+pub(in crate::storage::sql) const SHARDED: &str =
+    "the VSchema of this sharded keyspace does not name it";
 /// A lock was waited for in vain.
 pub(super) const LOCK_WAIT_OVER: u16 = 1205;
 /// Too many connections: of all, of the account, of the account by its own limit.
 const FULL: [u16; 3] = [1040, 1203, 1226];
 
+/// What Vitess says of a table that its schema of a sharded keyspace lacks: before and after it has heard of it from a shard.
+fn is_unsharded(number: u16, message: &str) -> bool {
+    match number {
+        UNKNOWN_ERROR => message.starts_with("table ") && message.ends_with(" not found"),
+        number => number == NO_VINDEX,
+    }
+}
+
 /// Whether the server refused a connection because it, or the account, has none left.
 pub(super) fn is_full(error: &dyn DatabaseError) -> bool {
     let error = error.try_downcast_ref::<SqlxMySqlError>();
     error.is_some_and(|error| FULL.contains(&error.number()))
+}
+
+/// Whether another attempt may lead to another shard: Vitess asks any of them for the settings of a connection, and that
+/// one may be gone.
+pub(super) fn is_of_a_shard(error: &dyn DatabaseError) -> bool {
+    let error = error.try_downcast_ref::<SqlxMySqlError>();
+    error.is_some_and(|error| error.number() == UNKNOWN_ERROR)
 }
 
 pub(super) fn meaning(error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError {
@@ -39,13 +59,17 @@ fn by_number(number: u16, message: &str, kind: Kind, place: &Place) -> SqlError 
         1053 | 1158..=1161 | 1927 | 2006 | 2013 | 1180 if kind == Kind::Write => {
             StoreError::UnknownOutcome(text())
         }
+        // Nothing was sent on to a shard.
+        UNKNOWN_ERROR | NO_VINDEX if is_unsharded(number, message) => {
+            Unusable::TableMissing(format!("{message}: {SHARDED} (docs/databases.md)")).into()
+        }
         // What Vitess says where the connection behind it broke, its time was over or something went wrong
         // within it. MySQL itself says 1317 only where nothing was done; a gap more does no harm.
         UNKNOWN_ERROR | 1317 | 1815 if kind == Kind::Write => StoreError::UnknownOutcome(text()),
         1290 | 1792 | 1836 => {
             StoreError::ReadOnly(format!("the database is read-only: {}", text()))
         }
-        // Vitess calls it an unknown table where its schema of a sharded keyspace lacks it.
+        // The first is Vitess's, of some statements.
         1109 | 1146 => table_missing(place),
         1235 => {
             Unusable::TableMisconfigured(format!("the server cannot do this: {}", text())).into()
@@ -108,6 +132,31 @@ mod tests {
                 mysql(number, Kind::Read),
                 StoreError::Transient(_)
             ));
+        }
+    }
+
+    #[test]
+    fn a_table_that_the_schema_of_vitess_lacks_is_missing_and_nothing_was_done() {
+        let place = Place {
+            endpoint: "mysql://u@h:3306/ids".into(),
+            table: "segments".into(),
+        };
+        for (number, said) in [
+            (UNKNOWN_ERROR, "table segments_heartbeat not found"),
+            (
+                NO_VINDEX,
+                "VT09001: table 'segments_heartbeat' does not have a primary vindex",
+            ),
+        ] {
+            for kind in [Kind::Read, Kind::Write] {
+                let error = by_number(number, said, kind, &place);
+                let store = error.store;
+                assert!(
+                    matches!(store, StoreError::Unusable(Unusable::TableMissing(_))),
+                    "{store:?}"
+                );
+                assert!(!error.broken);
+            }
         }
     }
 

@@ -50,11 +50,16 @@ pub(super) async fn look(catalogue: &dyn Catalogue) -> Result<Found, SqlError> {
          set binlog_format = ROW",
     );
     let number = version.split('-').next().unwrap_or_default();
-    let product = if version.contains("MariaDB") {
-        "MariaDB"
-    } else {
-        "MySQL"
-    };
+    // Others say which MySQL they take after.
+    let product = [
+        ("MariaDB", "MariaDB"),
+        ("TiDB", "TiDB as MySQL"),
+        ("Vitess", "Vitess as MySQL"),
+    ];
+    let product = product
+        .into_iter()
+        .find(|(name, _)| version.contains(name))
+        .map_or("MySQL", |(_, words)| words);
     Ok(Found {
         product: format!("{product} {number}"),
         columns: table.columns,

@@ -6,7 +6,7 @@
 //! another was faster looks anew.
 
 use super::ending::{Endings, SERVER, Thread};
-use super::errors::{DUPLICATE, LOCK_WAIT_OVER, UNKNOWN_ERROR};
+use super::errors::{DUPLICATE, LOCK_WAIT_OVER, UNKNOWN_COLUMN, UNKNOWN_ERROR};
 use crate::storage::StoreError;
 use crate::storage::sql::errors::Place;
 use crate::storage::sql::migrating::{LOCK_WAIT, Migration};
@@ -73,6 +73,9 @@ pub(super) async fn up(
         Err(error) => return Err(failed(error)),
     };
     let result = apply_between_others(migration, db, endings).await;
+    if result.is_ok() {
+        until_known(&migration.place.table, db).await;
+    }
     if is_locked {
         let unlock =
             Statement::from_sql_and_values(DbBackend::MySql, "SELECT RELEASE_LOCK(?)", name());
@@ -133,6 +136,20 @@ async fn apply_between_others(
         }
         // Claims that waited for an attempt have their turn.
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// vtgate hears of a sharded table's new columns a moment after they were made. Others know them at once.
+async fn until_known(table: &str, db: &DatabaseConnection) {
+    let newest = format!("SELECT id_limit FROM `{table}` LIMIT 0");
+    for _ in 0..TURNS {
+        let asked = Statement::from_string(DbBackend::MySql, newest.as_str());
+        match db.query_all_raw(asked).await {
+            Err(error) if number(&error) == Some(UNKNOWN_COLUMN) => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            _ => return,
+        }
     }
 }
 

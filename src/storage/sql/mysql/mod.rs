@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use connect::Session;
 use connections::Connections;
 use ending::Endings;
-pub(super) use errors::{DEADLOCK, UNKNOWN_COLUMN};
+pub(super) use errors::{DEADLOCK, SHARDED, UNKNOWN_COLUMN, UNKNOWN_ERROR};
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::mysql::{MySqlArguments, MySqlConnectOptions};
 use sea_orm::sqlx::query::Query;
@@ -95,6 +95,10 @@ impl Database for MySql {
 
     async fn acquire(&self) -> Result<Box<dyn Connection>, Unacquired> {
         Ok(Box::new(self.connections.acquire().await?))
+    }
+
+    async fn reach(&self) -> Result<(), Unacquired> {
+        self.connections.reach().await
     }
 
     fn renewal(&self) -> &Renewal {
