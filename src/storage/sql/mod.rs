@@ -12,7 +12,7 @@
 //! | what server and table are, and whether ids stay unique there | `inspect.rs`, `inspection.rs`, `columns.rs`, `doctor.rs` |
 //! | what is particular to a database: connections, errors, checks, its words | `mysql/`, `sqlite/`, behind `database.rs` and `dialect.rs` |
 //! | connections, the bound on each statement; which are used again | `pool.rs`, `renewal.rs` |
-//! | what an error means | `errors.rs` |
+//! | what an error means; a shard that is gone | `errors.rs`, `shards.rs` |
 //! | list, create, change, advance, retire | `admin.rs`, `edit.rs`, `together.rs`, `limits.rs` |
 //! | migrations | `migrate.rs`, `migrating.rs` |
 //! | what servers write beside the table: themselves, claims, requests to drop | `servers.rs`, `trail.rs`, `drops.rs` |
