@@ -39,6 +39,8 @@ impl StoreWatch {
     pub(super) async fn run(self) {
         let (server, settings) = (&self.server, &self.server.settings.allocation);
         let mut ceilings = Ceilings::default();
+        // Whether it was said that the deleted ones, or those with a limit, cannot be looked for.
+        let (mut deleted_unseen, mut limits_unseen) = (false, false);
         loop {
             let found = self.check().await;
             self.note_check(found.as_ref());
@@ -47,13 +49,16 @@ impl StoreWatch {
                 self.directory
                     .for_each(|entry| loaded.push(entry.name.clone()));
                 match caught(server.store.retired(&loaded)).await {
-                    Ok(deleted) => self.drop_deleted(&deleted),
+                    Ok(deleted) => {
+                        deleted_unseen = false;
+                        self.drop_deleted(&deleted);
+                    }
                     // The next check asks again.
-                    Err(error) => tracing::warn!(%error, "cannot look for deleted tags"),
+                    Err(error) => say_once(&mut deleted_unseen, &error, "deleted tags"),
                 }
             }
             if found.is_ok() {
-                self.look_at_limits(&mut ceilings).await;
+                self.look_at_limits(&mut ceilings, &mut limits_unseen).await;
             }
             let checked = Instant::now();
             // Never more often than this, however many claims fail.
@@ -96,9 +101,10 @@ impl StoreWatch {
     }
 
     /// How far tags with a limit of their own have come.
-    async fn look_at_limits(&self, ceilings: &mut Ceilings) {
+    async fn look_at_limits(&self, ceilings: &mut Ceilings, unseen: &mut bool) {
         match caught(self.server.store.limited(LIMITED)).await {
             Ok(rows) => {
+                *unseen = false;
                 let rows = rows
                     .into_iter()
                     .map(|row| (row.tag, row.max_id, row.id_limit));
@@ -106,7 +112,7 @@ impl StoreWatch {
                 self.server.metrics.set_ceilings(read);
             }
             // What is known stays; the next check asks again.
-            Err(error) => tracing::warn!(%error, "cannot look for tags with a limit"),
+            Err(error) => say_once(unseen, &error, "tags with a limit"),
         }
     }
 
@@ -129,6 +135,13 @@ impl StoreWatch {
     fn shortest_supply(&self) -> String {
         let now = self.server.clock.millis(Instant::now());
         self.directory.shortest_supply(now)
+    }
+}
+
+/// What cannot be looked for; where it lasts, checks come each second.
+fn say_once(said: &mut bool, error: &StoreError, what: &str) {
+    if !std::mem::replace(said, true) {
+        tracing::warn!(%error, "cannot look for {what}");
     }
 }
 

@@ -84,7 +84,8 @@ async fn a_primary_that_refuses_writes_turns_health_red_until_it_takes_them() {
     prepare(&url, &[("ten", 0, 10)]).await;
     let server = Server::on(&url).await;
     let mut ids = server.ids("ten", 20).await;
-    cluster.read_only(100).await;
+    let refuse = "SET GLOBAL super_read_only = 1";
+    cluster.sql(100, refuse).await;
     // Until what is in memory is used up.
     loop {
         let answer = server.get("/alloc?biz_tag=ten").await;
@@ -94,7 +95,7 @@ async fn a_primary_that_refuses_writes_turns_health_red_until_it_takes_them() {
         ids.extend(answer.ids());
     }
     server.until("/health", 503, PATIENCE).await;
-    cluster.writable(100).await;
+    cluster.sql(100, "SET GLOBAL read_only = 0").await;
     server.until("/health", 200, PATIENCE).await;
     ids.extend(server.ids("ten", 20).await);
     assert_distinct(&ids);

@@ -68,25 +68,24 @@ impl Vitess {
         self.run(&["vtorc"]).await;
     }
 
-    /// Has a tablet's MySQL refuse writes.
-    pub(crate) async fn read_only(&self, tablet: u32) {
-        self.run(&["read-only", &tablet.to_string()]).await;
+    /// Runs a statement in a tablet's MySQL itself, and gives the rows as lines.
+    pub(crate) async fn sql(&self, tablet: u32, statement: &str) -> String {
+        self.run(&["sql", &tablet.to_string(), statement]).await
     }
 
-    /// Has it take them again.
-    pub(crate) async fn writable(&self, tablet: u32) {
-        self.run(&["writable", &tablet.to_string()]).await;
-    }
-
-    async fn run(&self, arguments: &[&str]) {
-        let status = tokio::process::Command::new(script())
+    /// What the script printed.
+    async fn run(&self, arguments: &[&str]) -> String {
+        let output = tokio::process::Command::new(script())
             .arg(self.home.path())
             .args(arguments)
             .stdin(Stdio::null())
-            .status()
+            .stderr(Stdio::inherit())
+            .output()
             .await
             .expect("scripts/vitess-cluster");
+        let status = output.status;
         assert!(status.success(), "vitess-cluster {arguments:?}: {status}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 
