@@ -6,6 +6,7 @@ use super::{
     name_lookup::NameLookup,
     permits::Permits,
     store_health::StoreMonitor,
+    turns::Turns,
     unknown_names::UnknownNames,
 };
 use crate::{
@@ -95,6 +96,8 @@ pub(super) struct ServerContext {
     pub(super) control: ArbiterHandle,
     /// The fewest ids that a tag in use has left; `None` where no tag has any.
     pub(super) least_left: Kept<Option<u64>>,
+    /// Pages of the list of loaded tags.
+    pub(super) lists: Turns,
     /// Whether the server goes away: requests are answered, `/health` says no.
     pub(super) draining: Arc<AtomicBool>,
     /// Set when whoever still waits is refused.

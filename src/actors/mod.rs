@@ -23,7 +23,7 @@
 //! | who makes loader and registry anew after a panic | `supervision.rs` |
 //! | what the admin API sees | `status.rs` |
 //! | limits, draining | `context.rs` |
-//! | what is made for those who poll | `kept.rs` |
+//! | what is made for those who poll: once for all, or in turn | `kept.rs`, `turns.rs` |
 //!
 //! Promises: while ids are in memory a request is answered at once, whatever the database does; no actor waits for
 //! anything; each queue is bounded; a panic costs nobody an answer where asking again is safe. No actix type leaves
@@ -46,6 +46,7 @@ mod store_health;
 mod store_watch;
 mod supervision;
 mod tag_actor;
+mod turns;
 mod unknown_names;
 
 pub use allocator::Allocator;
@@ -78,6 +79,7 @@ use store_health::StoreMonitor;
 use store_watch::StoreWatch;
 use supervision::Supervision;
 use tokio::sync::watch;
+use turns::Turns;
 use unknown_names::UnknownNames;
 
 /// How often the store's state is looked at by who waits for it.
@@ -124,6 +126,7 @@ impl Allocation {
             control: control.clone(),
             draining: Arc::default(),
             least_left: Kept::default(),
+            lists: Turns::default(),
             closed: watch::Sender::new(false),
         });
         let directory = Arc::new(Directory::default());

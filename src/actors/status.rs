@@ -102,7 +102,7 @@ impl Allocation {
         };
         let (first, total) = match self.directory.is_small() {
             true => look(),
-            false => tokio::task::spawn_blocking(look).await.unwrap_or_default(),
+            false => self.server.lists.take(look).await.unwrap_or_default(),
         };
         let asked = first
             .into_iter()
