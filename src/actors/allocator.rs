@@ -154,7 +154,8 @@ impl Allocator {
 
     /// The tag's actor, which is made where there is none; `None` where that has to be asked again.
     ///
-    /// Of new names a few are asked for at once; the caller keeps that `newcomer` place. Others are looked up first.
+    /// Of new names a few are asked for at once; the caller keeps that `newcomer` place. Others are looked up first,
+    /// and so are all of them while names without a row are asked for.
     async fn loaded<'a>(
         &'a self,
         tag: &BizTag,
@@ -172,7 +173,9 @@ impl Allocator {
         }
         if is_new && newcomer.is_none() {
             let at_once = permits::newcomers(self.server.settings.claims());
-            *newcomer = Place::take(&self.server.newcomers, at_once);
+            if !self.server.unknown.are_asked_for() {
+                *newcomer = Place::take(&self.server.newcomers, at_once);
+            }
             if newcomer.is_none() {
                 match NameLookup::has_row(&self.server, tag).await {
                     Some(true) => {}

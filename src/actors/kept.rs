@@ -7,8 +7,8 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-/// A value is kept for so many times as long as it took to make: a tenth of one core goes into it at most,
-const TIMES: u32 = 10;
+/// A value is kept for so many times as long as it took to make: a twentieth of one core goes into it at most,
+const TIMES: u32 = 20;
 
 /// and not longer than this.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -82,7 +82,7 @@ mod tests {
             tokio::task::yield_now().await;
             drop(go_on);
         });
-        // It took a moment to make, and so is kept for ten; a machine that stands still meanwhile makes it again.
+        // It took a moment to make, and so is kept for twenty; a machine that stands still meanwhile makes it again.
         assert!(found.iter().all(Option::is_some));
         while ask().await == found[0] {
             tokio::task::yield_now().await;

@@ -3,7 +3,8 @@
 //! A few requests for new names are let through at once: an actor is made, whose claim finds out. Where more come, a
 //! cold start or a flood of random names, they are looked up together first, and only those that have a row get an
 //! actor. So a name that nobody made costs a place in a list, and tags that exist do not queue behind it. A name that
-//! nobody waits for any more is not looked up.
+//! nobody waits for any more is not looked up. Where most names have no row the next ones wait a moment, together: who
+//! asks for random names on and on is answered so many times a second, and takes no more of the machine than that.
 
 use super::context::ServerContext;
 use crate::domain::BizTag;
@@ -21,6 +22,12 @@ const BATCH: usize = 256;
 
 /// After a failure the next statement waits so long.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// After names most of which have no row it waits so long,
+const PACE: Duration = Duration::from_millis(50);
+
+/// but where many wait, no longer than that the last of them has its turn in this time, statements apart.
+const TURN: Duration = Duration::from_millis(250);
 
 type Replies = Vec<oneshot::Sender<bool>>;
 
@@ -118,16 +125,27 @@ impl NameLookup {
                     continue;
                 }
             };
+            let (asked, mut missing) = (batch.len(), 0);
             for (tag, replies) in batch {
                 let exists = found.as_ref().is_none_or(|found| found.contains(&tag));
                 if !exists {
+                    missing += 1;
                     server.unknown.remember(&tag);
                 }
                 for reply in replies {
                     let _ = reply.send(exists);
                 }
             }
+            if 2 * missing > asked {
+                tokio::time::sleep(self.pace()).await;
+            }
         }
+    }
+
+    /// How long the next names wait after some that had no row.
+    fn pace(&self) -> Duration {
+        let statements = self.asked().order.len().div_ceil(BATCH).max(1);
+        PACE.min(TURN / u32::try_from(statements).unwrap_or(u32::MAX))
     }
 
     /// Valid after every statement, so a poisoned lock is used on.
@@ -165,5 +183,18 @@ mod tests {
         assert_eq!(next.len(), 1);
         assert_eq!(next[0].0, tag(0), "who waits is looked up");
         drop(waits);
+    }
+
+    #[test]
+    fn the_pause_after_unknown_names_leaves_time_for_all_who_wait() {
+        let lookup = NameLookup::default();
+        assert_eq!(lookup.pace(), PACE);
+        let mut waiting = Vec::new();
+        for number in 0..100 * BATCH {
+            let (reply, waits) = oneshot::channel();
+            lookup.push(&BizTag::parse(&format!("t{number}")).unwrap(), reply);
+            waiting.push(waits);
+        }
+        assert_eq!(100 * lookup.pace(), TURN);
     }
 }

@@ -1,4 +1,5 @@
-//! `UnknownNames`: names that were asked for in vain a moment ago, so that a flood of them does not reach the store.
+//! `UnknownNames`: names that were asked for in vain a moment ago, so that a flood of them does not reach the store,
+//! and new names are looked up before anything is made for them.
 
 use crate::domain::BizTag;
 use lru::LruCache;
@@ -8,49 +9,70 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// So long after a name without a row others may follow.
+const FLOOD: Duration = Duration::from_secs(1);
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct UnknownNames {
-    /// Names without a row, and until when that is believed.
-    names: Mutex<LruCache<BizTag, Instant>>,
+    names: Mutex<Names>,
     ttl: Duration,
+}
+
+#[derive(Debug)]
+struct Names {
+    /// Names without a row, and until when that is believed.
+    until: LruCache<BizTag, Instant>,
+    /// When one was asked for last.
+    newest: Option<Instant>,
 }
 
 impl UnknownNames {
     pub(super) fn new(capacity: usize, ttl: Duration) -> Self {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
+        let names = Names {
+            until: LruCache::new(capacity),
+            newest: None,
+        };
         Self {
-            names: Mutex::new(LruCache::new(capacity)),
+            names: Mutex::new(names),
             ttl,
         }
     }
 
     /// Remembers briefly that `tag` has no row.
     pub(super) fn remember(&self, tag: &BizTag) {
-        let until = Instant::now() + self.ttl;
-        self.names().put(tag.clone(), until);
+        let (now, mut names) = (Instant::now(), self.names());
+        names.newest = Some(now);
+        names.until.put(tag.clone(), now + self.ttl);
     }
 
     /// A row was made for `tag`.
     pub(super) fn forget(&self, tag: &BizTag) {
-        self.names().pop(tag);
+        self.names().until.pop(tag);
     }
 
     /// Whether `tag` had no row a moment ago.
     pub(super) fn contains(&self, tag: &BizTag) -> bool {
         let mut names = self.names();
-        match names.peek(tag) {
+        match names.until.peek(tag) {
             Some(until) if *until > Instant::now() => true,
             Some(_) => {
-                names.pop(tag);
+                names.until.pop(tag);
                 false
             }
             None => false,
         }
     }
 
+    /// Whether a name without a row was asked for a moment ago, so that another new one may be one too.
+    pub(super) fn are_asked_for(&self) -> bool {
+        let newest = self.names().newest;
+        newest.is_some_and(|newest| newest.elapsed() < FLOOD)
+    }
+
     /// The names are valid after every statement, so a poisoned lock is used on.
-    fn names(&self) -> MutexGuard<'_, LruCache<BizTag, Instant>> {
+    fn names(&self) -> MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
