@@ -137,10 +137,13 @@ impl Directory {
         }
     }
 
-    /// Which tag runs out first, and when, for the log.
+    /// Which tag runs out first, and when, for the log. A name that never had an id may be nobody's.
     pub(super) fn shortest_supply(&self, now: u64) -> String {
         let mut shortest = None::<(f64, BizTag)>;
         self.for_each(|entry| {
+            if !entry.was_served() {
+                return;
+            }
             let lasts = entry.level(now).supply_seconds();
             if lasts.is_finite() && shortest.as_ref().is_none_or(|(least, _)| lasts < *least) {
                 shortest = Some((lasts, entry.name.clone()));

@@ -11,9 +11,9 @@ use std::{
     sync::{
         Arc, Condvar, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -22,6 +22,9 @@ const LINES: usize = 8192;
 
 /// and so many bytes.
 const BYTES: usize = 4 << 20;
+
+/// How often the thread does what there is to do besides.
+const BESIDES: Duration = Duration::from_secs(1);
 
 /// The way into the queue.
 #[derive(Clone)]
@@ -54,14 +57,17 @@ impl State {
 }
 
 impl LogQueue {
-    /// Starts the thread that writes to `out`.
-    pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
+    /// Starts the thread that writes to `out`, and does `besides` every second, while nobody keeps it waiting.
+    pub(super) fn start(
+        out: impl Write + Send + 'static,
+        besides: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
         let (lines, queued) = sync_channel(LINES);
         let state = Arc::new(State::default());
         let thread = std::thread::Builder::new().name("log".to_owned());
         thread.spawn({
             let state = state.clone();
-            move || write_all(out, &queued, &state)
+            move || write_all(out, &queued, &state, besides)
         })?;
         Ok(Self { lines, state })
     }
@@ -101,9 +107,18 @@ impl LogQueue {
 }
 
 /// The thread's work; ends with the last [`LogQueue`].
-fn write_all(mut out: impl Write, queued: &Receiver<Vec<u8>>, state: &State) {
-    let mut told = 0;
-    while let Ok(line) = queued.recv() {
+fn write_all(mut out: impl Write, queued: &Receiver<Vec<u8>>, state: &State, besides: impl Fn()) {
+    let (mut told, mut done) = (0, Instant::now());
+    loop {
+        if done.elapsed() >= BESIDES {
+            besides();
+            done = Instant::now();
+        }
+        let line = match queued.recv_timeout(BESIDES) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let written = out.write_all(&line).and_then(|()| out.flush()).is_ok();
         let left = state.bytes.fetch_sub(line.len(), Ordering::AcqRel) - line.len();
         if left == 0 {
@@ -179,7 +194,7 @@ mod tests {
     ) {
         let (permit, permits) = mpsc::channel();
         let (seen, lines) = mpsc::channel();
-        let queue = LogQueue::start(Reader { permits, seen }).unwrap();
+        let queue = LogQueue::start(Reader { permits, seen }, || ()).unwrap();
         let dropped = Arc::new(Mutex::new(0));
         let count = dropped.clone();
         queue.count_dropped(move |lines| *count.lock().unwrap() += lines);

@@ -1,15 +1,16 @@
-//! Logs go to standard error (`log_queue.rs`), pretty or as JSON; `RUST_LOG` wins over `telemetry.log_level`. With
-//! the cargo feature `otlp`, spans go to an OpenTelemetry collector as well. Panics are logged as all else is.
+//! Logs go to standard error (`log_queue.rs`), pretty or as JSON; `RUST_LOG` wins over `telemetry.log_level`. Of thousands
+//! of lines about as many tags a few are written, and the others counted (`log_bursts.rs`). With the cargo feature `otlp`, spans go to an OpenTelemetry collector as well. Panics are logged as all else is.
 
-use super::{Exit, log_queue::LogQueue};
+use super::{Exit, log_bursts::LogBursts, log_queue::LogQueue};
 use crate::config::{LogFormat, Telemetry};
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
     panic::PanicHookInfo,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
+    filter::FilterExt as _,
     layer::{Layered, SubscriberExt as _},
     util::SubscriberInitExt as _,
 };
@@ -29,6 +30,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// Logging for as long as it lives; its end waits until what was logged is written.
 pub(super) struct Logging {
     lines: LogQueue,
+    bursts: LogBursts,
     #[cfg(feature = "otlp")]
     traces: Option<traces::Export>,
 }
@@ -37,7 +39,13 @@ pub(super) struct Logging {
 pub(super) fn init(telemetry: &Telemetry) -> Result<Logging, Exit> {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("{LIBRARIES},{}", telemetry.log_level)));
-    let queue = LogQueue::start(std::io::stderr())
+    let bursts = LogBursts::default();
+    let filter = filter.and(bursts.clone());
+    let now_and_then = {
+        let bursts = bursts.clone();
+        move || bursts.tell(Instant::now())
+    };
+    let queue = LogQueue::start(std::io::stderr(), now_and_then)
         .map_err(|error| Exit::internal(format!("cannot start the log's thread: {error}")))?;
     let to_stderr = tracing_subscriber::fmt::layer().with_writer(queue.clone());
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match telemetry.log_format {
@@ -45,7 +53,7 @@ pub(super) fn init(telemetry: &Telemetry) -> Result<Logging, Exit> {
         LogFormat::Pretty => Box::new(to_stderr.with_ansi(false).with_filter(filter)),
     };
     let log = tracing_subscriber::registry().with(lines);
-    let logging = start(log, telemetry, queue)?;
+    let logging = start(log, telemetry, queue, bursts)?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(logging)
 }
@@ -66,13 +74,18 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 
 #[cfg(not(feature = "otlp"))]
 #[allow(clippy::unnecessary_wraps, reason = "it fails with the feature otlp")]
-fn start(log: Log, _: &Telemetry, lines: LogQueue) -> Result<Logging, Exit> {
+fn start(log: Log, _: &Telemetry, lines: LogQueue, bursts: LogBursts) -> Result<Logging, Exit> {
     let _ = log.try_init();
-    Ok(Logging { lines })
+    Ok(Logging { lines, bursts })
 }
 
 #[cfg(feature = "otlp")]
-fn start(log: Log, telemetry: &Telemetry, lines: LogQueue) -> Result<Logging, Exit> {
+fn start(
+    log: Log,
+    telemetry: &Telemetry,
+    lines: LogQueue,
+    bursts: LogBursts,
+) -> Result<Logging, Exit> {
     let traces = match &telemetry.otlp_endpoint {
         Some(endpoint) => {
             let (export, layer) = traces::Export::to(endpoint)
@@ -85,7 +98,11 @@ fn start(log: Log, telemetry: &Telemetry, lines: LogQueue) -> Result<Logging, Ex
             None
         }
     };
-    Ok(Logging { lines, traces })
+    Ok(Logging {
+        lines,
+        bursts,
+        traces,
+    })
 }
 
 impl Logging {
@@ -101,6 +118,7 @@ impl Drop for Logging {
         if let Some(traces) = self.traces.take() {
             traces.end();
         }
+        self.bursts.tell_all();
         self.lines.flush(LAST_LINES);
     }
 }

@@ -16,7 +16,7 @@
 //! | text and JSON | `output.rs` |
 //! | signals | `signals.rs` |
 //! | exit codes | `exit.rs` |
-//! | the log | `logging.rs`, `log_queue.rs` |
+//! | the log | `logging.rs`, `log_queue.rs`, `log_bursts.rs` |
 
 mod advance;
 mod alloc;
@@ -27,6 +27,7 @@ mod exit;
 mod export;
 mod health;
 mod import;
+mod log_bursts;
 mod log_queue;
 mod logging;
 mod output;

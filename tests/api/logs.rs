@@ -1,9 +1,13 @@
 //! What stands in the log: one line per change of state, not per retry, and what it means for callers.
 
+use crate::support::database::connect;
 use crate::support::flavour::Flavour;
 use crate::support::own_database::OwnDatabase;
 use crate::support::server::{Server, prepare};
 use crate::support::{PATIENCE, eventually};
+use sea_orm::ConnectionTrait as _;
+use std::sync::Arc;
+use tempfile::TempDir;
 
 fn count(log: &str, text: &str) -> usize {
     log.lines().filter(|line| line.contains(text)).count()
@@ -26,7 +30,7 @@ async fn an_outage_is_told_when_it_begins_and_when_it_ends_however_many_claims_f
     database.kill9();
     let failures = "id_alloc_segment_loads_total{outcome=\"transient\"} ";
     eventually("twenty claims that failed", PATIENCE, async || {
-        for tag in ["test", "other"] {
+        for tag in ["nobody", "test", "other"] {
             server.get(&format!("/alloc?biz_tag={tag}")).await;
         }
         let failed = server.metric(failures).await?;
@@ -43,6 +47,11 @@ async fn an_outage_is_told_when_it_begins_and_when_it_ends_however_many_claims_f
     let log = server.stderr().split_off(before);
     assert_eq!(count(&log, "claims fail"), 1, "{log}");
     assert_eq!(count(&log, "the database is lost"), 1, "{log}");
+    assert_eq!(
+        count(&log, "nobody lasts"),
+        0,
+        "a tag that never was: {log}"
+    );
     assert_eq!(count(&log, "no segment can be claimed"), 0, "{log}");
 
     database.restart().await;
@@ -72,4 +81,49 @@ async fn a_broken_row_is_told_once_and_so_is_its_repair() {
     server.until("/alloc?biz_tag=test", 200, PATIENCE).await;
     let log = server.stderr();
     assert_eq!(count(&log, "segments can be claimed again"), 1, "{log}");
+}
+
+#[tokio::test]
+async fn what_concerns_many_tags_is_told_of_a_few_and_the_others_are_counted() {
+    const TAGS: usize = 40;
+    let directory = Arc::new(TempDir::new().unwrap());
+    let file = directory.path().join("ids.db");
+    let url = format!("sqlite://{}?mode=rwc", file.display());
+    let names: Vec<String> = (0..TAGS).map(|number| format!("t{number}")).collect();
+    let rows: Vec<_> = names.iter().map(|name| (&**name, 0, 10)).collect();
+    prepare(&url, &rows).await;
+    let settings = [("database.url", url.as_str()), ("server.drain_delay", "0s")];
+    let mut server = Server::start_in(directory, &settings).await;
+    let database = connect(&url).await;
+    let all = async |server: &Server, count: usize, status: u16| {
+        for name in &names {
+            let path = format!("/alloc?biz_tag={name}&count={count}");
+            server.until(&path, status, PATIENCE).await;
+        }
+    };
+    all(&server, 1, 200).await;
+    let elsewhere = "UPDATE segments SET claimed_on = 'another server'";
+    database.execute_unprepared(elsewhere).await.unwrap();
+    all(&server, 20, 200).await;
+    let moved = server.metric("id_alloc_failover_skips_total ").await;
+    assert_eq!(moved, Some(TAGS as f64));
+    let broken = "UPDATE segments SET step = 0";
+    database.execute_unprepared(broken).await.unwrap();
+    all(&server, 10_000, 500).await;
+    server.signal("TERM");
+    server.ended().await;
+    let log = server.stderr();
+    let moved = "the newest claim was made on another primary";
+    for text in [moved, "no segment can be claimed"] {
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(text)).collect();
+        let is_rest = |line: &&str| line.contains("and more tags");
+        let (rest, written): (Vec<_>, Vec<_>) = lines.into_iter().partition(is_rest);
+        let counted = |line: &&str| {
+            let number = line.split("lines=").nth(1)?.split(' ').next()?;
+            number.parse::<usize>().ok()
+        };
+        let counted: usize = rest.iter().filter_map(counted).sum();
+        assert_eq!(written.len() + counted, TAGS, "{log}");
+        assert!(counted > 0, "{log}");
+    }
 }
