@@ -9,6 +9,7 @@ mod error;
 mod gate;
 mod heartbeat;
 mod listen;
+mod open_files;
 mod redis;
 mod tls;
 

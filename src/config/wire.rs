@@ -33,8 +33,8 @@ pub struct Redis {
         deserialize_with = "texts::address"
     )]
     pub bind: Option<SocketAddr>,
-    /// Too low and clients are refused (`ERR max number of clients reached`); above the limit of open files,
-    /// accepting fails.
+    /// Too low and clients are refused (`ERR max number of clients reached`). Where fewer files may be open, so many
+    /// as leave some for the database.
     #[serde(with = "Whole::<1, 10_000_000>")]
     pub max_connections: usize,
     /// Shorter than pools keep theirs and some commands meet a connection just closed; too long and clients that

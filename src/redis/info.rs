@@ -41,12 +41,11 @@ pub(super) fn info(words: Words<'_>, service: &Service) -> Answer {
         ],
     );
     let open = service.open.load(Ordering::Relaxed);
-    let most = service.shared.wire.redis.max_connections;
     section(
         "Clients",
         &[
             ("connected_clients", open.to_string()),
-            ("maxclients", most.to_string()),
+            ("maxclients", service.most.to_string()),
             ("blocked_clients", service.allocator.waiting().to_string()),
         ],
     );

@@ -26,6 +26,8 @@ pub struct Service {
     pub port: u16,
     /// When it began, for `INFO`.
     pub began: Instant,
+    /// So many connections may be open: `wire.redis.max_connections`, or as the limit on open files allows.
+    pub most: usize,
     /// Open connections.
     pub open: AtomicUsize,
     /// How many connections there were; each has its number.

@@ -16,13 +16,12 @@ pub(super) struct Open(Arc<Service>);
 impl Open {
     /// `None` where there are as many as may be.
     pub(super) fn new(service: &Arc<Service>) -> Option<Self> {
-        let most = service.shared.wire.redis.max_connections;
         let before = service.open.fetch_add(1, Ordering::Relaxed);
         service.changes.fetch_add(1, Ordering::Relaxed);
         service.shared.metrics.redis.connections.inc();
         // Dropped, it counts no more.
         let open = Self(service.clone());
-        (before < most).then_some(open)
+        (before < service.most).then_some(open)
     }
 }
 

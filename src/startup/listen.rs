@@ -36,46 +36,7 @@ pub(super) struct Setup<'a> {
     pub(super) files: Option<u64>,
 }
 
-/// An open connection, and the second handle by which it is closed.
-const FILES_PER_CONNECTION: u64 = 2;
-
-/// Fewer connections per worker are worth a warning, unless they were configured.
-const SCARCE: usize = 1000;
-
-/// Files for all but connections: listeners, logs, the embedded database, files of tokens that are read again, those
-/// that the threads have of their own.
-const RESERVE: u64 = 64;
-
 impl Setup<'_> {
-    /// Open connections per worker of a listener: as many as are wanted, or as the files allow that this process may
-    /// open.
-    fn connections(&self, workers: usize, wanted: usize) -> usize {
-        match self.files.map(|files| self.allowed(files, workers)) {
-            Some(allowed) if allowed < wanted.min(SCARCE) => {
-                tracing::warn!(
-                    allowed,
-                    "few connections per worker are let in, since the limit on open files is low; raise it \
-                     (LimitNOFILE, ulimit -n)"
-                );
-                allowed
-            }
-            Some(allowed) => allowed.min(wanted),
-            None => wanted,
-        }
-    }
-
-    /// So many connections per worker leave files for all else.
-    fn allowed(&self, files: u64, workers: usize) -> usize {
-        let config = self.config;
-        let listeners = 1
-            + u64::from(config.telemetry.metrics_bind.is_some())
-            + u64::from(config.admin.bind.is_some());
-        let database = u64::from(config.database.max_connections) * 2;
-        let free = files.saturating_sub(database + RESERVE);
-        let each = free / listeners / FILES_PER_CONNECTION / workers.max(1) as u64;
-        usize::try_from(each).unwrap_or(usize::MAX).max(1)
-    }
-
     /// TLS for one listener. `handshakes` grows with each that begins.
     pub(super) fn tls(
         &self,

@@ -17,8 +17,8 @@ use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use std::{sync::Arc, time::Instant};
 use tokio::{net::TcpStream, task::JoinHandle};
 
-/// Connections of a worker past `wire.redis.max_connections`, each of which is told that there are too many.
-const TOO_MANY: usize = 256;
+/// Connections past `wire.redis.max_connections`, each of which is told that there are too many.
+const TOO_MANY: usize = 1024;
 
 /// The listener, before it is served from.
 pub(super) struct Redis {
@@ -60,9 +60,12 @@ pub(super) fn listen(
     let address = listener.local_addr().map_err(internal)?;
     let gate = Gate::new(&listener, setup.tls.is_some()).map_err(internal)?;
     let tls = setup.tls(gate.changes())?;
+    let (most, too_many) = setup.redis_connections(redis.max_connections, TOO_MANY);
+    // A worker that has its part takes no more, and the next one does.
+    let each = (most + too_many).div_ceil(workers.max(1));
     let server = Server::build()
         .workers(workers)
-        .max_concurrent_connections(redis.max_connections + TOO_MANY)
+        .max_concurrent_connections(each)
         // As of HTTP.
         .shutdown_timeout(keys.grace_period.as_secs() + 1)
         .disable_signals();
@@ -72,6 +75,7 @@ pub(super) fn listen(
         tokens,
         port: address.port(),
         began: Instant::now(),
+        most,
         open: Default::default(),
         seen: Default::default(),
         changes: gate.changes(),

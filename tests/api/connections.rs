@@ -6,12 +6,9 @@ use crate::support::ports::reserved_port;
 use crate::support::raw::{
     closed, connect, descriptors, exchange, memory, open_files, response, status, unharmed,
 };
-use crate::support::server::{Server, command};
+use crate::support::server::Server;
 use crate::support::{PATIENCE, eventually};
-use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
@@ -120,19 +117,7 @@ async fn past_max_connections_a_client_waits_until_another_leaves() {
 
 #[tokio::test]
 async fn connections_leave_files_for_the_database_however_low_the_limit_on_open_files_is() {
-    let directory = Arc::new(TempDir::new().unwrap());
-    let plain = command(directory.path(), &[("server.workers", "1")]);
-    let mut limited = Command::new("bash");
-    limited.args(["-c", "ulimit -n 160; exec \"$0\""]);
-    limited
-        .arg(plain.get_program())
-        .current_dir(directory.path());
-    limited.envs(
-        plain
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    let server = Server::spawn(directory, limited).await;
+    let server = Server::with_files(160, &[("server.workers", "1")]).await;
     assert!(
         server.stderr().contains("limit on open files"),
         "{}",

@@ -126,6 +126,44 @@ async fn what_is_no_request_is_answered_once_and_closed() {
 }
 
 #[tokio::test]
+async fn connections_leave_files_for_the_database_however_low_the_limit_on_open_files_is() {
+    let address = address();
+    let settings = [
+        ("wire.redis.bind", address.as_str()),
+        ("server.workers", "2"),
+    ];
+    let server = Server::with_files(160, &settings).await;
+    let log = server.stderr();
+    assert!(log.contains("few connections of Redis' clients"), "{log}");
+    let (mut inside, mut refused) = (Vec::new(), 0);
+    for _ in 0..160 {
+        let mut redis = Redis::connect(&address).await;
+        match redis.ask("PING").await {
+            Said::Simple(_) => inside.push(redis),
+            said => {
+                let full = "ERR max number of clients reached";
+                assert_eq!(said, Said::Error(full.to_owned()));
+                refused += 1;
+            }
+        }
+    }
+    assert!(inside.len() >= 20 && refused > 0, "{} inside", inside.len());
+    assert!(descriptors(&server) < 150, "{}", descriptors(&server));
+    let Said::Text(info) = inside[0].ask("INFO clients").await else {
+        panic!("no text");
+    };
+    let most = format!("maxclients:{}\r\n", inside.len());
+    assert!(info.contains(&most), "{most}: {info}");
+    // What is in memory is used up, so the database has to be asked, over a connection; HTTP is served too.
+    for _ in 0..40 {
+        inside[0].id("INCRBY test 10000").await;
+    }
+    assert_eq!(server.get("/livez").await.status, 200);
+    drop(inside);
+    unharmed(&server, &address).await;
+}
+
+#[tokio::test]
 async fn more_connections_than_allowed_are_told_so_and_let_in_when_others_leave() {
     let (server, address) = server(&[("wire.redis.max_connections", "3")]).await;
     let mut open = Vec::new();
@@ -284,7 +322,11 @@ async fn commands_that_came_together_wait_for_one_deadline_and_say_why_they_fail
         .await
         .expect("all answers");
     let failed = "request failed route=\"redis\" command=\"incr\" code=\"no_available_id\"";
-    assert!(server.stderr().contains(failed), "{}", server.stderr());
+    // Lines are written by a thread of their own.
+    eventually("a line in the log", PATIENCE, async || {
+        server.stderr().contains(failed).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -124,6 +124,23 @@ impl Server {
         Self::spawn(directory, command).await
     }
 
+    /// A server that may open so many files.
+    pub(crate) async fn with_files(files: u32, settings: &[(&str, &str)]) -> Self {
+        let directory = Arc::new(TempDir::new().expect("a directory"));
+        let plain = command(directory.path(), settings);
+        let mut limited = Command::new("bash");
+        limited
+            .args(["-c", &format!("ulimit -n {files}; exec \"$0\"")])
+            .arg(plain.get_program())
+            .current_dir(directory.path());
+        limited.envs(
+            plain
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        Self::spawn(directory, limited).await
+    }
+
     /// Starts `command`, which becomes the server, and waits for its start line.
     pub(crate) async fn spawn(directory: Arc<TempDir>, mut command: Command) -> Self {
         let log = std::fs::File::create(directory.path().join("stderr.log")).expect("a log file");
