@@ -1,6 +1,7 @@
 //! The heartbeat beside the table, the lineage it says, and the allowance in the row.
 
 use crate::helpers::{Db, Take as _, ask, change, everywhere, on_servers, open, tag};
+use crate::support::{PATIENCE, eventually};
 use id_alloc::config::Database;
 use id_alloc::domain::ClaimRequest;
 use id_alloc::domain::allowance::{MARGIN, SECOND};
@@ -79,6 +80,107 @@ async fn data_that_went_back_under_the_same_identity_are_told_by_a_server_that_h
         assert!(claim.range.first() >= lost.max_id, "{claim:?} {lost:?}");
         let (_, raised, moved) = db.store().repair(&ask("test")).await;
         assert_eq!((raised, moved), (0, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_just_started_leaves_a_silent_heartbeat_to_those_who_know_more() {
+    everywhere(async |db| {
+        let store = db.ready().await;
+        store.beat().await.unwrap();
+        let witness = db.store();
+        witness.beat().await.unwrap();
+        let lost = db.store().take(&ask("test")).await.unwrap();
+        // A snapshot of the machine, a clone of the data directory: the same identity, as it was a minute ago.
+        db.sql("UPDATE segments SET max_id = 0, claimed_to = 0, paid_until = 0")
+            .await;
+        db.sql("UPDATE segments_heartbeat SET beat = beat - 60000000")
+            .await;
+        let silent = "SELECT beat FROM segments_heartbeat";
+        let before = db.number(silent).await;
+        // It cannot tell that from a fleet that was stopped for a minute.
+        let fresh = db.store();
+        fresh.beat().await.unwrap();
+        db.store().check().await.unwrap();
+        assert_eq!(db.number(silent).await, before);
+        witness.beat().await.unwrap();
+        assert!(lineage(db).await >= MARGIN);
+        assert!(db.number(silent).await > before);
+        fresh.beat().await.unwrap();
+        let (claim, _, moved) = fresh.repair(&ask("test")).await;
+        assert_eq!(moved, 1);
+        assert!(claim.range.first() >= lost.max_id, "{claim:?} {lost:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_stays_silent_is_renewed_after_a_while() {
+    everywhere(async |db| {
+        db.ready().await.beat().await.unwrap();
+        db.sql("UPDATE segments_heartbeat SET beat = beat - 60000000")
+            .await;
+        let silent = "SELECT beat FROM segments_heartbeat";
+        let before = db.number(silent).await;
+        let fresh = db.store();
+        // Claims go on meanwhile.
+        fresh.take(&ask("test")).await.unwrap();
+        eventually("it is renewed", PATIENCE, async || {
+            fresh.beat().await.unwrap();
+            (db.number(silent).await > before).then_some(())
+        })
+        .await;
+        assert_eq!(lineage(db).await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_primary_that_never_heard_of_the_one_before_it_is_moved_past_what_that_one_did() {
+    everywhere(async |db| {
+        let store = db.ready().await;
+        store.beat().await.unwrap();
+        let before = Snapshot::take(db).await;
+        let witness = db.store();
+        witness.beat().await.unwrap();
+        // One replica takes over; what it moves and claims, the next never hears of.
+        let promoted = "UPDATE segments_heartbeat SET identity = 'the old primary'";
+        db.sql("UPDATE segments SET claimed_on = 'the old primary'")
+            .await;
+        db.sql(promoted).await;
+        let (lost, _, moved) = db.store().repair(&ask("test")).await;
+        assert_eq!(moved, 1);
+        witness.beat().await.unwrap();
+        let between = lineage(db).await;
+        before.restore(db).await;
+        db.sql("UPDATE segments SET claimed_on = 'the old primary'")
+            .await;
+        db.sql(promoted).await;
+        witness.beat().await.unwrap();
+        assert!(lineage(db).await >= between + MARGIN);
+        let (claim, _, _) = db.store().repair(&ask("test")).await;
+        assert!(claim.range.first() >= lost.max_id, "{claim:?} {lost:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_table_put_back_as_it_was_made_is_told_by_a_server_that_has_seen_more() {
+    everywhere(async |db| {
+        let store = db.ready().await;
+        store.beat().await.unwrap();
+        let lost = db.store().take(&ask("test")).await.unwrap();
+        // A dump from before the first server ran, which named the tags already.
+        db.sql("UPDATE segments SET max_id = 0, claimed_to = 0, paid_until = 0")
+            .await;
+        db.sql("UPDATE segments_heartbeat SET beat = 0, identity = '', lineage = 0")
+            .await;
+        store.beat().await.unwrap();
+        assert!(lineage(db).await >= MARGIN);
+        let (claim, _, moved) = db.store().repair(&ask("test")).await;
+        assert_eq!(moved, 1);
+        assert!(claim.range.first() >= lost.max_id, "{claim:?} {lost:?}");
     })
     .await;
 }

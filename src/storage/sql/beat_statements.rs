@@ -1,6 +1,7 @@
 //! The statements of the heartbeat.
 
 use super::dialect::{Identity, Sql};
+use super::heart::SILENCE;
 use super::lineage::{Heartbeat, Known};
 use super::statements::Statements;
 use crate::domain::allowance::{MARGIN, SECOND, UNKNOWN_LAG};
@@ -18,7 +19,7 @@ pub(super) struct Words<'a> {
 }
 
 impl Words<'_> {
-    /// Renews it where it goes on as it is known.
+    /// Renews it where it goes on as it is known, and somebody did so lately.
     pub(super) fn renew(&self, known: &Known) -> Sql {
         let words = self.statements.dialect;
         let (now, [before, after]) = (words.now(), words.returned());
@@ -27,9 +28,9 @@ impl Words<'_> {
             self.table
         ));
         let sql = sql.bind(known.lineage).text(" AND beat BETWEEN ");
-        let sql = sql
-            .bind(known.beat)
-            .text(&format!(" AND {now} - {RENEWED} AND "));
+        let sql = sql.bind(known.beat).text(&format!(
+            " AND {now} - {RENEWED} AND beat > {now} - {SILENCE} AND "
+        ));
         let sql = self.statements.here(sql, "identity", self.identity);
         self.statements
             .only_writable(sql)

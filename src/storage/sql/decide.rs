@@ -254,20 +254,31 @@ fn left(max_id: i64, limits: &Limits) -> i64 {
 
 /// How far beyond everything known a row is raised: others may hold claims that were lost with the
 /// old primary. What all of them together may have claimed in the time that was lost is bounded by the
-/// allowance; a server of an earlier version does not count, but says how large its claims become.
+/// allowance; a server of an earlier version does not count, but says how large its claims become. Both grow with
+/// what was lost, so that of two primaries the second, which never heard of the first, is moved past it.
 fn skip(row: &Row, request: &ClaimRequest, limits: &Limits, lineage: Option<i64>) -> i64 {
     if let Some(skip) = limits.failover_skip {
         return skip;
     }
     let expected = row.guard.as_ref().map_or(0, |guard| guard.claimed_size);
-    let ours = request.want.max(request.expect);
+    let is_counted = |account: &&Account| account.allowance.ids > 0;
+    let ours = match row.account.as_ref().filter(is_counted) {
+        // What this server wants and never claimed needs no skip: a replica would not know of it.
+        Some(_) => 0,
+        None => request.want.max(request.expect),
+    };
     let announced = expected.max(ours).max(row.step).saturating_mul(8);
     let Some(account) = &row.account else {
         return announced;
     };
-    let lost = match lineage {
-        Some(lineage) if lineage > account.lineage => lineage.saturating_sub(account.lineage),
-        _ => MARGIN + UNKNOWN_LAG,
+    let (lost, announced) = match lineage {
+        Some(lineage) if lineage > account.lineage => {
+            let lost = lineage.saturating_sub(account.lineage);
+            let grown = i128::from(announced) * i128::from(lost) / i128::from(MARGIN);
+            let grown = i64::try_from(grown).unwrap_or(i64::MAX);
+            (lost, grown.max(announced))
+        }
+        _ => (MARGIN + UNKNOWN_LAG, announced),
     };
     let allowance = match account.allowance.ids {
         ids if ids > 0 => account.allowance,

@@ -290,6 +290,26 @@ fn a_server_of_an_earlier_version_is_covered_by_what_it_announced() {
         moved_to(&row, Some(LINEAGE + 10 * SECOND)),
         5000 + 8 * 500_000
     );
+    // A second primary that never heard of the first one is moved past where that began.
+    assert_eq!(
+        moved_to(&row, Some(LINEAGE + 30 * SECOND)),
+        5000 + 3 * 8 * 500_000
+    );
+}
+
+#[test]
+fn what_the_asking_server_wants_moves_a_row_that_counts_no_further() {
+    let row = foreign(1_000_000, |_| {});
+    let greedy = ClaimRequest {
+        want: 50_000_000,
+        expect: 90_000_000,
+        ..request()
+    };
+    let decision = decide(Some(&row), &greedy, &WIDE, Some(LINEAGE + 10 * SECOND));
+    let Decision::Foreign { target, .. } = decision else {
+        panic!("{decision:?}")
+    };
+    assert_eq!(target, 5000 + 2_000_001);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `Heart`: what this server knows of the heartbeat.
 
-use super::lineage::Known;
+use super::lineage::{Heartbeat, Known};
+use crate::domain::allowance::SECOND;
 use crate::storage::StoreError;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
@@ -9,6 +10,11 @@ use std::time::{Duration, Instant};
 
 /// A claim looks for itself where nobody has looked for so long.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Nobody has renewed it for so long: a database that was away, or one that was put back to an earlier state.
+pub(super) const SILENCE: i64 = 5 * SECOND;
+/// Then it is left as it is for so long, in which each server that lives has looked: one that was just started
+/// cannot tell these two apart, and what it renewed nobody else could tell either.
+pub(super) const HOLD: Duration = Duration::from_secs(4);
 /// The span in which going back is counted.
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -31,6 +37,8 @@ struct State {
     doubted: Option<Instant>,
     /// When the data went back.
     went_back: VecDeque<Instant>,
+    /// A heartbeat that nobody renewed for long, and since when this server has left it as it is.
+    left: Option<(i64, Instant)>,
 }
 
 #[derive(Debug, Clone)]
@@ -84,11 +92,29 @@ impl Heart {
     pub(super) fn known(&self) -> Option<Known> {
         let state = self.state();
         let seen = state.seen.as_ref()?;
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
         Some(Known {
             beat: seen.beat,
             lineage: seen.lineage,
-            age: i64::try_from(seen.since.elapsed().as_micros()).unwrap_or(i64::MAX),
+            age: micros(seen.since.elapsed()),
+            ago: micros(seen.began.elapsed()),
         })
+    }
+
+    /// Whether this server may renew what it found: at once, or, where nobody did so for long, after a while.
+    pub(super) fn may_renew(&self, found: &Heartbeat) -> bool {
+        let mut state = self.state();
+        if found.beat > found.now.saturating_sub(SILENCE) {
+            state.left = None;
+            return true;
+        }
+        match state.left {
+            Some((beat, since)) if beat == found.beat => since.elapsed() >= HOLD,
+            _ => {
+                state.left = Some((found.beat, Instant::now()));
+                false
+            }
+        }
     }
 
     /// A row was found that was claimed elsewhere, on this primary, with what was known of its lineage: whether

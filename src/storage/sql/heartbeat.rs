@@ -168,11 +168,12 @@ impl SqlStore {
             let lineage = match verdict {
                 Verdict::Goes => {
                     self.heart
-                        .saw(&look, found.beat, found.lineage, Some(primary));
-                    if found.beat > found.now.saturating_sub(RENEWED) {
+                        .saw(&look, found.beat, found.lineage, Some(primary.clone()));
+                    let is_recent = found.beat > found.now.saturating_sub(RENEWED);
+                    if is_recent || !self.heart.may_renew(&found) {
                         return Ok(found.lineage);
                     }
-                    continue;
+                    found.lineage
                 }
                 Verdict::First => found.lineage,
                 Verdict::WentBack { lineage, .. } => {

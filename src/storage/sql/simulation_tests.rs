@@ -7,6 +7,7 @@
 //! find ids twice, so the test can fail.
 
 use super::decide::{Account, Decision, Limits, Row, decide, wanted};
+use super::heart::{HOLD, SILENCE};
 use super::lineage::{Heartbeat, Known, Verdict, judge};
 use crate::domain::allowance::{AHEAD, Allowance, DELAY, MARGIN, SECOND};
 use crate::domain::{BizTag, ClaimRequest};
@@ -78,7 +79,10 @@ struct Data {
 #[derive(Debug, Clone, Default)]
 struct Server {
     mark: i64,
-    known: Option<(Known, i64)>,
+    /// What it has seen, since when it knows the lineage, and when it saw the beat.
+    known: Option<(Known, i64, i64)>,
+    /// A heartbeat that it leaves as it is, and since when.
+    left: Option<(i64, i64)>,
 }
 
 struct World {
@@ -94,6 +98,11 @@ struct World {
     ranges: Vec<(i64, i64)>,
     failovers: u32,
 }
+
+/// Two claims that have ids in common.
+type Overlap = [(i64, i64); 2];
+
+const NONE: [Overlap; 0] = [];
 
 const LIMITS: Limits = Limits {
     id_limit: i64::MAX / 4,
@@ -178,13 +187,15 @@ impl World {
     /// What `SqlStore::look` does.
     fn beat(&mut self, server: &mut Server) -> i64 {
         let now = self.look();
-        let known = server.known.map(|(known, since)| Known {
+        let known = server.known.map(|(known, since, seen)| Known {
             age: self.clock - since,
+            ago: self.clock - seen,
             ..known
         });
         let here = self.primary.to_string();
         let heartbeat = &mut self.data.heartbeat;
-        match judge(heartbeat, known.as_ref()) {
+        let verdict = judge(heartbeat, known.as_ref());
+        match verdict {
             Verdict::Goes => {}
             Verdict::First => heartbeat.identity = here,
             Verdict::NewPrimary { lineage, .. }
@@ -194,21 +205,35 @@ impl World {
             }
         }
         heartbeat.here = true;
-        heartbeat.beat = heartbeat.beat.max(now);
+        let is_left = verdict == Verdict::Goes
+            && heartbeat.beat <= now - SILENCE
+            && match server.left {
+                Some((beat, since)) if beat == heartbeat.beat => {
+                    self.clock - since < HOLD.as_micros() as i64
+                }
+                _ => {
+                    server.left = Some((heartbeat.beat, self.clock));
+                    true
+                }
+            };
+        if !is_left {
+            heartbeat.beat = heartbeat.beat.max(now);
+        }
         if heartbeat.beat > now + AHEAD {
             heartbeat.beat = now;
         }
         let (beat, lineage) = (heartbeat.beat, heartbeat.lineage);
         let since = match server.known {
-            Some((known, since)) if known.lineage == lineage => since,
+            Some((known, since, _)) if known.lineage == lineage => since,
             _ => self.clock,
         };
         let known = Known {
             beat,
             lineage,
             age: 0,
+            ago: 0,
         };
-        server.known = Some((known, since));
+        server.known = Some((known, since, self.clock));
         self.written();
         lineage
     }
@@ -324,22 +349,32 @@ impl World {
         self.written();
     }
 
-    /// A replica that is `lag` behind takes over after an outage.
-    fn fail_over(&mut self, lag: i64, outage: i64) {
+    /// The data are again as they were a while ago, on the same primary.
+    fn go_back(&mut self, lag: i64, outage: i64) {
         let last = self.clock - lag;
         let kept = self.history.partition_point(|(at, _)| *at <= last);
         self.history.truncate(kept.max(1));
         self.data = self.history[self.history.len() - 1].1.clone();
         self.clock += outage;
+    }
+
+    /// A replica that is `lag` behind takes over after an outage.
+    fn fail_over(&mut self, lag: i64, outage: i64) {
+        self.go_back(lag, outage);
         self.primary += 1;
         self.skew = self.rng.i64(0..SECOND);
         self.failovers += 1;
     }
 
     fn doubles(&mut self) -> usize {
+        self.overlaps().len()
+    }
+
+    /// Pairs of claims that have ids in common.
+    fn overlaps(&mut self) -> Vec<Overlap> {
         self.ranges.sort_unstable();
-        let pairs = self.ranges.windows(2);
-        pairs.filter(|pair| pair[0].1 > pair[1].0).count()
+        let pairs = self.ranges.windows(2).map(|pair| [pair[0], pair[1]]);
+        pairs.filter(|[one, next]| one.1 > next.0).collect()
     }
 }
 
@@ -464,6 +499,103 @@ fn after_a_lost_advance(rule: Rule) -> usize {
 fn an_advance_is_announced_because_one_that_is_heeded_at_once_can_be_lost() {
     assert_eq!(after_a_lost_advance(Rule::Allowance), 0);
     assert!(after_a_lost_advance(Rule::AdvanceAtOnce) > 0);
+}
+
+/// A world in which a row is claimed from as fast as it may be, and a server beside that looks at the heartbeat.
+fn busy_and_beside() -> (World, Server, Server) {
+    let mut world = World::new(2, Rule::Allowance);
+    let (mut busy, mut beside) = (Server::default(), Server::default());
+    if let Some(account) = &mut world.data.row.account {
+        account.allowance.ids = account.allowance.before;
+    }
+    world.claim(&mut busy, 1);
+    world.beat(&mut beside);
+    world.clock += 60 * SECOND;
+    claim_for(&mut world, &mut busy, &mut beside, 10 * SECOND);
+    (world, busy, beside)
+}
+
+/// Claims as much as is permitted for so long; another server looks every two seconds.
+fn claim_for(world: &mut World, busy: &mut Server, beside: &mut Server, time: i64) {
+    let until = world.clock + time;
+    let mut next_beat = world.clock;
+    while world.clock < until {
+        if world.clock >= next_beat {
+            world.beat(beside);
+            next_beat += 2 * SECOND;
+        }
+        world.claim(busy, 100_000_000);
+        world.clock += SECOND / 4;
+    }
+}
+
+/// A replica that is ten seconds behind takes over, and three seconds later a fresher one that never heard of it. Who
+/// claimed on the one in between is gone.
+fn after_two_failovers_at_once(someone_knows: bool, who_is_first: fn(&mut World)) -> Vec<Overlap> {
+    let (mut world, mut busy, mut beside) = busy_and_beside();
+    let fresher = world.history.clone();
+    world.fail_over(10 * SECOND, SECOND / 2);
+    claim_for(&mut world, &mut busy, &mut beside, 3 * SECOND);
+    if !someone_knows {
+        beside = Server::default();
+    }
+    world.history = fresher;
+    world.fail_over(0, SECOND / 2);
+    who_is_first(&mut world);
+    world.beat(&mut beside);
+    let (mut fresh, mut other) = (Server::default(), Server::default());
+    claim_for(&mut world, &mut fresh, &mut other, 100 * SECOND);
+    world.overlaps()
+}
+
+#[test]
+fn of_two_failovers_at_once_the_second_is_told_by_who_has_seen_the_first() {
+    assert_eq!(after_two_failovers_at_once(true, |_| {}), NONE);
+    // A server that knows nothing looks before the one that does.
+    let fresh = |world: &mut World| {
+        world.beat(&mut Server::default());
+    };
+    assert_eq!(after_two_failovers_at_once(true, fresh), NONE);
+    // docs/guard.md, "What it cannot see".
+    assert_ne!(after_two_failovers_at_once(false, |_| {}), NONE);
+}
+
+/// A restore of what was a minute ago, onto the same server. Who claimed is gone; who was just started looks first.
+fn after_a_restore(someone_knows: bool) -> Vec<Overlap> {
+    let (mut world, mut busy, mut beside) = busy_and_beside();
+    claim_for(&mut world, &mut busy, &mut beside, 60 * SECOND);
+    world.go_back(60 * SECOND, SECOND);
+    if !someone_knows {
+        beside = Server::default();
+    }
+    let mut fresh = Server::default();
+    world.beat(&mut fresh);
+    world.clock += 2 * SECOND;
+    world.beat(&mut beside);
+    claim_for(&mut world, &mut fresh, &mut beside, 100 * SECOND);
+    world.overlaps()
+}
+
+#[test]
+fn a_server_that_comes_first_to_data_that_went_back_does_not_keep_others_from_telling() {
+    assert_eq!(after_a_restore(true), NONE);
+    assert_ne!(after_a_restore(false), NONE);
+}
+
+#[test]
+fn a_replica_is_as_stale_as_it_is_however_far_the_clocks_are_apart() {
+    for skew in [-20, -6, 6, 12, 18, 25] {
+        let (mut world, mut busy, mut beside) = busy_and_beside();
+        // The old primary's clock is ahead of the new one's by so much.
+        world.skew = skew * SECOND;
+        world.beat(&mut beside);
+        claim_for(&mut world, &mut busy, &mut beside, 40 * SECOND);
+        world.fail_over(19 * SECOND, SECOND / 2);
+        world.beat(&mut beside);
+        let mut fresh = Server::default();
+        claim_for(&mut world, &mut fresh, &mut beside, 40 * SECOND);
+        assert_eq!(world.overlaps(), NONE, "{skew} s");
+    }
 }
 
 #[test]
