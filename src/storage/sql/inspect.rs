@@ -115,8 +115,12 @@ impl SqlStore {
                 Ok(found)
             }
             Err(error) => {
-                if !error.store.is_transient() {
+                let is_left = matches!(error.store, StoreError::ReadOnly(_));
+                if is_left || !error.store.is_transient() {
                     self.pool.inspected(epoch, None);
+                }
+                if is_left {
+                    self.pool.renewal().leave();
                 }
                 Err(error.store)
             }

@@ -7,7 +7,7 @@ use crate::storage::sql::columns::{Columns, column, has_columns};
 use crate::storage::sql::database::{Catalogue, Found};
 use crate::storage::sql::dialect::{Identity, Sql};
 use crate::storage::sql::errors::SqlError;
-use crate::storage::{Finding, Weight};
+use crate::storage::{Finding, StoreError, Weight};
 use std::collections::HashMap;
 
 pub(super) async fn look(catalogue: &dyn Catalogue) -> Result<Found, SqlError> {
@@ -32,6 +32,9 @@ pub(super) async fn look(catalogue: &dyn Catalogue) -> Result<Found, SqlError> {
     }
     let set = |name: &str| variables.get(name).map_or("", String::as_str);
     let on_off = |name: &str| matches!(set(name), "ON" | "1");
+    if !set("group_replication_group_name").is_empty() && !is_galera(&variables) {
+        warnings.extend(membership(catalogue).await?);
+    }
     if set("innodb_flush_log_at_trx_commit") != "1" {
         warnings.push(format!(
             "innodb_flush_log_at_trx_commit is {}: a power cut may undo claims and repeat ids; set it to 1",
@@ -69,6 +72,39 @@ pub(super) async fn look(catalogue: &dyn Catalogue) -> Result<Found, SqlError> {
         has_triggers: !triggers.is_empty(),
         warnings,
     })
+}
+
+/// A server of a group that has left it is nobody's primary, whether it takes writes or not: the group goes on, under
+/// the same name. Refuses it; a warning where that cannot be seen.
+async fn membership(catalogue: &dyn Catalogue) -> Result<Option<String>, SqlError> {
+    let asked = "SELECT CONVERT(MEMBER_STATE USING utf8mb4) FROM \
+                 performance_schema.replication_group_members WHERE MEMBER_ID = @@server_uuid";
+    let state = match catalogue.texts(Sql::new(asked)).await {
+        Ok(rows) => first(rows),
+        Err(SqlError {
+            store: StoreError::Unusable(_),
+            ..
+        }) => {
+            return Ok(Some(
+                "whether this server has left its group cannot be seen: GRANT SELECT ON \
+                 performance_schema.replication_group_members to this user"
+                    .to_owned(),
+            ));
+        }
+        Err(error) => return Err(error),
+    };
+    if state == "ONLINE" {
+        return Ok(None);
+    }
+    Err(StoreError::ReadOnly(format!(
+        "the database server has left its group ({}), so nothing is claimed there: START GROUP_REPLICATION, or lead database.url to the \
+         group's primary; where it is to serve alone, unset group_replication_group_name",
+        match state.as_str() {
+            "" => "it is no member",
+            state => state,
+        }
+    ))
+    .into())
 }
 
 /// A question to the catalogue about the table.
@@ -216,9 +252,7 @@ impl Table {
 /// Which expression names the server. Where any node may take the write, the cluster's name.
 fn mysql_identity(variables: &HashMap<String, String>) -> &'static str {
     let set = |name: &str| variables.get(name).map_or("", String::as_str);
-    let galera =
-        matches!(set("wsrep_on"), "ON" | "1") && !matches!(set("wsrep_provider"), "" | "none");
-    if galera {
+    if is_galera(variables) {
         "CONCAT('galera:', @@wsrep_cluster_name)"
     } else if !set("group_replication_group_name").is_empty() {
         "CONCAT('group:', @@group_replication_group_name)"
@@ -230,6 +264,11 @@ fn mysql_identity(variables: &HashMap<String, String>) -> &'static str {
     } else {
         "CONCAT(@@hostname, ':', @@port, ':', @@server_id)"
     }
+}
+
+fn is_galera(variables: &HashMap<String, String>) -> bool {
+    let set = |name: &str| variables.get(name).map_or("", String::as_str);
+    matches!(set("wsrep_on"), "ON" | "1") && !matches!(set("wsrep_provider"), "" | "none")
 }
 
 fn first(rows: Vec<Vec<String>>) -> String {
