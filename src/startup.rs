@@ -279,7 +279,8 @@ impl Application {
         {
             tracing::info!("the database did not close its connections in time");
         }
-        tracing::info!("stopped");
+        let unused_ids = self.allocation.left();
+        tracing::info!(unused_ids, "stopped; the ids that were in memory are a gap");
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{BizTag, DoubleBuffer, OpenRange, RateMeter},
-    metrics::{Level, TagMetrics},
+    metrics::{Level, TagMetrics, Unused},
 };
 use std::{
     sync::{
@@ -110,11 +110,27 @@ impl LoadedTag {
         self.metrics.get_or_init(metrics);
     }
 
-    /// Counts the ids handed out since the last time.
+    /// Counts the ids handed out and passed over since the last time.
     pub(super) fn report(&self) {
         if let Some(metrics) = self.metrics.get() {
-            self.range.report(|ids| metrics.allocated(ids));
+            self.range.report(|ids, passed_over| {
+                metrics.allocated(ids);
+                metrics.unused(Unused::Remainder, passed_over);
+            });
         }
+    }
+
+    /// Counts ids that nobody will get any more.
+    pub(super) fn count_unused(&self, why: Unused, ids: u64) {
+        if let Some(metrics) = self.metrics.get() {
+            metrics.unused(why, ids);
+        }
+    }
+
+    /// Ends the range for good; what was left is a gap.
+    pub(super) fn revoke(&self, why: Unused) {
+        self.count_unused(why, self.range.revoke());
+        self.report();
     }
 
     /// Leaves the buffer to a later actor.

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     domain::{Backoff, ClaimRequest, Load},
+    metrics::Unused,
     storage::{Claim, Repairs, StoreError},
 };
 use actix::{Actor, Context, Handler, Supervised};
@@ -148,6 +149,8 @@ impl SegmentLoader {
             .metrics
             .store
             .repaired(repairs.raised(), repairs.moved());
+        let unused = &self.server.metrics.ids_unused;
+        unused.count(Unused::Skip, repairs.skipped());
         result
     }
 

@@ -6,6 +6,7 @@
 use super::error::AllocError;
 use crate::{
     domain::{BizTag, Demand, Ids, Load},
+    metrics::Unused,
     storage::{Claim, StoreError},
 };
 use actix::{Message, Recipient};
@@ -113,6 +114,16 @@ pub(super) struct Discard {
     pub(super) tag: BizTag,
     /// The tag was deleted: who waits is told so. Else they wait for new ids.
     pub(super) is_deleted: bool,
+}
+
+impl Discard {
+    /// Why the ids in memory are left unused.
+    pub(super) fn why(&self) -> Unused {
+        match self.is_deleted {
+            true => Unused::Deleted,
+            false => Unused::Dropped,
+        }
+    }
 }
 
 /// Pages and tests → TagActor: tell your state.

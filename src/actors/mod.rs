@@ -183,6 +183,14 @@ impl Allocation {
         self.server.closed.send_replace(true);
     }
 
+    /// Ids in memory, which a server that stops leaves unused.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        let mut left = 0;
+        self.directory.for_each(|entry| left += entry.range.left());
+        left
+    }
+
     /// Whether a tag is loaded without an actor, for tests.
     #[cfg(feature = "fault-injection")]
     #[must_use]

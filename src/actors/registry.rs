@@ -11,7 +11,7 @@ use super::{
     messages::{Discard, Ended, Ensure, Rest, RunsLow, Sweep, Wake},
     tag_actor::TagActor,
 };
-use crate::domain::BizTag;
+use crate::{domain::BizTag, metrics::Unused};
 use actix::{Actor, ArbiterHandle, Context, Handler, Supervised, Supervisor};
 use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
@@ -59,7 +59,7 @@ impl TagRegistry {
                 return None;
             }
             // The actor has done so as it was dropped; nobody may take from it beside its successor.
-            entry.range.revoke();
+            entry.revoke(Unused::Panic);
             tracing::error!(biz_tag = %tag, "the tag's actor panicked and is being replaced");
             self.server.metrics.restarted("tag", "panic");
         }
@@ -124,16 +124,15 @@ impl TagRegistry {
             }
         });
         for (tag, id) in evicted {
-            self.evict(&tag, id);
+            self.evict(&tag, id, Unused::Idle);
         }
         self.directory.tidy();
     }
 
     /// Takes a tag out of memory; what was left of it is a gap.
-    fn evict(&self, tag: &BizTag, id: u64) {
+    fn evict(&self, tag: &BizTag, id: u64, why: Unused) {
         if let Some(entry) = self.directory.get(tag).filter(|entry| entry.id == id) {
-            entry.range.revoke();
-            entry.report();
+            entry.revoke(why);
             self.directory.remove(tag, id);
             self.count_tags();
         }
@@ -166,7 +165,8 @@ impl Handler<Ended> for TagRegistry {
             return;
         };
         if entry.range.is_revoked() {
-            self.evict(&message.tag, message.id);
+            // What it had was counted as the range ended.
+            self.evict(&message.tag, message.id, Unused::Idle);
         } else if entry.is_at_rest() {
             let (tag, actor) = (entry.tag.clone(), None);
             self.directory.insert(Arc::new(Entry { tag, actor }));
@@ -202,7 +202,7 @@ impl Handler<Discard> for TagRegistry {
             if discard.is_deleted {
                 self.server.unknown.remember(&discard.tag);
             }
-            self.evict(&discard.tag, entry.id);
+            self.evict(&discard.tag, entry.id, discard.why());
         }
     }
 }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     domain::{DoubleBuffer, Offer, Replies},
+    metrics::Unused,
     storage::{Claim, StoreError},
 };
 use actix::{Actor, AsyncContext, Context, Supervised};
@@ -159,6 +160,7 @@ impl TagActor {
         answer(replies);
         if offer == Offer::Stale {
             self.server.metrics.store.load_ended("stale");
+            self.tag.count_unused(Unused::Late, claim.range.len());
             tracing::info!(biz_tag = %self.tag.name, "a late segment is left as a gap");
             return;
         }
@@ -188,7 +190,7 @@ impl TagActor {
             answer(self.buffer.serve_waiting(&self.tag.range, now));
             if !self.tag.was_served() && !self.buffer.has_waiting() {
                 // Nobody waits for a tag that may not even exist.
-                self.retire();
+                self.retire(Unused::Idle);
                 return;
             }
             // The Supervisor restarts it; `started` asks again.
@@ -227,8 +229,9 @@ impl TagActor {
         self.load_if_needed(now, ctx);
     }
 
-    fn retire(&mut self) {
-        self.buffer.discard(&self.tag.range);
+    fn retire(&mut self, why: Unused) {
+        let unused = self.buffer.discard(&self.tag.range);
+        self.tag.count_unused(why, unused);
         self.tag.report();
         self.end();
     }
@@ -249,7 +252,7 @@ impl TagActor {
         // First, so that whoever was refused is not looked for again.
         self.server.unknown.remember(&self.tag.name);
         self.refuse_waiting(0, &AllocError::UnknownTag);
-        self.retire();
+        self.retire(Unused::Deleted);
     }
 
     /// What is in memory is a gap; those who wait ask a successor, which claims anew.
@@ -260,7 +263,7 @@ impl TagActor {
         for reply in self.buffer.take_waiting(0, |_| true) {
             let _ = reply.send(Err(Refusal::Moved));
         }
-        self.retire();
+        self.retire(Unused::Dropped);
     }
 
     /// Does nothing more, and says so; again where a registry that panicked did not hear it.
@@ -288,8 +291,7 @@ impl Drop for TagActor {
     /// Also when it panicked: a successor must not hand out ids above those that are still being taken.
     fn drop(&mut self) {
         if !self.ended {
-            self.tag.range.revoke();
-            self.tag.report();
+            self.tag.revoke(Unused::Panic);
         }
     }
 }

@@ -279,11 +279,12 @@ impl<W> DoubleBuffer<W> {
         demands.map(Demand::at_least_one).min().unwrap_or(1)
     }
 
-    /// Throws away all segments and answers no load any more.
-    pub fn discard(&mut self, range: &OpenRange) {
-        range.revoke();
+    /// Throws away all segments and answers no load any more; how many ids they held.
+    pub fn discard(&mut self, range: &OpenRange) -> u64 {
+        let unused = range.revoke();
         self.next.clear();
         self.abandon_load();
+        unused
     }
 
     /// Ids in memory.

@@ -71,6 +71,9 @@ struct World {
     claimed: Vec<IdRange>,
     /// What was handed out of the present range, to hold its books against.
     allotted: u64,
+    /// Ids of the segments that its buffer has taken in, and those that were left as it ended.
+    taken_in: u64,
+    unused: u64,
 }
 
 fn tag() -> BizTag {
@@ -91,6 +94,8 @@ impl World {
             seen: BTreeSet::new(),
             claimed: Vec::new(),
             allotted: 0,
+            taken_in: 0,
+            unused: 0,
         }
     }
 
@@ -166,13 +171,23 @@ impl World {
             .buffer
             .offer(&self.range, self.now, seq, range, self.step);
         assert_eq!(offer, expect);
+        if offer == Offer::Taken {
+            self.taken_in += range.len();
+        }
         self.deliver_all(replies);
     }
 
     fn successor(&mut self) {
         self.load = None;
         self.late.clear();
-        self.range.revoke();
+        let mut unused = self.unused + self.range.revoke();
+        self.range.report(|_, passed_over| unused += passed_over);
+        assert_eq!(
+            self.taken_in,
+            self.allotted + unused,
+            "each id is handed out or counted as unused"
+        );
+        (self.taken_in, self.unused) = (0, 0);
         assert_eq!(self.range.cursor.take(1), Take::Revoked);
         for reply in self.buffer.take_waiting(0, |_| true) {
             self.asked[reply] = None;
@@ -250,7 +265,7 @@ impl World {
             }
             Event::Successor => self.successor(),
             Event::Revoked => {
-                self.range.revoke();
+                self.unused = self.range.revoke();
                 self.ask(Demand {
                     count: 1,
                     contiguous: false,

@@ -1,7 +1,7 @@
 //! `OpenRange`: a tag's front segment, from which every thread takes ids, and the books kept about it.
 //!
-//! Requests only ever touch the [`Cursor`]. The books (how many ids were handed out, how many lie ready behind the
-//! front segment) stand beside it under a lock that requests never take: who settles them reads the cursor's
+//! Requests only ever touch the [`Cursor`]. The books (how many ids were handed out, how many were passed over, how many
+//! lie ready behind the front segment) stand beside it under a lock that requests never take: who settles them reads the cursor's
 //! position, so they are exact whenever someone looks. The owner holds that lock while it has the range closed.
 
 use id_alloc_range::{Closed, Cursor, IdRange};
@@ -23,6 +23,8 @@ struct Books {
     allotted: u64,
     /// Of these, how many [`OpenRange::report`] has told of.
     reported: u64,
+    /// Ids at the end of segments that were too few for who wanted more, since the last report.
+    passed_over: u64,
     /// Ids in memory behind the front segment.
     behind: u64,
 }
@@ -44,13 +46,18 @@ impl OpenRange {
         Some(ClosedRange { front, books })
     }
 
-    /// Ends it for good: nothing is handed out any more, and what was left is a gap.
-    pub fn revoke(&self) {
+    /// Ends it for good: nothing is handed out any more. How many ids were left, which are a gap; 0 where it had ended
+    /// before.
+    pub fn revoke(&self) -> u64 {
         let mut books = self.books();
-        if let Some(position) = self.cursor.revoke() {
-            books.settle(position);
-            books.behind = 0;
-        }
+        // The end of the front segment changes under the lock alone.
+        let end = self.front().end();
+        let Some(position) = self.cursor.revoke() else {
+            return 0;
+        };
+        books.settle(position);
+        let front = u64::try_from(end.saturating_sub(position)).unwrap_or(0);
+        front + std::mem::take(&mut books.behind)
     }
 
     /// Whether it was revoked.
@@ -87,13 +94,14 @@ impl OpenRange {
         books.allotted
     }
 
-    /// Tells of the ids that were handed out since the last report.
-    pub fn report(&self, tell: impl FnOnce(u64)) {
+    /// Tells of the ids that were handed out, and of those that were passed over, since the last report.
+    pub fn report(&self, tell: impl FnOnce(u64, u64)) {
         let mut books = self.books();
         if let Some(rest) = self.cursor.rest() {
             books.settle(rest.first());
         }
-        tell(books.allotted - books.reported);
+        let passed_over = std::mem::take(&mut books.passed_over);
+        tell(books.allotted - books.reported, passed_over);
         books.reported = books.allotted;
     }
 
@@ -125,8 +133,10 @@ impl ClosedRange<'_> {
 
     /// Puts `segment` in place of what is left, which becomes a gap.
     pub(super) fn refill(&mut self, segment: IdRange) {
+        let left = self.front.rest().len();
         if self.front.refill(segment) {
             self.books.counted_to = segment.first();
+            self.books.passed_over += left;
         }
     }
 

@@ -6,11 +6,13 @@ mod levels;
 mod redis;
 mod register;
 mod store;
+mod unused;
 
 pub use http::{HttpMetrics, Interface};
 pub use levels::Level;
 pub use redis::RedisMetrics;
 pub use store::StoreMetrics;
+pub use unused::{Unused, UnusedIds};
 
 use crate::domain::{BizTag, Ceiling};
 use levels::Levels;
@@ -68,6 +70,8 @@ pub struct Metrics {
     pub draining: IntGauge,
     /// Log lines that nobody read.
     pub log_lines_dropped: IntCounter,
+    /// Ids that nobody will ever get.
+    pub ids_unused: UnusedIds,
     actor_restarts: IntCounterVec,
     ids_allocated: IntCounterVec,
     /// Tags with a series of their own, at most `max_tag_series`.
@@ -83,12 +87,18 @@ pub struct Metrics {
 #[derive(Debug, Clone)]
 pub struct TagMetrics {
     allocated: IntCounter,
+    unused: UnusedIds,
 }
 
 impl TagMetrics {
     /// Counts ids handed out.
     pub fn allocated(&self, ids: u64) {
         self.allocated.inc_by(ids);
+    }
+
+    /// Counts ids that nobody will ever get.
+    pub fn unused(&self, why: Unused, ids: u64) {
+        self.unused.count(why, ids);
     }
 }
 
@@ -121,6 +131,7 @@ impl Metrics {
                 "id_alloc_log_lines_dropped_total",
                 "Log lines that were dropped, as nobody read them fast enough, or could not be written.",
             )?,
+            ids_unused: UnusedIds::new(&registry)?,
             actor_restarts: counters(
                 &registry,
                 "id_alloc_actor_restarts_total",
@@ -154,6 +165,7 @@ impl Metrics {
         };
         TagMetrics {
             allocated: self.ids_allocated.with_label_values(&[label]),
+            unused: self.ids_unused.clone(),
         }
     }
 

@@ -42,6 +42,7 @@ pub struct Claim {
 pub struct Repairs {
     raised: AtomicU64,
     moved: AtomicU64,
+    skipped: AtomicU64,
     under_way: AtomicBool,
 }
 
@@ -65,6 +66,17 @@ impl Repairs {
     /// Notes a row that had been claimed on another primary and was moved.
     pub fn note_moved(&self) {
         self.moved.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes ids that were skipped by that.
+    pub fn note_skipped(&self, ids: u64) {
+        self.skipped.fetch_add(ids, Ordering::Relaxed);
+    }
+
+    /// Ids skipped where rows were raised or moved.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed)
     }
 
     /// Rows raised because they had gone backwards.

@@ -225,6 +225,8 @@ async fn an_idle_tag_is_evicted_and_comes_back_above_its_mark() {
     let world = World::with(&[("a", 0, 100)], settings);
     assert_eq!(world.one("a").await, 1);
     eventually("evicted", || world.metric("id_alloc_tags_loaded") == 0.0).await;
+    let unused = world.metric("id_alloc_ids_unused_total{reason=\"idle\"}");
+    assert_eq!(unused, 98.0, "what was left is counted");
     world.store.put("a", 0, 100);
     assert!(world.one("a").await >= 100, "the mark outlives eviction");
 }

@@ -7,6 +7,7 @@ use crate::{
         Wait, Wake,
     },
     domain::Waiting,
+    metrics::Unused,
 };
 use actix::{Context, Handler};
 use std::time::Instant;
@@ -111,7 +112,7 @@ impl Handler<Rest> for TagActor {
         } else if self.buffer.has_waiting() {
             // There is something to do.
         } else if !self.tag.was_served() {
-            self.retire();
+            self.retire(Unused::Idle);
         } else if !self.buffer.is_loading() {
             self.rest();
         }

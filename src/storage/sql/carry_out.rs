@@ -50,6 +50,7 @@ impl SqlStore {
         match &decision {
             Decision::Regressed { target } => {
                 repairs.note_raised();
+                repairs.note_skipped(target.abs_diff(row.max_id));
                 tracing::error!(
                     biz_tag = %tag, max_id = row.max_id, raised_to = target,
                     "max_id had gone backwards (a restore, or somebody lowered it) and was raised"
@@ -57,6 +58,7 @@ impl SqlStore {
             }
             Decision::Foreign { target, regressed } => {
                 repairs.note_moved();
+                repairs.note_skipped(target.abs_diff(row.max_id));
                 if *regressed {
                     repairs.note_raised();
                 }
