@@ -1,7 +1,8 @@
 //! SQLite's file is deleted, replaced or overwritten while a server has it open: nothing more is claimed, with a reason,
 //! and who is started on what is there then repeats no id.
 
-use crate::helpers::{Db, Take as _, ask};
+use crate::helpers::{Db, Take as _, ask, open};
+use id_alloc::config::{Config, Database};
 use id_alloc::storage::{SegmentStore as _, StoreError, Unusable};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -86,4 +87,42 @@ async fn a_backup_over_the_file_repeats_nothing() {
     assert!(why.contains("write-ahead log"), "{why}");
     let (end, first) = claimed.unwrap();
     assert!(first >= end, "{first} {end}");
+}
+
+#[tokio::test]
+async fn a_file_that_was_deleted_before_a_start_is_not_made_anew_while_its_neighbour_says_that_it_was_there()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t.db");
+    let settings = Database {
+        url: format!("sqlite://{}?mode=rwc", file.display())
+            .parse()
+            .unwrap(),
+        ..Config::default().database
+    };
+    let store = open(settings.clone());
+    store.prepare_embedded().await.unwrap();
+    store.take(&ask("test")).await.unwrap();
+    store.close().await;
+    fs::remove_file(&file).unwrap();
+    for _ in 0..2 {
+        let store = open(settings.clone());
+        for refused in [
+            store.prepare_embedded().await,
+            store.prepare_new_file().await,
+            store.migrate_up().await.map(drop),
+        ] {
+            let why = refused.unwrap_err().to_string();
+            assert!(why.contains("t.db is gone"), "{why}");
+        }
+        // Nor does anything else that opens it make an empty one.
+        store.check().await.unwrap_err();
+        store.take(&ask("test")).await.unwrap_err();
+        assert!(!file.exists());
+    }
+    // Who wants to begin anew says so.
+    fs::remove_file(folder.path().join("t.db-claimed")).unwrap();
+    let store = open(settings);
+    store.prepare_embedded().await.unwrap();
+    assert_eq!(store.take(&ask("test")).await.unwrap().range.first(), 1);
 }

@@ -7,6 +7,7 @@ mod support;
 mod connections;
 mod file;
 mod first;
+mod group;
 mod guard;
 mod heartbeat;
 mod helpers;

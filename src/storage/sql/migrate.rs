@@ -4,11 +4,15 @@
 
 use super::SqlStore;
 use super::migrating::{LOCK_WAIT, Migration};
+use super::sqlite::marker;
 use crate::domain::BizTag;
 use crate::storage::{Listing, NewTag, StoreError, TagAdministration as _, Unusable};
 use migration::{MigrationStatus, MigratorTraitSelf as _};
 use sea_orm::{ConnectionTrait as _, Statement};
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// The bound on a whole migration, the wait included.
 const BOUND: Duration = Duration::from_secs(120);
@@ -26,6 +30,7 @@ impl SqlStore {
     /// # Errors
     /// As for any statement; [`StoreError::Transient`] where another held the lock for 30 s.
     pub async fn migrate_up(&self) -> Result<Vec<String>, StoreError> {
+        self.file_is_not_gone()?;
         self.make_folder()?;
         self.pool.reach().await?;
         let database = &self.pool.database;
@@ -41,8 +46,20 @@ impl SqlStore {
         // The server frees the lock with the connection, should the release have failed.
         let _ = tokio::time::timeout(Duration::from_secs(2), db.close_by_ref()).await;
         self.pool.inspected(self.pool.renewal().epoch(), None);
+        let result = self.reached(result).await;
+        if result.is_ok() {
+            self.mark_file();
+        }
         if result.as_ref().is_ok_and(Vec::is_empty) {
             self.table_is_still_there().await?;
+        }
+        result
+    }
+
+    /// Where that failed since no connection could be made: why, which the driver's own pool keeps to itself.
+    async fn reached<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Transient(_)) = result {
+            self.pool.acquire().await?;
         }
         result
     }
@@ -60,6 +77,39 @@ impl SqlStore {
                 .into())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The file of an embedded database, and the one beside it that says so.
+    fn marker(&self) -> Option<(&Path, PathBuf)> {
+        let file = self.pool.database.file()?;
+        Some((file, marker(file)))
+    }
+
+    /// A file that was there and is gone is not made anew either.
+    fn file_is_not_gone(&self) -> Result<(), StoreError> {
+        match self.marker() {
+            Some((file, marker)) if !file.exists() && marker.exists() => {
+                Err(Unusable::TableMissing(format!(
+                    "{} is gone, but ids were claimed from it: put the newest copy in its place and run `id-alloc tag \
+                     advance --all --now --by N`; where its ids do not matter, delete {} too",
+                    file.display(),
+                    marker.display()
+                ))
+                .into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes beside an embedded database's file that it is there.
+    fn mark_file(&self) {
+        let Some((_, marker)) = self.marker().filter(|(_, marker)| !marker.exists()) else {
+            return;
+        };
+        let text = "Ids are claimed from the file beside this one. Were it deleted alone, id-alloc would not begin anew.\n";
+        if let Err(error) = std::fs::write(&marker, text) {
+            tracing::warn!(%error, file = %marker.display(), "cannot note that ids are claimed from the database beside it");
         }
     }
 
@@ -111,7 +161,8 @@ impl SqlStore {
                 self.pool.place.endpoint
             ))
         })??;
-        let all = all.map_err(|error| migration.failed(&error))?;
+        let all = all.map_err(|error| migration.failed(&error));
+        let all = self.reached(all).await?;
         Ok(all
             .iter()
             .map(|one| {
@@ -139,7 +190,10 @@ impl SqlStore {
     pub async fn prepare_new_file(&self) -> Result<(), StoreError> {
         match self.pool.database.file() {
             Some(file) if !file.exists() => self.migrate_up().await.map(drop),
-            _ => Ok(()),
+            _ => {
+                self.mark_file();
+                Ok(())
+            }
         }
     }
 

@@ -22,7 +22,7 @@ use sea_orm::sqlx::sqlite::{
 };
 use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Row as _, Sqlite as Driver};
 use sea_orm::{DatabaseConnection, QueryResult, SqlxSqliteConnector};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,13 @@ struct Sqlite {
     opened: Arc<Opened>,
 }
 
+/// A file beside that of an embedded database, which stays where that is deleted: it is not made anew then.
+pub(super) fn marker(file: &Path) -> PathBuf {
+    let mut marker = file.as_os_str().to_owned();
+    marker.push("-claimed");
+    marker.into()
+}
+
 /// The file that the URL names, and the URL for people.
 pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, String), StoreError> {
     let url = settings.url.expose();
@@ -44,6 +51,11 @@ pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, St
     let file = options.get_filename().to_path_buf();
     let file = std::path::absolute(&file).unwrap_or(file);
     let endpoint = format!("sqlite://{}", file.display());
+    let options = match marker(&file).exists() {
+        // Whoever opens a file that is gone would make an empty one.
+        true => options.create_if_missing(false),
+        false => options,
+    };
     let options = options
         .filename(file)
         .journal_mode(SqliteJournalMode::Wal)
