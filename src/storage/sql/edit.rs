@@ -8,6 +8,8 @@ use crate::storage::{Change, Listing, NewTag, Seen};
 
 /// So many names are asked for at once.
 pub(super) const NAMES: usize = 500;
+/// So many tags with limits of their own are looked at by each check.
+const WATCHED: i64 = 10_000;
 
 /// `biz_tag IN (…)`. The last name is repeated up to one of few lengths, so that few texts are prepared.
 fn among(sql: Sql, names: &[BizTag]) -> Sql {
@@ -165,13 +167,17 @@ impl Statements {
         if !self.limited {
             return None;
         }
+        // Of millions with a limit, those with the smallest ones: to look at all takes the database half a minute.
         let (max_id, table) = (self.dialect.integer("max_id"), &self.table);
         let sql = Sql::new(format!(
-            "SELECT biz_tag, {max_id} AS max_id, id_limit FROM {table} WHERE id_limit > 0"
+            "SELECT biz_tag, max_id, id_limit FROM (SELECT biz_tag, {max_id} AS max_id, id_limit FROM {table} \
+             WHERE id_limit > 0"
         ));
         let sql = self
             .live(sql)
-            .text(" ORDER BY max_id * 1.0 / id_limit DESC LIMIT ");
+            .text(" ORDER BY id_limit LIMIT ")
+            .bind(WATCHED);
+        let sql = sql.text(") AS sample ORDER BY max_id * 1.0 / id_limit DESC LIMIT ");
         Some(sql.bind(i64::try_from(limit).unwrap_or(i64::MAX)))
     }
 
