@@ -53,6 +53,7 @@ mod numbers;
 mod observability;
 mod openapi;
 mod outages;
+mod pairs;
 mod pollers;
 mod quotas;
 mod range;
