@@ -241,6 +241,36 @@ def steps(plan: Plan) -> list[Row]:
     return rows
 
 
+def guard(plan: Plan) -> list[Row]:
+    """What the guard costs where each request needs a claim of its own, and where those who wait share one."""
+    world, rows = plan.world, []
+    url = world.database()
+    one = {"allocation__max_step": "1", "allocation__outage_budget": "1ms"}
+    with world.id_alloc(url, **one) as guarded, world.id_alloc(url, database__guard="off", **one) as plain:
+        for server, wanted in (guarded, 1), (plain, 0):
+            if server.metric("id_alloc_guard_active") != wanted:
+                raise Failed("the guard is not as it was asked for")
+        for connections, what in (1, "one after the other"), (64, "64 callers who share claims"):
+            names = {"guarded": f"guarded{connections}", "plain": f"plain{connections}"}
+            # A tag that the guarded server has claimed names it, so each has its own.
+            world.add_tags(url, *((name, 1) for name in names.values()))
+            options = {"connections": connections}
+            contenders = [
+                (name, server, f"/alloc?biz_tag={names[name]}", options)
+                for name, server in (("guarded", guarded), ("plain", plain))
+            ]
+            runs = in_turn(plan.rounds(6, 2), plan.seconds(3, 2), contenders)
+            rows.append(
+                Row(
+                    f"claims/s with the guard, against the plain UPDATE, {what}",
+                    ratios(rate(runs["guarded"]), rate(runs["plain"])),
+                    measured=medians(guarded=rate(runs["guarded"]), plain=rate(runs["plain"])),
+                    failures=failures(*runs.values()),
+                )
+            )
+    return rows
+
+
 def delay(plan: Plan) -> list[Row]:
     """A database 40 ms away."""
     world, seconds = plan.world, plan.seconds(4, 3)
@@ -511,6 +541,7 @@ EXPERIMENTS = {
     "redis": resp.experiment,
     "tail": tail,
     "steps": steps,
+    "guard": guard,
     "delay": delay,
     "count": count,
     "tags": tags,

@@ -13,6 +13,7 @@ use crate::{
     storage::SegmentStore,
 };
 use serde_json::json;
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 /// `migrate up`, `migrate status`.
@@ -127,9 +128,12 @@ fn guard_rows(tags: &[Tag], width: usize, head: bool) -> String {
             (true, _) => "this database server".to_owned(),
             (false, other) => format!("{}: the next claim moves it", plain(other)),
         };
-        let behind = match tag.max_id < guard.claimed_to {
-            true => "; max_id has gone backwards: the next claim raises it",
-            false => "",
+        let behind = match tag.max_id.cmp(&guard.claimed_to) {
+            Ordering::Less => "; max_id has gone backwards: the next claim raises it",
+            Ordering::Greater if guard.claimed_to > 0 => {
+                "; max_id was raised by what is not counted (an advance, SQL, go-id-alloc)"
+            }
+            _ => "",
         };
         let retired = if tag.retired { " (retired)" } else { "" };
         lines.push(format!(

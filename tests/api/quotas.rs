@@ -1,11 +1,13 @@
 //! Quotas of tokens: what is more is refused with when to come again, counted, and audited.
 
 use crate::support::admin::{Client, new_token, write};
+use crate::support::database::TestDatabase;
 use crate::support::http::Response;
 use crate::support::local::Local;
 use crate::support::redis::{Redis, address};
-use crate::support::server::Server;
+use crate::support::server::{Server, prepare};
 use crate::support::{PATIENCE, eventually};
+use std::time::Instant;
 use tempfile::TempDir;
 
 /// A file with the entry of a token, and the token.
@@ -112,4 +114,46 @@ async fn over_redis_the_same_quota_holds_and_both_count_together() {
         "{}",
         over.body
     );
+}
+
+/// Requests one after the other until a server has served so many ids.
+async fn served(shop: &Client, ids: usize) -> usize {
+    let mut taken = 0;
+    while taken < ids {
+        let answer = shop.get("/alloc?biz_tag=test&count=10").await;
+        match answer.status {
+            200 => taken += 10,
+            429 => tokio::task::yield_now().await,
+            _ => panic!("{}", answer.body),
+        }
+    }
+    taken
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
+async fn three_servers_each_count_for_themselves_and_none_lets_more_through() {
+    let directory = TempDir::new().unwrap();
+    let (file, token) = quota(&directory, &["--ids-per-second", "200"]).await;
+    let database = TestDatabase::on_mariadb().await;
+    prepare(&database.url(), &[("test", 0, 100_000)]).await;
+    let (url, mut servers) = (database.url(), Vec::new());
+    for _ in 0..3 {
+        let settings = [("database.url", url.as_str()), ("alloc.tokens_file", &file)];
+        servers.push(Server::start(&settings).await);
+    }
+    let shops: Vec<_> = servers
+        .iter()
+        .map(|server| Client::new(&server.base, &token))
+        .collect();
+    let began = Instant::now();
+    // Five seconds' worth on each.
+    let all = shops.iter().map(|shop| served(shop, 1000));
+    let taken: usize = futures_util::future::join_all(all).await.into_iter().sum();
+    assert_eq!(taken, 3000);
+    // Each lets through its quota and what can be taken at once, two and a half seconds' worth: no more however they
+    // are asked, and in a minute no more than 5 % above the quota.
+    let seconds = began.elapsed().as_secs_f64();
+    let permitted = 3.0 * 200.0 * (seconds + 2.5);
+    assert!(taken as f64 <= permitted, "{taken} in {seconds} s");
 }

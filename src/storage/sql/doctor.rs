@@ -27,6 +27,8 @@ struct Rows {
     /// Rows by the server on which their newest claim was made, and whether that is the one which answers.
     identities: BTreeMap<(bool, String), u64>,
     backwards: Vec<String>,
+    /// Something else than a claim of ours has raised these since.
+    uncounted: Vec<String>,
     unusable: Vec<String>,
     /// Nothing was added to `max_id` since the newest claim of these.
     at_their_end: u64,
@@ -224,6 +226,9 @@ impl Rows {
         if row.max_id < *claimed_to {
             self.backwards.push(row.biz_tag.clone());
         }
+        if *claimed_to > 0 && row.max_id > *claimed_to {
+            self.uncounted.push(row.biz_tag.clone());
+        }
         if *claimed_to > 0 && row.max_id <= *claimed_to {
             self.at_their_end += 1;
         }
@@ -246,6 +251,18 @@ impl Rows {
                 ),
                 "the next claim of each raises it past what is known; if more than max_id is older, restore all of \
                  the table instead",
+            ));
+        }
+        if !self.uncounted.is_empty() {
+            found.push(Finding::new(
+                Weight::Note,
+                format!(
+                    "max_id lies above what was claimed: {}. An advance, SQL, or something beside id-alloc that claims \
+                     without being counted",
+                    named(&self.uncounted)
+                ),
+                "nothing, after an advance; if go-id-alloc still runs on this table, a failover may repeat what it \
+                 claims: stop it",
             ));
         }
         if !self.unusable.is_empty() {
