@@ -120,7 +120,7 @@ function row(it) {
     ${title}
     <td data-label="State">${it.error ? badge("bad", "no answer") : server.draining ? badge("warn", "draining") : badge("good", "answers")}</td>
     <td data-label="Database">${badge(it.error ? "quiet" : kind, word, it.this ? "database" : undefined)}
-      <small>${count(database.connections_in_use)} of ${count(database.connections_in_use + database.connections_idle)} connections busy</small></td>
+      <small>${count(database.connections_in_use)} of ${count(database.connections_in_use + database.connections_idle)} connections</small></td>
     <td data-label="Ids" class="number">${perSecond(traffic.ids_per_second)}</td>
     <td data-label="Errors" class="number"><span class=${errorKind(traffic.errors_per_second)}>${perSecond(traffic.errors_per_second)}</span></td>
     <td data-label="p99" class="number">${latency(traffic.latency_p99_seconds)}</td>

@@ -18,5 +18,6 @@ export const legend = () => html`<details class="legend"><summary>What it means<
   <div><dt>Limit used</dt><dd>of a tag with a limit of its own, the share of its ids that is claimed: ${badge("warn", "from 80 %")} ${badge("bad", "from 95 %")}; and how long the rest lasts.</dd></div>
   <div><dt>Errors</dt><dd>requests for ids that were answered with a fault of server or database (5xx). <em>Refused</em> are those with a fault of the caller: unknown tag, token, quota.</dd></div>
   <div><dt>p99</dt><dd>99 of 100 HTTP requests for ids took no longer. Rates, errors and latency are of the last ten seconds.</dd></div>
+  <div><dt>Connections</dt><dd>those to the database that are at work, of those that are open.</dd></div>
   <div><dt>As of</dt><dd>how old the figures of that server are. Those of other servers are asked for by this one.</dd></div>
 </dl></details>`;
