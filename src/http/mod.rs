@@ -13,6 +13,7 @@
 //! | `/openapi.json` | `openapi.rs` |
 //! | why a request is refused: texts and headers; the table of statuses and codes | `refusal.rs`, `codes.rs` |
 //! | connections that go quiet | `connection.rs` |
+//! | what is only read | `read_only.rs` |
 //! | offers to speak another protocol | `upgrade.rs` |
 //! | counting and logging of requests, their spans | `observe.rs`, `span.rs` |
 
@@ -25,6 +26,7 @@ mod observe;
 mod openapi;
 mod operations;
 mod pace;
+mod read_only;
 mod refusal;
 mod scrape;
 mod shared;
@@ -50,10 +52,10 @@ use actix_web::{
     HttpResponse,
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
-    http::{Method, header},
     web,
 };
 use observe::Observe;
+use read_only::read_only;
 use shared::Guard;
 use std::sync::Arc;
 use tracing_actix_web::TracingLogger;
@@ -184,30 +186,8 @@ pub fn metrics_route(config: &mut web::ServiceConfig, allocator: Allocator, shar
         .default_service(web::to(not_found));
 }
 
-/// A resource for GET, HEAD and OPTIONS.
-fn read_only<F, Args>(path: &str, handler: F) -> actix_web::Resource
-where
-    F: actix_web::Handler<Args> + Copy,
-    Args: actix_web::FromRequest + 'static,
-    F::Output: actix_web::Responder + 'static,
-{
-    web::resource(path)
-        .route(web::get().to(handler))
-        .route(web::head().to(handler))
-        .route(web::method(Method::OPTIONS).to(|| async {
-            HttpResponse::NoContent()
-                .insert_header((header::ALLOW, "GET, HEAD, OPTIONS"))
-                .finish()
-        }))
-        .default_service(web::to(|| async { not_allowed("GET, HEAD, OPTIONS") }))
-}
-
 async fn not_found() -> HttpResponse {
     not_given(&Refused::NotFound(
         "/alloc, /health, /livez, /readyz, /metrics, /openapi.json, /console",
     ))
-}
-
-fn not_allowed(methods: &'static str) -> HttpResponse {
-    not_given(&Refused::MethodNotAllowed(methods))
 }

@@ -1,10 +1,13 @@
-//! What a call of the admin API says: names in paths, query, JSON body. What is not known is refused.
+//! What a call of the admin API says: names in paths, query, JSON body; what is not known is refused. And how a success is
+//! answered.
 
 use crate::{
     domain::BizTag,
-    http::{Shared, body, refusal::Refused},
+    http::{body, refusal::Refused, shared::Shared},
 };
-use actix_web::{HttpMessage as _, HttpRequest, web};
+use actix_web::{
+    HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, http::header, web,
+};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -84,6 +87,16 @@ pub(super) async fn json<T: DeserializeOwned>(
         ));
     }
     serde_json::from_slice(&body).map_err(|error| Refused::Invalid(format!("the body: {error}")))
+}
+
+/// A success.
+pub(super) fn answer(
+    mut response: HttpResponseBuilder,
+    body: &impl serde::Serialize,
+) -> HttpResponse {
+    response
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(body)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! | what you want to see | file |
 //! |---|---|
 //! | the routes, and who may use them | this one |
+//! | what it works on, and who calls | `state.rs` |
 //! | tags: the rows of the table | `tags.rs` |
 //! | this server: buffers, rate, supply | `server.rs` |
 //! | all servers: who is asked, and how | `fleet.rs`, `peers.rs` |
@@ -28,116 +29,24 @@ mod peers;
 pub(super) mod problem;
 mod recent;
 pub(super) mod server;
+mod state;
 pub(super) mod tags;
 
-use super::{
-    refusal::Refused,
-    shared::{Shared, sent_token},
-    span,
-};
-use crate::{
-    actors::Allocation,
-    auth::{AdminToken, AllocToken, Denied, Scope, Tokens},
-    storage::{Instance, TagAdministration},
-};
+pub use state::Admin;
+
+use super::{refusal::Refused, shared::sent_token, span};
+use crate::auth::{Denied, Scope};
 use actix_web::{
-    Error, HttpMessage as _, HttpResponse, ResponseError as _,
+    Error, HttpMessage as _, ResponseError as _,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, header},
+    http::Method,
     middleware::{self, Next},
     web,
 };
-use fleet::Fleet;
 use problem::Problem;
-use recent::Recent;
-use std::{fmt, sync::Arc, time::Duration};
-use tokio::sync::{Semaphore, SemaphorePermit};
-
-/// What the admin API works on.
-pub struct Admin {
-    /// The tags' rows.
-    store: Arc<dyn TagAdministration>,
-    /// What this server has in memory.
-    pub(super) allocation: Allocation,
-    /// Who may.
-    tokens: Arc<Tokens<AdminToken>>,
-    /// Who may take ids, where that is asked.
-    alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
-    /// How long bodies may be.
-    shared: Arc<Shared>,
-    /// The other servers.
-    fleet: Fleet,
-    /// What happened lately.
-    recent: Recent,
-    /// Few ask the store at once, so that claims hardly wait behind administrators.
-    turns: Semaphore,
-}
-
-/// Calls that ask the store at once.
-const TURNS: usize = 2;
-
-/// How long a call waits for its turn at the store.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-impl Admin {
-    /// For those who have one of the tokens.
-    #[must_use]
-    pub fn new(
-        store: Arc<dyn TagAdministration>,
-        allocation: Allocation,
-        tokens: Arc<Tokens<AdminToken>>,
-        alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
-        shared: Arc<Shared>,
-        me: Instance,
-        knows_others: bool,
-    ) -> Self {
-        Self {
-            fleet: Fleet::new(me, knows_others, shared.server.tls.is_on()),
-            recent: Recent::default(),
-            store,
-            allocation,
-            tokens,
-            alloc_tokens,
-            shared,
-            turns: Semaphore::new(TURNS),
-        }
-    }
-
-    /// Notes what happens on this server, on and on.
-    pub async fn watch(&self) {
-        self.recent
-            .watch(&self.shared.metrics, &self.allocation)
-            .await;
-    }
-
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, Refused> {
-        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
-        turn.ok().and_then(Result::ok).ok_or(Refused::Busy)
-    }
-}
-
-impl fmt::Debug for Admin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admin").finish_non_exhaustive()
-    }
-}
-
-/// Who calls: the name of the token, and what it allows.
-#[derive(Clone)]
-struct Caller {
-    name: String,
-    scopes: Vec<Scope>,
-}
-
-impl Caller {
-    fn of(token: &AdminToken) -> Self {
-        Self {
-            name: token.name.clone(),
-            scopes: token.scopes.clone(),
-        }
-    }
-}
+use state::Caller;
+use std::sync::Arc;
 
 /// The routes of the admin API.
 pub(super) fn routes(config: &mut web::ServiceConfig, admin: Arc<Admin>) {
@@ -237,14 +146,4 @@ fn caller(request: &ServiceRequest) -> Result<Caller, Refused> {
         return Err(Refused::NoScope(name));
     }
     Ok(Caller::of(&token))
-}
-
-/// A success.
-fn answer(
-    mut response: actix_web::HttpResponseBuilder,
-    body: &impl serde::Serialize,
-) -> HttpResponse {
-    response
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(body)
 }

@@ -1,10 +1,11 @@
 //! This server: its database, and the buffers of the tags it has loaded; and all servers together.
 
 use super::{
-    Admin, answer, call,
+    call::{self, answer},
     figures::{Caller, Quota, Quotas, Servers, TakenToday},
     model::{LoadedOrder, LoadedPage, LoadedTag, Server},
     problem::{Problem, Refusals},
+    state::{self, Admin},
 };
 use crate::actors::{Order, TagStatus};
 use crate::auth::Scope;
@@ -44,7 +45,7 @@ fn loaded(admin: &Admin, found: &[TagStatus]) -> Vec<LoadedTag> {
 
 /// What this server tells of itself.
 fn own(request: &HttpRequest, admin: &Admin) -> Server {
-    let caller = request.extensions().get::<super::Caller>().cloned();
+    let caller = request.extensions().get::<state::Caller>().cloned();
     let caller = caller.map_or_else(Caller::default, |caller| Caller {
         scopes: caller.scopes.iter().map(name).collect(),
         name: caller.name,

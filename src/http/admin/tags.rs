@@ -1,11 +1,13 @@
 //! Tags: the rows of the table, for all servers that share it.
 
 use super::{
-    Admin, answer, audit,
+    audit,
     audit::Audit,
-    call, etag,
+    call::{self, answer},
+    etag,
     model::{self, Advance, BrokenTag, PatchTag, PutTag, TagPage},
     problem::{ChangeRefusals, Problem, Refusals},
+    state::Admin,
 };
 use crate::{
     domain::BizTag,

@@ -5,7 +5,7 @@
 //! published (npm, without the line that names its source map), under `page/lit-html.LICENSE`.
 //! Nothing is inline and nothing comes from elsewhere, so the Content-Security-Policy allows neither.
 
-use super::{admin::etag, read_only};
+use super::{admin::etag, read_only::read_only};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{

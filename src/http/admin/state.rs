@@ -1,0 +1,96 @@
+//! What the admin API works on, and who calls.
+
+use super::{fleet::Fleet, recent::Recent};
+use crate::{
+    actors::Allocation,
+    auth::{AdminToken, AllocToken, Scope, Tokens},
+    http::{refusal::Refused, shared::Shared},
+    storage::{Instance, TagAdministration},
+};
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// What the admin API works on.
+pub struct Admin {
+    /// The tags' rows.
+    pub(super) store: Arc<dyn TagAdministration>,
+    /// What this server has in memory.
+    pub(in crate::http) allocation: Allocation,
+    /// Who may.
+    pub(super) tokens: Arc<Tokens<AdminToken>>,
+    /// Who may take ids, where that is asked.
+    pub(super) alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
+    /// How long bodies may be.
+    pub(super) shared: Arc<Shared>,
+    /// The other servers.
+    pub(super) fleet: Fleet,
+    /// What happened lately.
+    pub(super) recent: Recent,
+    /// Few ask the store at once, so that claims hardly wait behind administrators.
+    pub(super) turns: Semaphore,
+}
+
+/// Calls that ask the store at once.
+const TURNS: usize = 2;
+
+/// How long a call waits for its turn at the store.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Admin {
+    /// For those who have one of the tokens.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn TagAdministration>,
+        allocation: Allocation,
+        tokens: Arc<Tokens<AdminToken>>,
+        alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
+        shared: Arc<Shared>,
+        me: Instance,
+        knows_others: bool,
+    ) -> Self {
+        Self {
+            fleet: Fleet::new(me, knows_others, shared.server.tls.is_on()),
+            recent: Recent::default(),
+            store,
+            allocation,
+            tokens,
+            alloc_tokens,
+            shared,
+            turns: Semaphore::new(TURNS),
+        }
+    }
+
+    /// Notes what happens on this server, on and on.
+    pub async fn watch(&self) {
+        self.recent
+            .watch(&self.shared.metrics, &self.allocation)
+            .await;
+    }
+
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Refused> {
+        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or(Refused::Busy)
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}
+
+/// Who calls: the name of the token, and what it allows.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub(super) name: String,
+    pub(super) scopes: Vec<Scope>,
+}
+
+impl Caller {
+    pub(super) fn of(token: &AdminToken) -> Self {
+        Self {
+            name: token.name.clone(),
+            scopes: token.scopes.clone(),
+        }
+    }
+}
