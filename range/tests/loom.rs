@@ -10,6 +10,9 @@ use loom::{
     thread,
 };
 
+#[path = "loom/biased.rs"]
+mod biased;
+
 const NEVER: i64 = i64::MAX;
 
 /// All histories in which threads interrupt each other so often at the most; a fault that needs more is not known,

@@ -8,7 +8,7 @@ use crate::{
     pace::Pace,
     seen::Seen,
 };
-use id_alloc_range::{Counter, Run};
+use id_alloc_range::{BiasedCounter, Run};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -32,7 +32,7 @@ struct Apart<T>(T);
 
 pub(crate) struct TagState {
     /// The current range. Refilled under the lock, and only when it is used up.
-    counter: Apart<Counter>,
+    counter: Apart<BiasedCounter>,
     pub(crate) name: String,
     pub(crate) core: Arc<Core>,
     is_closed: AtomicBool,
@@ -77,7 +77,7 @@ pub(crate) struct Waiting<'a> {
 impl TagState {
     pub(crate) fn new(name: &str, core: Arc<Core>, closing: Arc<watch::Sender<bool>>) -> Self {
         Self {
-            counter: Apart(Counter::new()),
+            counter: Apart(BiasedCounter::new()),
             name: name.to_owned(),
             is_closed: AtomicBool::new(false),
             piece: AtomicI64::new(1),

@@ -154,6 +154,49 @@ fn threads_outside_of_any_runtime_get_ids() {
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 20_000);
 }
 
+#[test]
+fn ids_of_a_handle_that_goes_round_among_threads_rise_until_the_client_closes() {
+    let runtime = runtime();
+    let address = runtime.block_on(server());
+    let client = Client::builder()
+        .server(address)
+        .runtime(runtime.handle().clone());
+    let client = client.build().unwrap();
+    let (done, each) = std::sync::mpsc::channel();
+    let threads = [(); 2].map(|()| {
+        let (turn, turns) = std::sync::mpsc::channel::<usize>();
+        let (tag, done) = (client.tag("order"), done.clone());
+        std::thread::spawn(move || {
+            for count in turns {
+                let mut ids = Vec::new();
+                while ids.len() < count {
+                    match tag.try_next() {
+                        Some(id) => ids.push(id),
+                        None => std::thread::yield_now(),
+                    }
+                }
+                done.send(ids).unwrap();
+            }
+            done.send(tag.clone().try_next().into_iter().collect())
+                .unwrap();
+        });
+        turn
+    });
+    let mut ids = Vec::new();
+    // Long turns and short ones: ranges end in either.
+    for turn in 0..400 {
+        let count = if turn % 3 == 0 { 2000 } else { 5 };
+        threads[turn % 2].send(count).unwrap();
+        ids.extend(each.recv().unwrap());
+    }
+    assert!(ids.is_sorted_by(|one, next| one < next));
+    runtime.block_on(client.close());
+    drop((threads, done));
+    // Each tries once more, one of them on what it had for itself.
+    let taken: Vec<usize> = each.iter().map(|ids: Vec<i64>| ids.len()).collect();
+    assert_eq!(taken, [0, 0]);
+}
+
 #[derive(Default)]
 struct Counters {
     ids: AtomicU64,
