@@ -284,7 +284,8 @@ impl Rows {
             })
             .collect();
         let elsewhere = self.identities.keys().any(|(here, _)| !here);
-        if of.len() > 1 && !moved {
+        // Of a sharded keyspace each shard answers for its own rows.
+        if of.len() > 1 && elsewhere && !moved {
             found.push(Finding::new(
                 Weight::Fault,
                 format!(
