@@ -18,10 +18,9 @@ async fn every_command_works() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Vitess"]
 async fn a_shard_that_is_gone_stops_its_own_tags_alone() {
-    for gone in [100, 101] {
-        let cluster = Vitess::start("none", &SHARDS).await;
-        stops_its_own_tags_alone(&cluster, gone).await;
-    }
+    let cluster = Vitess::start("none", &SHARDS).await;
+    // Not the first one, of which vtgate asks whether a setting of a connection may be made: without it there is no new one.
+    stops_its_own_tags_alone(&cluster, 101).await;
 }
 
 async fn stops_its_own_tags_alone(cluster: &Vitess, gone: u32) {
