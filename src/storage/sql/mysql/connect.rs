@@ -2,8 +2,8 @@
 
 use super::ending::{SERVER, Thread};
 use crate::storage::sql::renewal::{Renewal, pool_options};
-use sea_orm::sqlx;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlPool};
+use sea_orm::sqlx::{self, Row as _};
 use std::time::Duration;
 
 /// What bounds the waits of a connection.
@@ -64,13 +64,16 @@ pub(super) async fn prepare(
 ) -> Result<Thread, sqlx::Error> {
     // Whatever completion_type says, none may follow. Vitess knows neither.
     let end = sqlx::raw_sql("ROLLBACK AND NO CHAIN");
-    match end.execute(&mut *connection).await {
-        Err(sqlx::Error::Database(_)) => {
-            let end = sqlx::raw_sql("ROLLBACK");
-            end.execute(&mut *connection).await?
+    let ended = end.execute(&mut *connection).await;
+    if matches!(ended, Err(sqlx::Error::Database(_))) {
+        let end = sqlx::raw_sql("ROLLBACK");
+        end.execute(&mut *connection).await?;
+        if is_vtgate(connection).await? {
+            return prepare_vtgate(connection, session).await;
         }
-        ended => ended?,
-    };
+    } else {
+        ended?;
+    }
     let set = format!("SET {}", session.assignments());
     sqlx::query(sqlx::AssertSqlSafe(set))
         .execute(&mut *connection)
@@ -101,5 +104,37 @@ pub(super) async fn prepare(
     Err(sqlx::Error::Protocol(format!(
         "the connection refuses autocommit = 1 or innodb_lock_wait_timeout = 1 \
          (it says {autocommit} and {wait})"
+    )))
+}
+
+/// Whether it is Vitess that answers. Asked of nobody else: a proxy may send such a question to a replica.
+async fn is_vtgate(connection: &mut sqlx::MySqlConnection) -> Result<bool, sqlx::Error> {
+    let row = sqlx::raw_sql("SELECT @@version")
+        .fetch_one(connection)
+        .await?;
+    let version: String = row.try_get(0)?;
+    Ok(version.contains("Vitess"))
+}
+
+/// What vtgate keeps to itself. Any other setting it tries on the keyspace's first shard, and nothing could connect while
+/// that one is gone. It takes care of strictness itself, and its `query_timeout` is what bounds waits for locks.
+async fn prepare_vtgate(
+    connection: &mut sqlx::MySqlConnection,
+    session: &Session,
+) -> Result<Thread, sqlx::Error> {
+    let mut set = "SET autocommit = 1".to_owned();
+    if let Some(statement) = session.statement {
+        set += &format!(", query_timeout = {}", statement.as_millis());
+    }
+    sqlx::raw_sql(sqlx::AssertSqlSafe(set))
+        .execute(&mut *connection)
+        .await?;
+    let row = sqlx::raw_sql("SELECT @@autocommit").fetch_one(connection);
+    let autocommit: i64 = row.await?.try_get(0)?;
+    if autocommit == 1 {
+        return Ok(Thread::nameless());
+    }
+    Err(sqlx::Error::Protocol(format!(
+        "vtgate refuses autocommit = 1 (it says {autocommit})"
     )))
 }

@@ -25,6 +25,16 @@ pub(super) struct Thread {
     pub(super) server: String,
 }
 
+impl Thread {
+    /// Of a server that ends no statement for others.
+    pub(super) fn nameless() -> Self {
+        Self {
+            id: 0,
+            server: String::new(),
+        }
+    }
+}
+
 /// What was found out about a statement.
 enum Look {
     /// It is over, or nobody can tell: then no more are left behind either.
@@ -93,6 +103,9 @@ impl Endings {
 
     /// Has the server end the statement, if it is still there.
     async fn kill(&self, thread: &Thread) -> Look {
+        if thread.server.is_empty() {
+            return Look::There;
+        }
         let _turn = self.turn.lock().await;
         let asked = tokio::time::timeout(self.patience, self.try_kill(thread)).await;
         match asked {
