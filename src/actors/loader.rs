@@ -1,9 +1,9 @@
 //! `SegmentLoader`: claims segments for all tags, on an arbiter of its own.
 //!
 //! Each `LoadSegment` becomes a task; `Permits` bounds how many claim at once, and sees to it that none holds up
-//! the others. What nobody waits for any more is not claimed. A transient failure is tried again after a jittered backoff, a few times; then the
-//! loader gives up and says so. Every load is answered with exactly one `LoadEnded`, also when the
-//! store panics.
+//! the others. What nobody waits for any more is not claimed. A transient failure is tried again after a jittered
+//! backoff, a few times; then the loader gives up and says so. Every load is answered with exactly one `LoadEnded`,
+//! also when the store panics.
 
 use super::{
     context::ServerContext,

@@ -1,5 +1,6 @@
 //! Logs go to standard error (`log_queue.rs`), pretty or as JSON; `RUST_LOG` wins over `telemetry.log_level`. Of thousands
-//! of lines about as many tags a few are written, and the others counted (`log_bursts.rs`). With the cargo feature `otlp`, spans go to an OpenTelemetry collector as well. Panics are logged as all else is.
+//! of lines about as many tags a few are written, and the others counted (`log_bursts.rs`). With the cargo feature
+//! `otlp`, spans go to an OpenTelemetry collector as well. Panics are logged as all else is.
 
 use super::{Exit, log_bursts::LogBursts, log_queue::LogQueue};
 use crate::config::{LogFormat, Telemetry};

@@ -15,7 +15,8 @@ const OLD: Duration = Duration::from_secs(3600);
 /// What is written down at the end may take so long.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// Both, until it is aborted; and where others reach it, which may take a moment to find out. A failure is no news: claims fail for the same reason, and say so.
+/// Both, until it is aborted; and where others reach it, which may take a moment to find out. A failure is no news:
+/// claims fail for the same reason, and say so.
 pub(super) async fn keep(
     store: Arc<SqlStore>,
     me: Instance,

@@ -17,6 +17,7 @@ use std::time::Instant;
 
 /// Turns of one look against other servers that write the same row.
 const TURNS: u32 = 6;
+
 impl SqlStore {
     /// Renews the heartbeat, unless another server just did. To be called every two seconds while a server
     /// runs; nothing is lost where it fails, but a failover then skips more.
