@@ -156,7 +156,7 @@ impl Application {
                 counted(report.tags, report.more_tags),
             ),
             Err(_) => (
-                format!("{} (not usable yet)", config.database.url.redacted()),
+                format!("{} (not usable yet)", config.database.url),
                 counted(0, false),
             ),
         };

@@ -1,7 +1,7 @@
 //! Calls of a running server over HTTP: where it is, who calls, and what its refusals mean to the shell.
 
 use super::{Exit, arguments::Reach};
-use crate::config::Config;
+use crate::config::{Config, base_url};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
 use ureq::{
@@ -182,16 +182,7 @@ fn address(
 
 /// The URL of `--server`.
 fn given(text: &str) -> Result<String, Exit> {
-    let url = url::Url::parse(text).ok();
-    let plain = url.filter(|url| {
-        ["http", "https"].contains(&url.scheme())
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
-    match plain {
+    match base_url(text) {
         Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
         None => Err(Exit::usage(
             "--server takes a URL such as http://127.0.0.1:8880 or https://ids.internal",

@@ -41,12 +41,11 @@ pub(super) fn refuse<T>(reason: impl Into<String>) -> Result<T, DatabaseUrlError
     Err(DatabaseUrlError(reason.into()))
 }
 
-impl DatabaseUrl {
-    /// Checks `text`.
-    ///
-    /// # Errors
-    /// What is wrong with it, without quoting it.
-    pub fn parse(text: &str) -> Result<Self, DatabaseUrlError> {
+impl FromStr for DatabaseUrl {
+    type Err = DatabaseUrlError;
+
+    /// What is wrong with the text is said without quoting it.
+    fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
         let scheme = text.split(':').next().unwrap_or_default();
         match scheme.to_ascii_lowercase().as_str() {
             "mysql" | "mariadb" => Self::parse_mysql(&text[scheme.len()..]),
@@ -54,7 +53,9 @@ impl DatabaseUrl {
             _ => refuse("must begin with mysql://, mariadb:// or sqlite://"),
         }
     }
+}
 
+impl DatabaseUrl {
     fn parse_mysql(rest: &str) -> Result<Self, DatabaseUrlError> {
         if !rest.starts_with("://") {
             return refuse("must have the form mysql://USER:PASSWORD@HOST:PORT/DATABASE");
@@ -168,24 +169,10 @@ impl DatabaseUrl {
         &self.full
     }
 
-    /// The URL with `***` for the password.
-    #[must_use]
-    pub fn redacted(&self) -> String {
-        self.redacted.clone()
-    }
-
     /// Which database it names.
     #[must_use]
     pub fn kind(&self) -> DatabaseKind {
         self.kind.clone()
-    }
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = DatabaseUrlError;
-
-    fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
-        Self::parse(text)
     }
 }
 
@@ -209,7 +196,7 @@ impl Serialize for DatabaseUrl {
 
 impl<'de> Deserialize<'de> for DatabaseUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+        Self::from_str(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 
@@ -219,12 +206,12 @@ mod tests {
 
     #[test]
     fn both_databases_are_understood() {
-        let sqlite = DatabaseUrl::parse("sqlite://data/id%20alloc.db?mode=rwc").unwrap();
+        let sqlite = DatabaseUrl::from_str("sqlite://data/id%20alloc.db?mode=rwc").unwrap();
         let path = PathBuf::from("data/id alloc.db");
         assert_eq!(sqlite.kind(), DatabaseKind::Sqlite { path });
-        let mysql = DatabaseUrl::parse("mariadb://u:p@h/d?ssl-mode=required").unwrap();
+        let mysql = DatabaseUrl::from_str("mariadb://u:p@h/d?ssl-mode=required").unwrap();
         assert_eq!(mysql.expose(), "mysql://u:p@h/d?ssl-mode=required");
-        assert_eq!(mysql.redacted(), "mysql://u:***@h/d?ssl-mode=required");
+        assert_eq!(mysql.to_string(), "mysql://u:***@h/d?ssl-mode=required");
     }
 
     #[test]
@@ -254,7 +241,7 @@ mod tests {
             "sqlite://f?mode=ro",
             "sqlite://f?immutable=1",
         ] {
-            let error = DatabaseUrl::parse(text).unwrap_err().to_string();
+            let error = DatabaseUrl::from_str(text).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
         }
     }
@@ -262,18 +249,18 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_makes_it_panic(any in ".{0,60}", like in "(mysql|sqlite):/{0,2}[a-z:@/?&=%#\\[\\]0-9]{0,40}") {
-            let _ = DatabaseUrl::parse(&any);
-            let _ = DatabaseUrl::parse(&like);
+            let _ = DatabaseUrl::from_str(&any);
+            let _ = DatabaseUrl::from_str(&like);
         }
 
         #[test]
         fn a_password_is_shown_nowhere_and_reaches_the_driver(secret in "(?s).{0,20}Q7.{0,20}") {
-            let url = DatabaseUrl::parse("mysql://user@host:1/db?ssl-mode=DISABLED").unwrap();
+            let url = DatabaseUrl::from_str("mysql://user@host:1/db?ssl-mode=DISABLED").unwrap();
             let url = url.with_password(&secret).unwrap();
             proptest::prop_assert!(url.has_password());
-            let shown = format!("{url} {url:?} {} {}", url.redacted(), serde_json::to_string(&url).unwrap());
+            let shown = format!("{url} {url:?} {}", serde_json::to_string(&url).unwrap());
             proptest::prop_assert!(!shown.contains("Q7"));
-            let again = DatabaseUrl::parse(url.expose()).unwrap();
+            let again = DatabaseUrl::from_str(url.expose()).unwrap();
             let inside = Url::parse(again.expose()).unwrap();
             let found = percent_decode_str(inside.password().unwrap()).decode_utf8().unwrap();
             proptest::prop_assert_eq!(found, secret);
@@ -283,11 +270,11 @@ mod tests {
         fn what_is_accepted_is_accepted_again_and_means_the_same(
             like in "(mysql|mariadb|sqlite)://[a-z%@:/.0-9]{0,30}(\\?(mode=rwc|ssl-mode=DISABLED|socket=[a-z%/0-9]{0,8}))?",
         ) {
-            if let Ok(url) = DatabaseUrl::parse(&like) {
-                let again = DatabaseUrl::parse(url.expose()).unwrap();
+            if let Ok(url) = DatabaseUrl::from_str(&like) {
+                let again = DatabaseUrl::from_str(url.expose()).unwrap();
                 proptest::prop_assert_eq!(again.expose(), url.expose());
                 proptest::prop_assert_eq!(again.kind(), url.kind());
-                proptest::prop_assert_eq!(again.redacted(), url.redacted());
+                proptest::prop_assert_eq!(again.to_string(), url.to_string());
             }
         }
 
@@ -298,7 +285,7 @@ mod tests {
                 format!("mysql://user:p@host/db?password={secret}"),
                 format!("mysql://user:{number}{secret}@host/db?ssl-mode=DISABLED&pwd={secret}"),
             ] {
-                match DatabaseUrl::parse(&text) {
+                match DatabaseUrl::from_str(&text) {
                     Ok(url) => proptest::prop_assert!(!format!("{url} {url:?}").contains("Q7"), "{}", url),
                     Err(error) => proptest::prop_assert!(!error.to_string().contains("Q7"), "{}", error),
                 }

@@ -1,10 +1,9 @@
 //! Layers: which values are set where. Keys are flat (`server.port`, `server.tls.key_file`) and only those of the built-in
 //! defaults exist; every other is a problem.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, str::FromStr};
 
-use config::{ConfigError, File, FileFormat, Source as _};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     go_id_alloc,
@@ -32,13 +31,14 @@ pub(super) struct Layers {
 
 impl Layers {
     /// The built-in defaults alone.
-    pub(super) fn new(problems: &mut Problems) -> Self {
+    pub(super) fn new() -> Self {
         let mut defaults = BTreeMap::new();
-        match parse(DEFAULT_TOML, FileFormat::Toml) {
-            Ok(Value::Object(sections)) => flatten("", sections, &mut defaults),
-            Ok(_) => problems.general("built-in default: no table".to_owned()),
-            Err(reason) => problems.general(format!("built-in default: {reason}")),
-        }
+        // Complete, as a test sees to: a key that is missing here exists nowhere.
+        flatten(
+            "",
+            parse_toml(DEFAULT_TOML).unwrap_or_default(),
+            &mut defaults,
+        );
         Self {
             entries: defaults.clone(),
             defaults,
@@ -76,36 +76,28 @@ impl Layers {
     /// Lays a file over what is there.
     pub(super) fn add_file(&mut self, path: &Path, problems: &mut Problems) {
         let name = path.display().to_string();
-        let extension = path
-            .extension()
-            .and_then(|e| e.to_str())
-            .unwrap_or_default();
-        let format = match extension.to_ascii_lowercase().as_str() {
-            "toml" => FileFormat::Toml,
-            "json" => FileFormat::Json,
-            _ => {
-                problems.general(format!(
-                    "{name}: the file's name must end in .toml or .json"
-                ));
-                return;
-            }
-        };
+        let mut fail = |reason: &str| problems.general(format!("{name}: {reason}"));
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        let is_json = extension == "json";
+        if !is_json && extension != "toml" {
+            return fail("the file's name must end in .toml or .json");
+        }
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(reason) => {
-                problems.general(format!("{name}: cannot read the file: {reason}"));
-                return;
-            }
+            Err(reason) => return fail(&format!("cannot read the file: {reason}")),
         };
-        match parse(text.trim_start_matches('\u{feff}'), format) {
-            Ok(Value::Object(tree))
-                if format == FileFormat::Json && go_id_alloc::is_alloc_json(&tree) =>
-            {
+        let text = text.trim_start_matches('\u{feff}');
+        let tree = match is_json {
+            true => serde_json::from_str(text).map_err(|error| error.to_string()),
+            false => parse_toml(text).map(Value::Object),
+        };
+        match tree {
+            Ok(Value::Object(tree)) if is_json && go_id_alloc::is_alloc_json(&tree) => {
                 go_id_alloc::add(&name, tree, self, problems);
             }
             Ok(Value::Object(tree)) => self.add_tree("", tree, &Origin::File(name), problems),
-            Ok(_) => problems.general(format!("{name}: the file must contain sections")),
-            Err(reason) => problems.general(format!("{name}: {reason}")),
+            Ok(_) => fail("the file must contain sections"),
+            Err(reason) => fail(&reason),
         }
     }
 
@@ -113,7 +105,7 @@ impl Layers {
     fn add_tree(
         &mut self,
         section: &str,
-        tree: serde_json::Map<String, Value>,
+        tree: Map<String, Value>,
         origin: &Origin,
         problems: &mut Problems,
     ) {
@@ -219,7 +211,7 @@ impl Layers {
 
     /// Sections of keys, as serde reads them.
     pub(super) fn tree(&self) -> Value {
-        let mut root = Value::Object(serde_json::Map::new());
+        let mut root = Value::Object(Map::new());
         for (name, entry) in &self.entries {
             // Indexing makes the objects on its way.
             let place = name.split('.').fold(&mut root, |at, part| &mut at[part]);
@@ -229,38 +221,21 @@ impl Layers {
     }
 }
 
-/// The text of a file. The reason names the line but quotes none: it may hold a password.
-fn parse(text: &str, format: FileFormat) -> Result<Value, String> {
-    let no_table = || "the file must contain sections".to_owned();
-    let tree = File::from_str(text, format)
-        .collect()
-        .map_err(|error| match error {
-            ConfigError::FileParse { cause, .. } => {
-                let message = cause.to_string();
-                // It quotes a JSON text that is all one value.
-                if message.starts_with("invalid type") {
-                    return no_table();
-                }
-                // Between the first line and the last, a mistake in TOML is shown with what stands there.
-                let mut lines = message.lines().filter(|line| !line.trim().is_empty());
-                let first = lines.next().unwrap_or("cannot be parsed").to_owned();
-                match lines.next_back() {
-                    Some(last) => format!("{first}: {last}"),
-                    None => first,
-                }
-            }
-            _ => no_table(),
-        })?;
-    let tree = config::Value::new(None, tree).try_deserialize();
-    tree.map_err(|_| no_table())
+/// The reason names the line but quotes none: it may hold a password.
+fn parse_toml(text: &str) -> Result<Map<String, Value>, String> {
+    toml::from_str(text).map_err(|error| {
+        // Between the first line and the last stands what is there.
+        let message = error.to_string();
+        let mut lines = message.lines().filter(|line| !line.trim().is_empty());
+        let first = lines.next().unwrap_or("cannot be parsed").to_owned();
+        lines
+            .next_back()
+            .map_or(first.clone(), |last| format!("{first}: {last}"))
+    })
 }
 
 /// The values of a section and of those in it, by their dotted keys.
-fn flatten(
-    section: &str,
-    tree: serde_json::Map<String, Value>,
-    into: &mut BTreeMap<String, Entry>,
-) {
+fn flatten(section: &str, tree: Map<String, Value>, into: &mut BTreeMap<String, Entry>) {
     for (name, value) in tree {
         let key = dotted(section, &name);
         match value {
@@ -283,25 +258,21 @@ fn dotted(section: &str, name: &str) -> String {
 /// An environment variable in the type of the key's default. What does not fit stays text, which then
 /// fails with the message of any other wrong type.
 fn typed(key: &str, text: String, default: &Value) -> Value {
-    let trimmed = text.trim();
+    fn parsed<T: FromStr + Into<Value>>(text: String) -> Value {
+        let parsed = text.trim().parse::<T>();
+        parsed.map_or(Value::String(text), Into::into)
+    }
     match default {
-        Value::Number(number) if number.is_f64() => trimmed
-            .parse::<f64>()
-            .map_or(Value::String(text), Value::from),
-        Value::Bool(_) => trimmed
-            .parse::<bool>()
-            .map_or(Value::String(text), Value::from),
-        Value::Number(_) => trimmed
-            .parse::<i64>()
-            .map_or(Value::String(text), Value::from),
-        Value::Array(_) if key == "allocation.preload" && trimmed == "recent" => {
-            Value::from(trimmed)
+        Value::Number(number) if number.is_f64() => parsed::<f64>(text),
+        Value::Number(_) => parsed::<i64>(text),
+        Value::Bool(_) => parsed::<bool>(text),
+        Value::Array(_) if key == "allocation.preload" && text.trim() == "recent" => {
+            Value::from("recent")
         }
-        Value::Array(_) => trimmed
-            .split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-            .collect(),
+        Value::Array(_) => {
+            let items = text.split(',').map(str::trim);
+            items.filter(|item| !item.is_empty()).collect()
+        }
         _ => Value::String(text),
     }
 }

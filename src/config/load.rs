@@ -14,25 +14,18 @@ impl Config {
         file: Option<&std::path::Path>,
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Loaded, ConfigError> {
-        let mut problems = Problems::default();
-        let mut layers = Layers::new(&mut problems);
+        let (mut problems, mut layers) = (Problems::default(), Layers::new());
         if let Some(file) = file {
             layers.add_file(file, &mut problems);
         }
         layers.add_env(env, &mut problems);
-        let config = read(&mut layers, &mut problems).map(|mut config| {
-            apply_password_file(&mut config, &layers, &mut problems);
-            together::check(&config, &layers, &mut problems);
-            config
-        });
-        let warnings = problems.finish()?;
-        match config {
-            Some(config) => Ok(Loaded { config, warnings }),
-            // Unreachable: without a configuration there is a problem.
-            None => Err(ConfigError {
-                problems: Vec::new(),
-            }),
+        let mut config = read(&mut layers, &mut problems);
+        if let Some(config) = &mut config {
+            apply_password_file(config, &layers, &mut problems);
+            together::check(config, &layers, &mut problems);
         }
+        let (config, warnings) = problems.finish(config)?;
+        Ok(Loaded { config, warnings })
     }
 }
 
@@ -78,7 +71,6 @@ fn key_of(path: &Path, layers: &Layers) -> String {
 fn plain(message: &str) -> String {
     message
         .replace("expected a string", "expected text")
-        .replace("expected path string", "expected text")
         .replace("expected a boolean", "expected true or false")
 }
 

@@ -1,12 +1,9 @@
 //! `allocation.preload`: a list of tags, or `"recent"`.
 
-use std::fmt;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde_json::Value;
 
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, SeqAccess, Unexpected, Visitor},
-};
-
+use super::values::unlike;
 use crate::domain::BizTag;
 
 /// What is loaded before the server calls itself ready.
@@ -29,37 +26,24 @@ impl Serialize for Preload {
 
 impl<'de> Deserialize<'de> for Preload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PreloadVisitor)
-    }
-}
-
-struct PreloadVisitor;
-
-impl<'de> Visitor<'de> for PreloadVisitor {
-    type Value = Preload;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of tags or \"recent\"")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Preload, E> {
-        match text {
-            "recent" => Ok(Preload::Recent),
-            _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+        let value = Value::deserialize(deserializer)?;
+        if value == "recent" {
+            return Ok(Self::Recent);
         }
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Preload, A::Error> {
+        let Value::Array(names) = value else {
+            return unlike(&value, "a list of tags or \"recent\"");
+        };
         let (mut tags, mut wrong) = (Vec::new(), Vec::new());
-        while let Some(name) = list.next_element::<String>()? {
+        for name in names {
+            let name = String::deserialize(name).map_err(D::Error::custom)?;
             match BizTag::parse(&name) {
                 Ok(tag) => tags.push(tag),
                 Err(reason) => wrong.push(format!("{name:?}: {reason}")),
             }
         }
         match wrong.is_empty() {
-            true => Ok(Preload::Tags(tags)),
-            false => Err(de::Error::custom(wrong.join("; "))),
+            true => Ok(Self::Tags(tags)),
+            false => Err(D::Error::custom(wrong.join("; "))),
         }
     }
 }

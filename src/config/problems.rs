@@ -8,15 +8,8 @@ use std::fmt;
 pub(super) enum Origin {
     /// `config/default.toml`; a problem here is a bug of this program, or of two values together.
     Default,
-    /// The file given.
+    /// The file given; of go-id-alloc's with the key as it is spelled there.
     File(String),
-    /// A key of go-id-alloc's `alloc.json`, spelled as in the file.
-    Legacy {
-        /// The file given.
-        file: String,
-        /// The key as written there.
-        key: String,
-    },
     /// An environment variable, by its exact name.
     Env(String),
 }
@@ -26,7 +19,6 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("built-in default"),
             Self::File(file) => f.write_str(file),
-            Self::Legacy { file, key } => write!(f, "{file}: {key}"),
             Self::Env(name) => write!(f, "environment variable {name}"),
         }
     }
@@ -69,14 +61,13 @@ impl Problems {
         self.problems.iter().any(|problem| problem.contains(&part))
     }
 
-    /// The warnings, or the error where there is any problem.
-    pub(super) fn finish(self) -> Result<Vec<String>, ConfigError> {
-        if self.problems.is_empty() {
-            Ok(self.warnings)
-        } else {
-            Err(ConfigError {
+    /// What was made and the warnings, or the error where there is any problem.
+    pub(super) fn finish<T>(self, made: Option<T>) -> Result<(T, Vec<String>), ConfigError> {
+        match made {
+            Some(made) if self.problems.is_empty() => Ok((made, self.warnings)),
+            _ => Err(ConfigError {
                 problems: self.problems,
-            })
+            }),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     database_url::DatabaseUrl,
     preload::Preload,
-    texts,
+    texts::{Address, Endpoint, File, Host, Identity, LogLevel, OrNone, OwnAddress, Table, Text},
     values::{AutoOr, MINUTE, MS, Period, Whole, YEAR, part},
 };
 use crate::domain::StepSettings;
@@ -19,7 +19,7 @@ use crate::domain::StepSettings;
 #[serde(deny_unknown_fields)]
 pub struct Server {
     /// Too narrow and no other machine connects; too wide and anyone who reaches it can use up ids.
-    #[serde(deserialize_with = "texts::host")]
+    #[serde(with = "Text::<Host>")]
     pub host: String,
     /// Taken already: exit code 71. 0 picks a free one.
     #[serde(with = "Whole::<0, 65_535>")]
@@ -69,10 +69,10 @@ impl Server {
 pub struct Tls {
     /// `None`, as the key: plain HTTP. Without the intermediate certificates some clients trust it and
     /// others do not.
-    #[serde(with = "texts::optional_path")]
+    #[serde(with = "OrNone::<File>")]
     pub cert_file: Option<PathBuf>,
     /// Readable by others than the server: they can pose as it.
-    #[serde(with = "texts::optional_path")]
+    #[serde(with = "OrNone::<File>")]
     pub key_file: Option<PathBuf>,
 }
 
@@ -93,10 +93,10 @@ pub struct Database {
     /// [`password_file`](Self::password_file) already.
     pub url: DatabaseUrl,
     /// Unreadable or empty: the configuration is refused.
-    #[serde(with = "texts::optional_path")]
+    #[serde(with = "OrNone::<File>")]
     pub password_file: Option<PathBuf>,
     /// No such table: `table_missing` until there is one.
-    #[serde(deserialize_with = "texts::table")]
+    #[serde(with = "Text::<Table>")]
     pub table: String,
     /// Too low and claims of many tags queue; too high, times the servers, and the database refuses
     /// connections.
@@ -127,10 +127,7 @@ pub struct Database {
     pub claim_records: Duration,
     /// `None` asks the server. Not the same on all id-alloc servers: they keep moving tags from each
     /// other. Not changed at a failover: lost claims go unseen.
-    #[serde(
-        serialize_with = "texts::or_empty",
-        deserialize_with = "texts::identity"
-    )]
+    #[serde(with = "OrNone::<Identity>")]
     pub server_identity: Option<String>,
 }
 
@@ -227,7 +224,7 @@ pub struct Limits {
 #[serde(deny_unknown_fields)]
 pub struct Alloc {
     /// `None` lets anyone ask. A token that is missing there: its holder gets 401 from the next reading on.
-    #[serde(with = "texts::optional_path")]
+    #[serde(with = "OrNone::<File>")]
     pub tokens_file: Option<PathBuf>,
 }
 
@@ -237,19 +234,13 @@ pub struct Alloc {
 pub struct Admin {
     /// `None`: there is no admin API. Readable by others than the server: they learn names and hashes,
     /// no token.
-    #[serde(with = "texts::optional_path")]
+    #[serde(with = "OrNone::<File>")]
     pub tokens_file: Option<PathBuf>,
     /// `None` serves it on the API's port. Taken already: exit code 71.
-    #[serde(
-        serialize_with = "texts::or_empty",
-        deserialize_with = "texts::address"
-    )]
+    #[serde(with = "OrNone::<Address>")]
     pub bind: Option<SocketAddr>,
     /// `None` finds it out. Wrong: the consoles of other servers say that this one does not answer.
-    #[serde(
-        serialize_with = "texts::or_empty",
-        deserialize_with = "texts::own_address"
-    )]
+    #[serde(with = "OrNone::<OwnAddress>")]
     pub address: Option<String>,
 }
 
@@ -268,7 +259,7 @@ pub struct Telemetry {
     /// The wrong one and the log collector cannot parse a line.
     pub log_format: LogFormat,
     /// `debug` and `trace` cost throughput; `error` hides the warnings about the guard.
-    #[serde(deserialize_with = "texts::log_level")]
+    #[serde(with = "Text::<LogLevel>")]
     pub log_level: String,
     /// Too short and the log fills; too long and slowness goes unseen.
     #[serde(with = "Period::<0, YEAR>")]
@@ -277,16 +268,10 @@ pub struct Telemetry {
     #[serde(deserialize_with = "part")]
     pub sample_ratio: f64,
     /// `None` serves metrics on the API's port alone. Taken already: exit code 71.
-    #[serde(
-        serialize_with = "texts::or_empty",
-        deserialize_with = "texts::address"
-    )]
+    #[serde(with = "OrNone::<Address>")]
     pub metrics_bind: Option<SocketAddr>,
     /// `None` exports no traces. Needs the cargo feature `otlp`; a collector that is away loses spans, no more.
-    #[serde(
-        serialize_with = "texts::or_empty",
-        deserialize_with = "texts::endpoint"
-    )]
+    #[serde(with = "OrNone::<Endpoint>")]
     pub otlp_endpoint: Option<String>,
     /// Too low and tags vanish into `_other`; too high and the metrics store groans.
     #[serde(with = "Whole::<0, 1_000_000>")]

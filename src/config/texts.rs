@@ -1,120 +1,139 @@
-//! Texts of which not all serve, and `""` for none. A section names the function beside its key.
+//! Texts of which not all serve, and `""` for none. A section names the kind beside its key:
+//! `#[serde(with = "Text::<Host>")]`.
 
-use std::net::SocketAddr;
+use std::{marker::PhantomData, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize as _, Deserializer, Serialize, Serializer, de::Error};
 use tracing::level_filters::LevelFilter;
+use url::Url;
 
-/// What a text must be, where not all serve.
-struct Text {
+/// What a text must be.
+pub(super) trait Kind {
     /// As in "… is not {this}".
-    expected: &'static str,
-    serves: fn(&str) -> bool,
+    const IS: &'static str;
+
+    fn serves(text: &str) -> bool;
+
+    fn read<T: FromStr, E: Error>(text: &str) -> Result<T, E> {
+        let serves = Self::serves(text).then(|| text.parse().ok()).flatten();
+        serves.ok_or_else(|| E::custom(format!("{text:?} is not {}", Self::IS)))
+    }
 }
 
-impl Text {
-    fn read<'de, D: Deserializer<'de>>(&self, deserializer: D) -> Result<String, D::Error> {
-        self.check(String::deserialize(deserializer)?)
+/// A text of this kind.
+pub(super) struct Text<K>(PhantomData<K>);
+
+impl<K: Kind> Text<K> {
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.serialize(serializer)
     }
 
-    /// `""` is none.
-    fn read_optional<'de, D: Deserializer<'de>>(
-        &self,
+    pub(super) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<Option<String>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        (!text.is_empty()).then(|| self.check(text)).transpose()
+    ) -> Result<T, D::Error> {
+        K::read(&String::deserialize(deserializer)?)
+    }
+}
+
+/// The same, or none, which is written as `""`.
+pub(super) struct OrNone<K>(PhantomData<K>);
+
+impl<K: Kind> OrNone<K> {
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => value.serialize(serializer),
+            None => serializer.serialize_str(""),
+        }
     }
 
-    fn check<E: de::Error>(&self, text: String) -> Result<String, E> {
-        match (self.serves)(&text) {
-            true => Ok(text),
-            false => Err(E::custom(format!("{text:?} is not {}", self.expected))),
-        }
+    pub(super) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        (!text.is_empty()).then(|| K::read(&text)).transpose()
     }
 }
 
 /// Where to listen.
-pub(super) fn host<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let host = Text {
-        expected: "an address or the name of a host",
-        serves: |host| {
-            !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control())
-        },
-    };
-    host.read(deserializer)
-}
+pub(super) struct Host;
 
-/// A table's name, to which `_migrations` is appended: within MySQL's 64.
-pub(super) fn table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let table = Text {
-        expected: "1 to 48 letters, digits, '_' or '$'",
-        serves: |table| {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$';
-            (1..=48).contains(&table.len()) && table.bytes().all(plain)
-        },
-    };
-    table.read(deserializer)
-}
+impl Kind for Host {
+    const IS: &'static str = "an address or the name of a host";
 
-/// A database server's name; the column `claimed_on` holds 255 characters.
-pub(super) fn identity<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<String>, D::Error> {
-    let identity = Text {
-        expected: "at most 255 characters, none of them a control character",
-        serves: |name| name.chars().count() <= 255 && !name.contains(char::is_control),
-    };
-    identity.read_optional(deserializer)
-}
-
-/// `level` or `module=level`, comma-separated.
-pub(super) fn log_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let level = Text {
-        expected: "a level (off, error, warn, info, debug, trace) or such as \"info,id_alloc=debug\"",
-        serves: |levels| {
-            levels.split(',').all(|directive| {
-                let level = directive.rsplit('=').next().unwrap_or_default().trim();
-                !level.is_empty() && level.parse::<LevelFilter>().is_ok()
-            })
-        },
-    };
-    level.read(deserializer)
-}
-
-/// Where to send traces.
-pub(super) fn endpoint<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<String>, D::Error> {
-    let endpoint = Text {
-        expected: "a URL such as \"http://127.0.0.1:4318\"",
-        serves: |url| {
-            url::Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.has_host())
-        },
-    };
-    let endpoint = endpoint.read_optional(deserializer)?;
-    match endpoint.is_some() && !cfg!(feature = "otlp") {
-        true => Err(de::Error::custom(
-            "this id-alloc cannot export traces: build it with --features otlp",
-        )),
-        false => Ok(endpoint),
+    fn serves(host: &str) -> bool {
+        !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control())
     }
 }
 
-/// Where others reach this server; `""` is none.
-pub(super) fn own_address<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<String>, D::Error> {
-    let address = Text {
-        expected: "a URL such as \"http://10.0.0.7:8880\", \"off\"",
-        serves: |text| text == "off" || text.len() <= 255 && is_base(text),
-    };
-    address.read_optional(deserializer)
+/// A table's name, to which `_migrations` is appended: within MySQL's 64.
+pub(super) struct Table;
+
+impl Kind for Table {
+    const IS: &'static str = "1 to 48 letters, digits, '_' or '$'";
+
+    fn serves(table: &str) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$';
+        (1..=48).contains(&table.len()) && table.bytes().all(plain)
+    }
 }
 
-/// Whether it is a URL to which paths can be appended.
-fn is_base(text: &str) -> bool {
-    url::Url::parse(text).is_ok_and(|url| {
+/// A database server's name; the column `claimed_on` holds 255 characters.
+pub(super) struct Identity;
+
+impl Kind for Identity {
+    const IS: &'static str = "at most 255 characters, none of them a control character";
+
+    fn serves(name: &str) -> bool {
+        name.chars().count() <= 255 && !name.contains(char::is_control)
+    }
+}
+
+/// `level` or `module=level`, comma-separated.
+pub(super) struct LogLevel;
+
+impl Kind for LogLevel {
+    const IS: &'static str =
+        "a level (off, error, warn, info, debug, trace) or such as \"info,id_alloc=debug\"";
+
+    fn serves(levels: &str) -> bool {
+        levels.split(',').all(|directive| {
+            let level = directive.rsplit('=').next().unwrap_or_default().trim();
+            !level.is_empty() && level.parse::<LevelFilter>().is_ok()
+        })
+    }
+}
+
+/// Where to send traces.
+pub(super) struct Endpoint;
+
+impl Kind for Endpoint {
+    const IS: &'static str = "a URL such as \"http://127.0.0.1:4318\"";
+
+    fn serves(url: &str) -> bool {
+        Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.has_host())
+    }
+}
+
+/// Where others reach this server.
+pub(super) struct OwnAddress;
+
+impl Kind for OwnAddress {
+    const IS: &'static str = "a URL such as \"http://10.0.0.7:8880\", \"off\"";
+
+    fn serves(text: &str) -> bool {
+        text == "off" || text.len() <= 255 && base_url(text).is_some()
+    }
+}
+
+/// A URL to which paths can be appended.
+pub fn base_url(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(|url| {
         ["http", "https"].contains(&url.scheme())
             && url.has_host()
             && url.username().is_empty()
@@ -124,40 +143,24 @@ fn is_base(text: &str) -> bool {
     })
 }
 
-/// An address with a port; `""` is none.
-pub(super) fn address<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<SocketAddr>, D::Error> {
-    let address = Text {
-        expected: "an address with a port, such as \"127.0.0.1:9880\"",
-        serves: |text| text.parse::<SocketAddr>().is_ok(),
-    };
-    let text = address.read_optional(deserializer)?;
-    Ok(text.and_then(|text| text.parse().ok()))
-}
+/// Where to listen, with a port.
+pub(super) struct Address;
 
-/// Writes none as `""`.
-pub(super) fn or_empty<S: Serializer, T: Serialize>(
-    value: &Option<T>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => value.serialize(serializer),
-        None => serializer.serialize_str(""),
+impl Kind for Address {
+    const IS: &'static str = "an address with a port, such as \"127.0.0.1:9880\"";
+
+    fn serves(text: &str) -> bool {
+        text.parse::<std::net::SocketAddr>().is_ok()
     }
 }
 
-/// A file; `""` is none.
-pub(super) mod optional_path {
-    use super::{Deserialize, Deserializer};
-    use std::path::PathBuf;
+/// A file, whatever its name.
+pub(super) struct File;
 
-    pub(in crate::config) use super::or_empty as serialize;
+impl Kind for File {
+    const IS: &'static str = "the name of a file";
 
-    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<PathBuf>, D::Error> {
-        let path = PathBuf::deserialize(deserializer)?;
-        Ok((!path.as_os_str().is_empty()).then_some(path))
+    fn serves(_: &str) -> bool {
+        true
     }
 }

@@ -36,21 +36,19 @@ pub(super) fn check(config: &Config, layers: &Layers, problems: &mut Problems) {
     let mut checks = Checks { layers, problems };
     addresses(config, &mut checks);
     let tls = &config.server.tls;
-    for (key, other, alone) in [
-        (
-            "server.tls.cert_file",
-            "server.tls.key_file",
-            tls.cert_file.is_some() && tls.key_file.is_none(),
-        ),
-        (
-            "server.tls.key_file",
-            "server.tls.cert_file",
-            tls.key_file.is_some() && tls.cert_file.is_none(),
-        ),
+    let (cert, key) = ("server.tls.cert_file", "server.tls.key_file");
+    for (file, is_set, other, is_other_set) in [
+        (cert, tls.cert_file.is_some(), key, tls.key_file.is_some()),
+        (key, tls.key_file.is_some(), cert, tls.cert_file.is_some()),
     ] {
         let message = format!("is set alone; give {other} too, or neither for plain HTTP");
-        checks.that(!alone, key, message);
+        checks.that(!is_set || is_other_set, file, message);
     }
+    checks.that(
+        config.telemetry.otlp_endpoint.is_none() || cfg!(feature = "otlp"),
+        "telemetry.otlp_endpoint",
+        "this id-alloc cannot export traces: build it with --features otlp",
+    );
     checks.tokens::<AdminToken>("admin.tokens_file", config.admin.tokens_file.as_ref());
     checks.tokens::<AllocToken>("alloc.tokens_file", config.alloc.tokens_file.as_ref());
     checks.warn(

@@ -2,12 +2,13 @@
 //! `#[serde(with = "Whole::<1, 1024>")]`. A value that is not allowed is refused while it is read, so its
 //! message has the key and the place where it was written like any other mistake.
 
-use std::{fmt, time::Duration};
+use std::{fmt::Display, time::Duration};
 
 use serde::{
-    Deserializer, Serialize, Serializer,
-    de::{self, Unexpected, Visitor},
+    Deserialize as _, Deserializer, Serialize, Serializer,
+    de::{Error, Unexpected},
 };
+use serde_json::Value;
 
 /// A whole number from `MIN` to `MAX`.
 pub(super) struct Whole<const MIN: i64, const MAX: i64>;
@@ -23,37 +24,39 @@ impl<const MIN: i64, const MAX: i64> Whole<MIN, MAX> {
     pub(super) fn deserialize<'de, T: TryFrom<i64>, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<T, D::Error> {
-        let number = deserializer.deserialize_any(Self)?;
-        T::try_from(number).map_err(|_| outside(number, MIN, MAX))
-    }
-}
-
-impl<const MIN: i64, const MAX: i64> Visitor<'_> for Whole<MIN, MAX> {
-    type Value = i64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a whole number from {MIN} to {MAX}")
+        Self::read(&Value::deserialize(deserializer)?)
     }
 
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<i64, E> {
-        match (MIN..=MAX).contains(&number) {
-            true => Ok(number),
-            false => Err(outside(number, MIN, MAX)),
+    fn read<T: TryFrom<i64>, E: Error>(value: &Value) -> Result<T, E> {
+        match value {
+            Value::Number(number) if !number.is_f64() => {
+                let allowed = number.as_i64().filter(|it| (MIN..=MAX).contains(it));
+                let fits = allowed.and_then(|it| T::try_from(it).ok());
+                fits.ok_or_else(|| outside(number, MIN, MAX))
+            }
+            _ => unlike(value, format!("a whole number from {MIN} to {MAX}")),
         }
     }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<i64, E> {
-        let fits = i64::try_from(number).map_err(|_| outside(number, MIN, MAX))?;
-        self.visit_i64(fits)
-    }
 }
 
-fn outside<E: de::Error>(
-    value: impl fmt::Display,
-    least: impl fmt::Display,
-    most: impl fmt::Display,
-) -> E {
+fn outside<E: Error>(value: impl Display, least: impl Display, most: impl Display) -> E {
     E::custom(format!("{value} is not within {least} to {most}"))
+}
+
+/// Refuses a value of another type.
+pub(super) fn unlike<T, E: Error>(value: &Value, expected: impl AsRef<str>) -> Result<T, E> {
+    let found = match value {
+        Value::Null => Unexpected::Unit,
+        Value::Bool(value) => Unexpected::Bool(*value),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => Unexpected::Signed(whole),
+            None => Unexpected::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => Unexpected::Str(text),
+        Value::Array(_) => Unexpected::Seq,
+        Value::Object(_) => Unexpected::Map,
+    };
+    Err(E::invalid_type(found, &expected.as_ref()))
 }
 
 /// `"auto"`, which is `None`, or a whole number from `MIN` to `MAX`, which the environment writes as text.
@@ -73,31 +76,17 @@ impl<const MIN: i64, const MAX: i64> AutoOr<MIN, MAX> {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<i64>, D::Error> {
-        deserializer.deserialize_any(Self)
-    }
-}
-
-impl<const MIN: i64, const MAX: i64> Visitor<'_> for AutoOr<MIN, MAX> {
-    type Value = Option<i64>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"auto\" or a whole number from {MIN} to {MAX}")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        match (text, text.trim().parse()) {
-            ("auto", _) => Ok(None),
-            (_, Ok(number)) => self.visit_i64(number),
-            _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+        let value = Value::deserialize(deserializer)?;
+        let number = value.as_str().map(|text| text.trim().parse::<i64>());
+        match (&value, number) {
+            (Value::String(text), _) if text == "auto" => Ok(None),
+            (_, Some(Ok(number))) => Whole::<MIN, MAX>::read(&number.into()).map(Some),
+            (Value::Number(_), _) => Whole::<MIN, MAX>::read(&value).map(Some),
+            _ => unlike(
+                &value,
+                format!("\"auto\" or a whole number from {MIN} to {MAX}"),
+            ),
         }
-    }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
-        Whole::<MIN, MAX>.visit_i64(number).map(Some)
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-        Whole::<MIN, MAX>.visit_u64(number).map(Some)
     }
 }
 
@@ -122,52 +111,30 @@ impl<const MIN: u64, const MAX: u64> Period<MIN, MAX> {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Duration, D::Error> {
-        deserializer.deserialize_any(Self)
-    }
-}
-
-impl<const MIN: u64, const MAX: u64> Visitor<'_> for Period<MIN, MAX> {
-    type Value = Duration;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [least, most] =
-            [MIN, MAX].map(|limit| humantime::format_duration(Duration::from_millis(limit)));
-        write!(
-            f,
-            "a duration such as \"2s\" or \"15m\", from {least} to {most}"
-        )
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
-        if text.trim().parse::<f64>().is_ok() {
-            return Err(bare_number(text.trim()));
-        }
-        let value = humantime::parse_duration(text).map_err(|reason| {
-            let expected: &dyn de::Expected = &self;
-            E::custom(format!("{text:?} is not {expected} ({reason})"))
-        })?;
+        let value = Value::deserialize(deserializer)?;
         let (least, most) = (Duration::from_millis(MIN), Duration::from_millis(MAX));
         let shown = humantime::format_duration;
-        match (least..=most).contains(&value) {
-            true => Ok(value),
-            false => Err(outside(shown(value), shown(least), shown(most))),
+        let expected = || {
+            let (least, most) = (shown(least), shown(most));
+            format!("a duration such as \"2s\" or \"15m\", from {least} to {most}")
+        };
+        let text = match &value {
+            Value::String(text) if text.trim().parse::<f64>().is_err() => text,
+            Value::String(number) => return Err(bare_number(number.trim())),
+            Value::Number(number) => return Err(bare_number(number)),
+            _ => return unlike(&value, expected()),
+        };
+        let period = humantime::parse_duration(text).map_err(|reason| {
+            D::Error::custom(format!("{text:?} is not {} ({reason})", expected()))
+        })?;
+        match (least..=most).contains(&period) {
+            true => Ok(period),
+            false => Err(outside(shown(period), shown(least), shown(most))),
         }
-    }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Duration, E> {
-        Err(bare_number(number))
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Duration, E> {
-        Err(bare_number(number))
-    }
-
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Duration, E> {
-        Err(bare_number(number))
     }
 }
 
-fn bare_number<E: de::Error>(number: impl fmt::Display) -> E {
+fn bare_number<E: Error>(number: impl Display) -> E {
     E::custom(format!(
         "{number} has no unit; write it as text, such as \"{number}s\" or \"{number}ms\""
     ))
@@ -175,31 +142,11 @@ fn bare_number<E: de::Error>(number: impl fmt::Display) -> E {
 
 /// A part of one, from 0 to 1.
 pub(super) fn part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    deserializer.deserialize_any(Part)
-}
-
-struct Part;
-
-impl Visitor<'_> for Part {
-    type Value = f64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number from 0.0 to 1.0")
-    }
-
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<f64, E> {
-        match (0.0..=1.0).contains(&number) {
-            true => Ok(number),
-            false => Err(outside(number, "0.0", "1.0")),
-        }
-    }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<f64, E> {
-        self.visit_f64(number as f64)
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<f64, E> {
-        self.visit_f64(number as f64)
+    let value = Value::deserialize(deserializer)?;
+    match value.as_f64() {
+        Some(part) if (0.0..=1.0).contains(&part) => Ok(part),
+        Some(part) => Err(outside(part, "0.0", "1.0")),
+        None => unlike(&value, "a number from 0.0 to 1.0"),
     }
 }
 
@@ -207,7 +154,7 @@ impl Visitor<'_> for Part {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::{Value, json, value::Serializer as ToValue};
+    use serde_json::{json, value::Serializer as ToValue};
 
     type Any = Period<0, { u64::MAX }>;
     type Auto = AutoOr<{ i64::MIN }, { i64::MAX }>;

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    texts,
+    texts::{Address, OrNone},
     values::{Period, Whole, YEAR},
 };
 
@@ -28,10 +28,7 @@ pub struct Wire {
 #[serde(deny_unknown_fields)]
 pub struct Redis {
     /// `None`: there is none. Taken already: exit code 71. As `server.host`: who reaches it can use up ids.
-    #[serde(
-        serialize_with = "texts::or_empty",
-        deserialize_with = "texts::address"
-    )]
+    #[serde(with = "OrNone::<Address>")]
     pub bind: Option<SocketAddr>,
     /// Too low and clients are refused (`ERR max number of clients reached`). Where fewer files may be open, so many
     /// as leave some for the database.

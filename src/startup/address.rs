@@ -27,7 +27,7 @@ pub(super) async fn of(config: Config, port: u16) -> String {
     if port == 0 {
         return String::new();
     }
-    let database = database(config.database.url.redacted().as_str());
+    let database = database(&config.database.url.to_string());
     let Some(host) = reached(&host, database).await else {
         return String::new();
     };

@@ -74,8 +74,9 @@ fn said(call: &Import) -> Option<String> {
 fn source(config: &Config, call: &Import) -> Result<DatabaseUrl, Exit> {
     match said(call) {
         None => Ok(config.database.url.clone()),
-        Some(text) => DatabaseUrl::parse(&text)
-            .map_err(|reason| Exit::usage(format!("--source (or {SOURCE}): {reason}"))),
+        Some(text) => text.parse().map_err(|reason: config::DatabaseUrlError| {
+            Exit::usage(format!("--source (or {SOURCE}): {reason}"))
+        }),
     }
 }
 

@@ -5,36 +5,11 @@
 //! the credentials, their first ':' ends the user. Nothing here is percent-encoded but the database's
 //! name and the parameters. No error or warning quotes a part that may be a piece of the password.
 
+use std::num::NonZeroU16;
+
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::config::database_url::{DatabaseUrl, DatabaseUrlError};
-
-/// A DSN understood.
-#[derive(Debug)]
-pub(super) struct Dsn {
-    pub(super) url: DatabaseUrl,
-    /// Parameters that were not taken over, one line each.
-    pub(super) warnings: Vec<String>,
-}
-
-/// Why a DSN is not understood. Never quotes it.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum DsnError {
-    #[error("has no '/' before the database's name; write user:password@tcp(host:port)/database")]
-    NoSlash,
-    #[error("names no database after the last '/'")]
-    NoDatabase,
-    #[error("has an address that does not end in ')'; write tcp(host:port)")]
-    OpenAddress,
-    #[error("has a network other than tcp(host:port) and unix(/path)")]
-    Network,
-    #[error("has a port that is not a number from 1 to 65535")]
-    Port,
-    #[error("has tls={0}; it can be true, false, skip-verify or preferred")]
-    Tls(&'static str),
-    #[error("{0}")]
-    Url(#[from] DatabaseUrlError),
-}
+use crate::config::database_url::{DatabaseUrl, DatabaseUrlError, refuse};
 
 /// Parameters that only concern the Go driver, or that this program sets itself.
 const HARMLESS: [&str; 20] = [
@@ -60,9 +35,13 @@ const HARMLESS: [&str; 20] = [
     "writetimeout",
 ];
 
-/// Reads a DSN.
-pub(super) fn parse(dsn: &str) -> Result<Dsn, DsnError> {
-    let (left, right) = dsn.rsplit_once('/').ok_or(DsnError::NoSlash)?;
+/// The URL, and a line for each parameter that was not taken over.
+pub(super) fn parse(dsn: &str) -> Result<(DatabaseUrl, Vec<String>), DatabaseUrlError> {
+    let Some((left, right)) = dsn.rsplit_once('/') else {
+        return refuse(
+            "has no '/' before the database's name; write user:password@tcp(host:port)/database",
+        );
+    };
     let (credentials, address) = match left.rsplit_once('@') {
         Some((credentials, address)) => (Some(credentials), address),
         None => (None, left),
@@ -71,7 +50,7 @@ pub(super) fn parse(dsn: &str) -> Result<Dsn, DsnError> {
     // The driver unescapes it since 1.8; a '%' that escapes nothing is itself.
     let database = percent_decode_str(database).decode_utf8_lossy();
     if database.is_empty() {
-        return Err(DsnError::NoDatabase);
+        return refuse("names no database after the last '/'");
     }
     let (host, socket) = host_and_socket(address)?;
     let (tls, warnings) = parameters(query)?;
@@ -86,29 +65,33 @@ pub(super) fn parse(dsn: &str) -> Result<Dsn, DsnError> {
     if let Some(socket) = socket {
         url += &format!("&socket={}", encode(socket));
     }
-    let url = DatabaseUrl::parse(&url)?;
-    Ok(Dsn { url, warnings })
+    Ok((url.parse()?, warnings))
 }
 
 fn encode(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
+const NETWORK: &str = "has a network other than tcp(host:port) and unix(/path)";
+
 /// `host:port` for the URL, and the path of a socket.
-fn host_and_socket(address: &str) -> Result<(String, Option<&str>), DsnError> {
+fn host_and_socket(address: &str) -> Result<(String, Option<&str>), DatabaseUrlError> {
     let (net, inside) = match address.split_once('(') {
-        Some((net, rest)) => (net, rest.strip_suffix(')').ok_or(DsnError::OpenAddress)?),
+        Some((net, rest)) => match rest.strip_suffix(')') {
+            Some(inside) => (net, inside),
+            None => return refuse("has an address that does not end in ')'; write tcp(host:port)"),
+        },
         None => (address, ""),
     };
     match net {
         "" | "tcp" | "tcp4" | "tcp6" => Ok((host_and_port(inside)?, None)),
         "unix" if inside.is_empty() => Ok(("localhost".to_owned(), Some("/tmp/mysql.sock"))),
         "unix" => Ok(("localhost".to_owned(), Some(inside))),
-        _ => Err(DsnError::Network),
+        _ => refuse(NETWORK),
     }
 }
 
-fn host_and_port(address: &str) -> Result<String, DsnError> {
+fn host_and_port(address: &str) -> Result<String, DatabaseUrlError> {
     let (host, port) = match address.rsplit_once(':') {
         _ if address.ends_with(']') => (address, "3306"),
         // More than one ':' without brackets: an IPv6 address alone.
@@ -116,22 +99,21 @@ fn host_and_port(address: &str) -> Result<String, DsnError> {
         Some((host, port)) => (host, port),
         None => (address, "3306"),
     };
-    let port: u16 = port.parse().map_err(|_| DsnError::Port)?;
-    if port == 0 {
-        return Err(DsnError::Port);
-    }
+    let Ok(port) = port.parse::<NonZeroU16>() else {
+        return refuse("has a port that is not a number from 1 to 65535");
+    };
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare {
         "" => Ok(format!("127.0.0.1:{port}")),
         _ if bare.contains(':') => Ok(format!("[{bare}]:{port}")),
         // Anything else would change how the URL is cut.
-        _ if bare.contains(['/', '?', '#', '@', '\\']) => Err(DsnError::Network),
+        _ if bare.contains(['/', '?', '#', '@', '\\']) => refuse(NETWORK),
         _ => Ok(format!("{bare}:{port}")),
     }
 }
 
 /// The ssl-mode, and what was not taken over.
-fn parameters(query: &str) -> Result<(&'static str, Vec<String>), DsnError> {
+fn parameters(query: &str) -> Result<(&'static str, Vec<String>), DatabaseUrlError> {
     let mut mode = "DISABLED";
     let mut warnings = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -144,7 +126,12 @@ fn parameters(query: &str) -> Result<(&'static str, Vec<String>), DsnError> {
                     "preferred" => "PREFERRED",
                     "false" | "0" => "DISABLED",
                     // A name registered in the Go program; going on without TLS would be worse.
-                    _ => return Err(DsnError::Tls("NAME of a configuration inside a Go program")),
+                    _ => {
+                        return refuse(
+                            "has tls=NAME of a configuration inside a Go program; it can be true, false, skip-verify \
+                             or preferred",
+                        );
+                    }
                 };
             }
             known if HARMLESS.contains(&known) => {}
@@ -166,7 +153,7 @@ mod tests {
     use super::*;
 
     fn url(dsn: &str) -> String {
-        parse(dsn).unwrap().url.expose().to_owned()
+        parse(dsn).unwrap().0.expose().to_owned()
     }
 
     #[test]
@@ -208,14 +195,15 @@ mod tests {
                     .ends_with(&format!("ssl-mode={mode}"))
             );
         }
-        assert!(matches!(parse("u:p@/d?tls=custom"), Err(DsnError::Tls(_))));
+        let error = parse("u:p@/d?tls=custom").unwrap_err().to_string();
+        assert!(error.contains("skip-verify or preferred"), "{error}");
     }
 
     #[test]
     fn only_parameters_that_matter_are_warned_about() {
         let dsn = "u:p@/d?charset=utf8mb4,utf8&parseTime=True&loc=Local&timeout=2s&autocommit=0";
         assert_eq!(
-            parse(dsn).unwrap().warnings,
+            parse(dsn).unwrap().1,
             ["the parameter autocommit is ignored: it has no counterpart here"]
         );
     }
@@ -239,12 +227,12 @@ mod tests {
 
     #[test]
     fn a_password_may_hold_separators() {
-        let dsn = parse("us:p@:/w(#?@tcp(h:1)/d").unwrap();
+        let (url, _) = parse("us:p@:/w(#?@tcp(h:1)/d").unwrap();
         assert_eq!(
-            dsn.url.expose(),
+            url.expose(),
             "mysql://us:p%40%3A%2Fw%28%23%3F@h:1/d?ssl-mode=DISABLED"
         );
-        assert_eq!(dsn.url.redacted(), "mysql://us:***@h:1/d?ssl-mode=DISABLED");
+        assert_eq!(url.to_string(), "mysql://us:***@h:1/d?ssl-mode=DISABLED");
     }
 
     proptest::proptest! {
@@ -256,8 +244,8 @@ mod tests {
 
         #[test]
         fn every_password_comes_out_as_it_went_in(password in "(?s).{0,40}") {
-            let dsn = parse(&format!("user:{password}@tcp(db:1)/name")).unwrap();
-            let url = url::Url::parse(dsn.url.expose()).unwrap();
+            let (url, _) = parse(&format!("user:{password}@tcp(db:1)/name")).unwrap();
+            let url = url::Url::parse(url.expose()).unwrap();
             let found = percent_decode_str(url.password().unwrap_or_default()).decode_utf8().unwrap();
             proptest::prop_assert_eq!(found, password);
             proptest::prop_assert_eq!(url.host_str(), Some("db"));
@@ -277,7 +265,7 @@ mod tests {
             proptest::prop_assume!(![".", ".."].contains(&&*database));
             let password_part = password.as_ref().map_or(String::new(), |text| format!(":{text}"));
             let dsn = format!("{user}{password_part}@tcp({host}:{port})/{database}?charset=utf8mb4");
-            let url = url::Url::parse(parse(&dsn).unwrap().url.expose()).unwrap();
+            let url = url::Url::parse(parse(&dsn).unwrap().0.expose()).unwrap();
             let decoded = |text: &str| percent_decode_str(text).decode_utf8().unwrap().into_owned();
             proptest::prop_assert_eq!(decoded(url.username()), user);
             let found = url.password().map(decoded).unwrap_or_default();
@@ -290,7 +278,7 @@ mod tests {
         #[test]
         fn the_path_of_a_socket_comes_out(path in "/[^()@]{1,30}") {
             let dsn = format!("u:p@unix({path})/name");
-            let url = url::Url::parse(parse(&dsn).unwrap().url.expose()).unwrap();
+            let url = url::Url::parse(parse(&dsn).unwrap().0.expose()).unwrap();
             let found = url.query_pairs().find(|(key, _)| key == "socket").unwrap().1.into_owned();
             proptest::prop_assert_eq!(found, path);
         }

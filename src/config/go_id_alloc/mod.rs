@@ -32,10 +32,7 @@ pub(super) fn add(
     );
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for (key, value) in tree {
-        let origin = Origin::Legacy {
-            file: file.to_owned(),
-            key: key.clone(),
-        };
+        let origin = Origin::File(format!("{file}: {key}"));
         let lower = key.to_ascii_lowercase();
         if let Some(other) = seen.insert(lower.clone(), key.clone()) {
             problems.general(format!("{file}: {key}: set by {other} too"));
@@ -90,11 +87,11 @@ fn add_dsn(value: &Value, origin: Origin, layers: &mut Layers, problems: &mut Pr
         return;
     };
     match dsn::parse(text) {
-        Ok(dsn) => {
-            for warning in dsn.warnings {
+        Ok((url, warnings)) => {
+            for warning in warnings {
                 problems.warn(format!("{origin}: {warning}"));
             }
-            layers.set(KEY, Value::from(dsn.url.expose()), origin, problems);
+            layers.set(KEY, Value::from(url.expose()), origin, problems);
         }
         Err(reason) => problems.at(&origin, KEY, reason),
     }
@@ -132,10 +129,10 @@ mod tests {
         ) {
             let tree: Map<String, Value> = keys.into_iter().collect();
             let mut problems = Problems::default();
-            let mut layers = Layers::new(&mut problems);
+            let mut layers = Layers::new();
             add("alloc.json", tree, &mut layers, &mut problems);
-            let said = match problems.finish() {
-                Ok(warnings) => warnings.join("\n"),
+            let said = match problems.finish(Some(())) {
+                Ok(((), warnings)) => warnings.join("\n"),
                 Err(error) => error.to_string(),
             };
             prop_assert!(!said.contains("Q7"), "{}", said);
@@ -146,9 +143,9 @@ mod tests {
             env in prop::collection::vec(("(?i)(ID_ALLOC_{0,3})[a-z_]{0,12}|(?s).{0,12}", "(?s).{0,12}"), 0..8),
         ) {
             let mut problems = Problems::default();
-            let mut layers = Layers::new(&mut problems);
+            let mut layers = Layers::new();
             layers.add_env(env.into_iter(), &mut problems);
-            let _ = problems.finish();
+            let _ = problems.finish(Some(()));
         }
     }
 }
