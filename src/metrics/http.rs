@@ -1,6 +1,6 @@
 //! What is counted of requests.
 
-use super::register::{Made, counters, durations_by};
+use super::register::{Made, counters, durations_by, metrics};
 use prometheus::{
     Histogram, HistogramVec, IntCounter, IntCounterVec, Registry, core::Collector as _,
 };
@@ -32,14 +32,24 @@ impl Interface {
     const LABELS: [&'static str; 6] = ["alloc", "range", "tinyid", "leaf", "cosid", "redis"];
 }
 
-/// Answers, how long they took, and refusals by their codes.
-#[derive(Debug)]
-pub struct HttpMetrics {
-    requests: IntCounterVec,
-    request_duration: HistogramVec,
-    rejected: IntCounterVec,
-    /// By [`Interface`].
-    ids: [IntCounter; Interface::LABELS.len()],
+metrics! {
+    /// Answers, how long they took, and refusals by their codes.
+    pub struct HttpMetrics {
+        requests: IntCounterVec = counters("http_requests_total", "HTTP requests answered.", ["route", "method", "status"]);
+        request_duration: HistogramVec = durations_by("http_request_duration_seconds",
+            "Time from a request's head to its response.", BUCKETS, "route");
+        rejected: IntCounterVec = counters("id_alloc_requests_rejected_total",
+            "Requests answered with an error, by its code.", ["code"]);
+        ids: ByInterface = by_interface("id_alloc_ids_answered_total",
+            "Ids in answers, by the interface that was asked: alloc, range, tinyid, leaf, cosid or redis.");
+    }
+}
+
+type ByInterface = [IntCounter; Interface::LABELS.len()];
+
+fn by_interface(registry: &Registry, name: &str, help: &str) -> Made<ByInterface> {
+    let all = counters(registry, name, help, ["interface"])?;
+    Ok(Interface::LABELS.map(|label| all.with_label_values(&[label])))
 }
 
 impl HttpMetrics {
@@ -47,34 +57,7 @@ impl HttpMetrics {
     pub const BOUNDS: [f64; BUCKETS.len()] = BUCKETS;
 
     pub(super) fn new(registry: &Registry) -> Made<Self> {
-        let ids = counters(
-            registry,
-            "id_alloc_ids_answered_total",
-            "Ids in answers, by the interface that was asked: alloc, range, tinyid, leaf, cosid or redis.",
-            &["interface"],
-        )?;
-        Ok(Self {
-            ids: Interface::LABELS.map(|label| ids.with_label_values(&[label])),
-            requests: counters(
-                registry,
-                "http_requests_total",
-                "HTTP requests answered.",
-                &["route", "method", "status"],
-            )?,
-            request_duration: durations_by(
-                registry,
-                "http_request_duration_seconds",
-                "Time from a request's head to its response.",
-                &BUCKETS,
-                &["route"],
-            )?,
-            rejected: counters(
-                registry,
-                "id_alloc_requests_rejected_total",
-                "Requests answered with an error, by its code.",
-                &["code"],
-            )?,
-        })
+        Self::registered(registry)
     }
 
     /// Ids in answers so far, by all interfaces.

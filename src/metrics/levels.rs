@@ -83,74 +83,71 @@ impl Levels {
     pub(super) fn into_families(mut self) -> impl Iterator<Item = MetricFamily> {
         self.sort();
         let (sum, shortest) = self.other.unzip();
-        let families = [
-            Family {
-                name: "id_alloc_buffer_remaining_ids",
-                help: "Ids in memory, not yet handed out.",
-                other: sum.map(|sum| sum as f64),
-                value: |level| level.left as f64,
-            },
-            Family {
-                name: "id_alloc_supply_seconds",
-                help: "How long the ids in memory last at the tag's present rate, in seconds; +Inf while nobody \
+        let families: [Family; 4] = [
+            (
+                "id_alloc_buffer_remaining_ids",
+                "Ids in memory, not yet handed out.",
+                sum.map(|sum| sum as f64),
+                |level| level.left as f64,
+            ),
+            (
+                "id_alloc_supply_seconds",
+                "How long the ids in memory last at the tag's present rate, in seconds; +Inf while nobody \
                        asks for any.",
-                other: shortest,
-                value: Level::supply_seconds,
-            },
-            Family {
-                name: "id_alloc_segment_step_ids",
-                help: "Size of the claims in force, in ids.",
-                other: None,
-                value: |level| level.step as f64,
-            },
-            Family {
-                name: "id_alloc_max_id",
-                help: "End of what this server has claimed: no id it handed out is as large.",
-                other: None,
-                value: |level| level.max_id as f64,
-            },
+                shortest,
+                Level::supply_seconds,
+            ),
+            (
+                "id_alloc_segment_step_ids",
+                "Size of the claims in force, in ids.",
+                None,
+                |level| level.step as f64,
+            ),
+            (
+                "id_alloc_max_id",
+                "End of what this server has claimed: no id it handed out is as large.",
+                None,
+                |level| level.max_id as f64,
+            ),
         ];
-        families
-            .into_iter()
-            .map(move |family| family.of(&self.tags))
-            // One without series cannot be written.
-            .filter(|family| !family.get_metric().is_empty())
+        let series = move |(name, help, other, value): Family| {
+            let tags = self.tags.iter();
+            let tags = tags.map(|(tag, level)| gauge(tag.as_str(), value(level)));
+            let other = other.map(|value| gauge(OTHER, value));
+            family(name, help, other.into_iter().chain(tags))
+        };
+        // One without series cannot be written.
+        let families = families.into_iter().map(series);
+        families.filter(|family| !family.get_metric().is_empty())
     }
 }
 
-/// A gauge with a series per tag.
-struct Family {
-    name: &'static str,
-    help: &'static str,
-    /// That of the tags without series of their own.
-    other: Option<f64>,
-    value: fn(&Level) -> f64,
-}
+/// A gauge's name and help text, its value for tags without series of their own, and for one of those that have them.
+type Family = (&'static str, &'static str, Option<f64>, fn(&Level) -> f64);
 
-impl Family {
-    fn of(&self, tags: &[(BizTag, Level)]) -> MetricFamily {
-        let other = self.other.map(|value| gauge(OTHER, value));
-        let tags = tags
-            .iter()
-            .map(|(tag, level)| gauge(tag.as_str(), (self.value)(level)));
-        let mut family = MetricFamily::default();
-        family.set_name(self.name.to_owned());
-        family.set_help(self.help.to_owned());
-        family.set_field_type(MetricType::GAUGE);
-        family.set_metric(other.into_iter().chain(tags).collect());
-        family
-    }
+/// Gauges with these series.
+pub(super) fn family(name: &str, help: &str, series: impl Iterator<Item = Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(MetricType::GAUGE);
+    family.set_metric(series.collect());
+    family
 }
 
 pub(super) fn gauge(tag: &str, value: f64) -> Metric {
+    let mut gauge = Gauge::default();
+    gauge.set_value(value);
+    let mut metric = Metric::from_label(vec![label(tag)]);
+    metric.set_gauge(gauge);
+    metric
+}
+
+pub(super) fn label(tag: &str) -> LabelPair {
     let mut label = LabelPair::default();
     label.set_name(TAG.to_owned());
     label.set_value(tag.to_owned());
-    let mut gauge = Gauge::default();
-    gauge.set_value(value);
-    let mut metric = Metric::from_label(vec![label]);
-    metric.set_gauge(gauge);
-    metric
+    label
 }
 
 #[cfg(test)]

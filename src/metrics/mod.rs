@@ -16,11 +16,13 @@ pub use unused::{Unused, UnusedIds};
 
 use crate::domain::{BizTag, Ceiling};
 use levels::Levels;
+#[cfg(target_os = "linux")]
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder,
-    proto::{Counter, LabelPair, Metric, MetricFamily},
+    IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
+    proto::{Counter, Metric, MetricFamily},
 };
-use register::{Made, counter, counters, gauge, gauges};
+use register::{counter, counters, gauge, gauges, metrics};
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -52,35 +54,42 @@ const RESTARTS: [(&str, &str); 4] = [
     ("registry", "panic"),
 ];
 
-/// The metrics of one server.
-#[derive(Debug)]
-pub struct Metrics {
-    registry: Registry,
-    /// Of requests.
-    pub http: HttpMetrics,
-    /// Of Redis' clients.
-    pub redis: RedisMetrics,
-    /// Of the store and of claims.
-    pub store: StoreMetrics,
-    /// Tags in memory.
-    pub tags_loaded: IntGauge,
-    /// Callers waiting for ids.
-    pub waiting: IntGauge,
-    /// 1 while the server drains.
-    pub draining: IntGauge,
-    /// Log lines that nobody read.
-    pub log_lines_dropped: IntCounter,
-    /// Ids that nobody will ever get.
-    pub ids_unused: UnusedIds,
-    actor_restarts: IntCounterVec,
-    ids_allocated: IntCounterVec,
-    /// Tags with a series of their own, at most `max_tag_series`.
-    tagged: Mutex<HashSet<BizTag>>,
-    max_tag_series: usize,
-    /// Tags with a limit of their own, as the rows said last.
-    ceilings: Mutex<Vec<(BizTag, Ceiling)>>,
-    /// How long the text of the last scrape was, in bytes.
-    text_length: AtomicUsize,
+metrics! {
+    /// The metrics of one server.
+    pub struct Metrics {
+        /// Of requests.
+        pub http: HttpMetrics = HttpMetrics::new();
+        /// Of Redis' clients.
+        pub redis: RedisMetrics = RedisMetrics::new();
+        /// Of the store and of claims.
+        pub store: StoreMetrics = StoreMetrics::new();
+        /// Tags in memory.
+        pub tags_loaded: IntGauge = gauge("id_alloc_tags_loaded", "Tags in memory.");
+        /// Callers waiting for ids.
+        pub waiting: IntGauge = gauge("id_alloc_waiting_requests", "Requests waiting for ids.");
+        /// 1 while the server drains.
+        pub draining: IntGauge = gauge("id_alloc_draining", "1 while the server drains before it stops, else 0.");
+        /// Log lines that nobody read.
+        pub log_lines_dropped: IntCounter = counter("id_alloc_log_lines_dropped_total",
+            "Log lines that were dropped, as nobody read them fast enough, or could not be written.");
+        /// Ids that nobody will ever get.
+        pub ids_unused: UnusedIds = UnusedIds::new();
+        actor_restarts: IntCounterVec = counters("id_alloc_actor_restarts_total",
+            "Actors restarted by their supervisor or made anew after a panic.", ["actor", "reason"]);
+        ids_allocated: IntCounterVec = counters("id_alloc_ids_allocated_total", "Ids handed out, by biz_tag.", [TAG]);
+        build_info: IntGaugeVec = gauges("id_alloc_build_info", "1, with the version as a label.", "version");
+        id_limit: IntGauge = gauge("id_alloc_id_limit", "No id reaches this number (allocation.id_limit).");
+    }
+    and {
+        all: Registry,
+        /// Tags with a series of their own, at most `max_tag_series`.
+        tagged: Mutex<HashSet<BizTag>>,
+        max_tag_series: usize,
+        /// Tags with a limit of their own, as the rows said last.
+        ceilings: Mutex<Vec<(BizTag, Ceiling)>>,
+        /// How long the text of the last scrape was, in bytes.
+        text_length: AtomicUsize,
+    }
 }
 
 /// The series of one tag.
@@ -109,47 +118,20 @@ impl Metrics {
     /// # Errors
     /// [`prometheus::Error`] where two metrics had the same name.
     pub fn new(max_tag_series: usize, id_limit: i64) -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
-        constants(&registry, id_limit)?;
-        let metrics = Self {
-            http: HttpMetrics::new(&registry)?,
-            redis: RedisMetrics::new(&registry)?,
-            store: StoreMetrics::new(&registry)?,
-            tags_loaded: gauge(&registry, "id_alloc_tags_loaded", "Tags in memory.")?,
-            waiting: gauge(
-                &registry,
-                "id_alloc_waiting_requests",
-                "Requests waiting for ids.",
-            )?,
-            draining: gauge(
-                &registry,
-                "id_alloc_draining",
-                "1 while the server drains before it stops, else 0.",
-            )?,
-            log_lines_dropped: counter(
-                &registry,
-                "id_alloc_log_lines_dropped_total",
-                "Log lines that were dropped, as nobody read them fast enough, or could not be written.",
-            )?,
-            ids_unused: UnusedIds::new(&registry)?,
-            actor_restarts: counters(
-                &registry,
-                "id_alloc_actor_restarts_total",
-                "Actors restarted by their supervisor or made anew after a panic.",
-                &["actor", "reason"],
-            )?,
-            ids_allocated: counters(
-                &registry,
-                "id_alloc_ids_allocated_total",
-                "Ids handed out, by biz_tag.",
-                &[TAG],
-            )?,
-            tagged: Mutex::default(),
+        let all = Registry::new();
+        #[cfg(target_os = "linux")]
+        all.register(Box::new(ProcessCollector::for_self()))?;
+        let metrics = Self::registered(
+            &all.clone(),
+            all,
+            Mutex::default(),
             max_tag_series,
-            ceilings: Mutex::default(),
-            text_length: AtomicUsize::new(0),
-            registry,
-        };
+            Mutex::default(),
+            AtomicUsize::new(0),
+        )?;
+        let version = [env!("CARGO_PKG_VERSION")];
+        metrics.build_info.with_label_values(&version).set(1);
+        metrics.id_limit.set(id_limit);
         for (actor, reason) in RESTARTS {
             metrics.actor_restarts.with_label_values(&[actor, reason]);
         }
@@ -228,7 +210,7 @@ impl Metrics {
         });
         let encoder = TextEncoder::new();
         let mut text = String::with_capacity(self.text_length.load(Ordering::Relaxed));
-        let mut families = self.registry.gather();
+        let mut families = self.all.gather();
         if !is_told {
             families.iter_mut().for_each(without_tags);
         }
@@ -256,38 +238,11 @@ fn without_tags(family: &mut MetricFamily) {
     if !family.get_metric().iter().any(is_by_tag) {
         return;
     }
-    let sum = family
-        .get_metric()
-        .iter()
-        .map(|metric| metric.get_counter().get_value());
+    let counted = family.get_metric().iter();
+    let sum = counted.map(|metric| metric.get_counter().get_value()).sum();
     let mut counter = Counter::default();
-    counter.set_value(sum.sum());
-    let mut label = LabelPair::default();
-    label.set_name(TAG.to_owned());
-    label.set_value(OTHER.to_owned());
-    let mut all = Metric::from_label(vec![label]);
+    counter.set_value(sum);
+    let mut all = Metric::from_label(vec![levels::label(OTHER)]);
     all.set_counter(counter);
     family.set_metric(vec![all]);
-}
-
-/// What stays as it is while the process runs, and what the system knows of it.
-fn constants(registry: &Registry, id_limit: i64) -> Made<()> {
-    let build = gauges(
-        registry,
-        "id_alloc_build_info",
-        "1, with the version as a label.",
-        &["version"],
-    )?;
-    build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-    gauge(
-        registry,
-        "id_alloc_id_limit",
-        "No id reaches this number (allocation.id_limit).",
-    )?
-    .set(id_limit);
-    #[cfg(target_os = "linux")]
-    registry.register(Box::new(
-        prometheus::process_collector::ProcessCollector::for_self(),
-    ))?;
-    Ok(())
 }

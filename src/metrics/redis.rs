@@ -1,6 +1,6 @@
 //! What is counted of Redis' clients. Ids and refusals are counted with those of HTTP, under the same names.
 
-use super::register::{Made, counters, durations, gauge};
+use super::register::{Made, counters, durations, gauge, metrics};
 use prometheus::{Histogram, IntCounterVec, IntGauge, Registry};
 
 /// From ten microseconds to past the deadline, in seconds.
@@ -9,37 +9,22 @@ const BUCKETS: [f64; 14] = [
     1.0, 2.5,
 ];
 
-/// Commands by their names, how long they took, and open connections.
-#[derive(Debug)]
-pub struct RedisMetrics {
-    commands: IntCounterVec,
-    /// Of commands that came together.
-    pub duration: Histogram,
-    /// Open connections.
-    pub connections: IntGauge,
+metrics! {
+    /// Commands by their names, how long they took, and open connections.
+    pub struct RedisMetrics {
+        commands: IntCounterVec = counters("id_alloc_redis_commands_total",
+            "Commands of Redis' clients answered, by name; _other is any that is not served.", ["command"]);
+        /// Of commands that came together.
+        pub duration: Histogram = durations("id_alloc_redis_batch_duration_seconds",
+            "Time from reading commands of Redis' clients that came together to their answers.", BUCKETS);
+        /// Open connections.
+        pub connections: IntGauge = gauge("id_alloc_redis_connections", "Open connections of Redis' clients.");
+    }
 }
 
 impl RedisMetrics {
     pub(super) fn new(registry: &Registry) -> Made<Self> {
-        Ok(Self {
-            commands: counters(
-                registry,
-                "id_alloc_redis_commands_total",
-                "Commands of Redis' clients answered, by name; _other is any that is not served.",
-                &["command"],
-            )?,
-            duration: durations(
-                registry,
-                "id_alloc_redis_batch_duration_seconds",
-                "Time from reading commands of Redis' clients that came together to their answers.",
-                &BUCKETS,
-            )?,
-            connections: gauge(
-                registry,
-                "id_alloc_redis_connections",
-                "Open connections of Redis' clients.",
-            )?,
-        })
+        Self::registered(registry)
     }
 
     /// Counts answered commands.

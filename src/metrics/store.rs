@@ -1,6 +1,6 @@
 //! What is counted of the store and of claims.
 
-use super::register::{Made, counter, counters, durations, gauge, gauges};
+use super::register::{Made, counter, counters, durations, gauge, gauges, metrics};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 use std::time::Duration;
 
@@ -20,71 +20,32 @@ const BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// Claims, what they found, and how the database does.
-#[derive(Debug)]
-pub struct StoreMetrics {
-    /// 1 while it can be used, as far as is known.
-    pub up: IntGauge,
-    /// 1 while claims carry the guard.
-    pub guard_active: IntGauge,
-    connections: IntGaugeVec,
-    ping_duration: Histogram,
-    segment_loads: IntCounterVec,
-    segment_load_duration: Histogram,
-    /// Rows found below what had been claimed.
-    max_id_regressions: IntCounter,
-    /// Rows moved after a failover.
-    failover_skips: IntCounter,
+metrics! {
+    /// Claims, what they found, and how the database does.
+    pub struct StoreMetrics {
+        /// 1 while it can be used, as far as is known.
+        pub up: IntGauge = gauge("id_alloc_store_up", "1 while the database can be used, as far as is known, else 0.");
+        /// 1 while claims carry the guard.
+        pub guard_active: IntGauge = gauge("id_alloc_guard_active",
+            "1 while claims are guarded against a row that went backwards, else 0.");
+        connections: IntGaugeVec = gauges("id_alloc_store_connections",
+            "Connections to the database, by state: idle or in use.", "state");
+        ping_duration: Histogram = durations("id_alloc_store_ping_duration_seconds",
+            "How long the database took to say that it is there, asked every few seconds.", BUCKETS);
+        segment_loads: IntCounterVec = counters("id_alloc_segment_loads_total",
+            "Attempts to claim a segment, by outcome.", ["outcome"]);
+        segment_load_duration: Histogram = durations("id_alloc_segment_load_duration_seconds",
+            "How long one attempt to claim a segment took.", BUCKETS);
+        max_id_regressions: IntCounter = counter("id_alloc_max_id_regressions_total",
+            "Rows whose max_id was below what had been claimed, and that were raised.");
+        failover_skips: IntCounter = counter("id_alloc_failover_skips_total",
+            "Rows moved forwards because they were claimed on another primary.");
+    }
 }
 
 impl StoreMetrics {
     pub(super) fn new(registry: &Registry) -> Made<Self> {
-        let metrics = Self {
-            up: gauge(
-                registry,
-                "id_alloc_store_up",
-                "1 while the database can be used, as far as is known, else 0.",
-            )?,
-            guard_active: gauge(
-                registry,
-                "id_alloc_guard_active",
-                "1 while claims are guarded against a row that went backwards, else 0.",
-            )?,
-            connections: gauges(
-                registry,
-                "id_alloc_store_connections",
-                "Connections to the database, by state: idle or in use.",
-                &["state"],
-            )?,
-            ping_duration: durations(
-                registry,
-                "id_alloc_store_ping_duration_seconds",
-                "How long the database took to say that it is there, asked every few seconds.",
-                &BUCKETS,
-            )?,
-            segment_loads: counters(
-                registry,
-                "id_alloc_segment_loads_total",
-                "Attempts to claim a segment, by outcome.",
-                &["outcome"],
-            )?,
-            segment_load_duration: durations(
-                registry,
-                "id_alloc_segment_load_duration_seconds",
-                "How long one attempt to claim a segment took.",
-                &BUCKETS,
-            )?,
-            max_id_regressions: counter(
-                registry,
-                "id_alloc_max_id_regressions_total",
-                "Rows whose max_id was below what had been claimed, and that were raised.",
-            )?,
-            failover_skips: counter(
-                registry,
-                "id_alloc_failover_skips_total",
-                "Rows moved forwards because they were claimed on another primary.",
-            )?,
-        };
+        let metrics = Self::registered(registry)?;
         for outcome in OUTCOMES {
             metrics.segment_loads.with_label_values(&[outcome]);
         }

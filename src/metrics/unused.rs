@@ -24,27 +24,15 @@ pub enum Unused {
 }
 
 impl Unused {
-    const ALL: [Self; 7] = [
-        Self::Remainder,
-        Self::Idle,
-        Self::Deleted,
-        Self::Dropped,
-        Self::Late,
-        Self::Panic,
-        Self::Skip,
+    const LABELS: [&'static str; 7] = [
+        "remainder",
+        "idle",
+        "deleted",
+        "dropped",
+        "late",
+        "panic",
+        "skip",
     ];
-
-    fn label(self) -> &'static str {
-        match self {
-            Self::Remainder => "remainder",
-            Self::Idle => "idle",
-            Self::Deleted => "deleted",
-            Self::Dropped => "dropped",
-            Self::Late => "late",
-            Self::Panic => "panic",
-            Self::Skip => "skip",
-        }
-    }
 }
 
 /// How many, by reason.
@@ -53,20 +41,21 @@ pub struct UnusedIds(IntCounterVec);
 
 impl UnusedIds {
     pub(super) fn new(registry: &Registry) -> Made<Self> {
-        let unused = Self(counters(
+        let unused = counters(
             registry,
             "id_alloc_ids_unused_total",
             "Ids that nobody will get any more, by what left them (gaps).",
-            &["reason"],
-        )?);
-        for why in Unused::ALL {
-            unused.count(why, 0);
+            ["reason"],
+        )?;
+        for label in Unused::LABELS {
+            unused.with_label_values(&[label]);
         }
-        Ok(unused)
+        Ok(Self(unused))
     }
 
     /// Counts so many.
     pub fn count(&self, why: Unused, ids: u64) {
-        self.0.with_label_values(&[why.label()]).inc_by(ids);
+        let label = Unused::LABELS[why as usize];
+        self.0.with_label_values(&[label]).inc_by(ids);
     }
 }
