@@ -1,6 +1,9 @@
-//! What is answered, and how that is written in RESP2 and RESP3 (by redis-protocol).
+//! What is answered, and how that is written in RESP2 and RESP3: each value by redis-protocol.
 
-use redis_protocol::{resp2, resp3};
+use redis_protocol::resp2::{
+    encode::encode,
+    types::{OwnedFrame as Frame, Resp2Frame as _},
+};
 
 /// The two versions of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,91 +40,46 @@ impl Answer {
         Self::Error(line.replace(char::is_control, " "))
     }
 
-    /// Appends it to `out`.
+    /// Appends it to `out`. The versions differ in nothing and in maps alone.
     pub(super) fn write(self, version: Version, out: &mut Vec<u8>) {
-        let start = out.len();
-        let written = match version {
-            Version::Resp2 => {
-                let frame = self.into_resp2();
-                out.resize(start + frame_length_2(&frame), 0);
-                resp2::encode::encode(&mut out[start..], &frame, false)
+        let frame = match self {
+            Self::Integer(number) => Frame::Integer(number),
+            Self::Simple(text) => Frame::SimpleString(text.into()),
+            Self::Text(text) => Frame::BulkString(text),
+            Self::Error(line) => Frame::Error(line),
+            Self::Null if version == Version::Resp3 => return out.extend_from_slice(b"_\r\n"),
+            Self::Null => Frame::Null,
+            Self::List(answers) => {
+                begin('*', answers.len(), out);
+                return answers
+                    .into_iter()
+                    .for_each(|answer| answer.write(version, out));
             }
-            Version::Resp3 => {
-                let frame = self.into_resp3();
-                out.resize(start + frame_length_3(&frame), 0);
-                resp3::encode::complete::encode(&mut out[start..], &frame, false)
+            Self::Map(pairs) => {
+                match version {
+                    Version::Resp2 => begin('*', 2 * pairs.len(), out),
+                    Version::Resp3 => begin('%', pairs.len(), out),
+                }
+                for (name, value) in pairs {
+                    Self::text(name).write(version, out);
+                    value.write(version, out);
+                }
+                return;
             }
         };
-        if written.is_err() {
+        let start = out.len();
+        out.resize(start + frame.encode_len(false), 0);
+        if encode(&mut out[start..], &frame, false).is_err() {
             // Cannot be: the room was measured.
             out.truncate(start);
             out.extend_from_slice(b"-ERR internal error\r\n");
         }
     }
-
-    fn into_resp2(self) -> resp2::types::OwnedFrame {
-        use resp2::types::OwnedFrame as Frame;
-        match self {
-            Self::Integer(number) => Frame::Integer(number),
-            Self::Simple(text) => Frame::SimpleString(text.into()),
-            Self::Text(text) => Frame::BulkString(text),
-            Self::Null => Frame::Null,
-            Self::Error(line) => Frame::Error(line),
-            Self::List(answers) => {
-                Frame::Array(answers.into_iter().map(Self::into_resp2).collect())
-            }
-            Self::Map(pairs) => {
-                let both = |(name, value): (&str, Self)| {
-                    [Frame::BulkString(name.into()), value.into_resp2()]
-                };
-                Frame::Array(pairs.into_iter().flat_map(both).collect())
-            }
-        }
-    }
-
-    fn into_resp3(self) -> resp3::types::OwnedFrame {
-        use resp3::types::OwnedFrame as Frame;
-        let attributes = None;
-        match self {
-            Self::Integer(data) => Frame::Number { data, attributes },
-            Self::Simple(text) => Frame::SimpleString {
-                data: text.into(),
-                attributes,
-            },
-            Self::Text(data) => Frame::BlobString { data, attributes },
-            Self::Null => Frame::Null,
-            Self::Error(data) => Frame::SimpleError { data, attributes },
-            Self::List(answers) => Frame::Array {
-                data: answers.into_iter().map(Self::into_resp3).collect(),
-                attributes,
-            },
-            Self::Map(pairs) => {
-                let both = |(name, value): (&'static str, Self)| {
-                    let name = Self::text(name).into_resp3();
-                    (name, value.into_resp3())
-                };
-                Frame::Map {
-                    data: pairs.into_iter().map(both).collect(),
-                    attributes,
-                }
-            }
-        }
-    }
 }
 
-/// Begins a list of `count` answers, which are written after it.
-pub(super) fn begin_list(count: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("*{count}\r\n").as_bytes());
-}
-
-fn frame_length_2(frame: &resp2::types::OwnedFrame) -> usize {
-    use resp2::types::Resp2Frame as _;
-    frame.encode_len(false)
-}
-
-fn frame_length_3(frame: &resp3::types::OwnedFrame) -> usize {
-    use resp3::types::Resp3Frame as _;
-    frame.encode_len(false)
+/// Begins a list or map of `count`, which are written after it.
+pub(super) fn begin(kind: char, count: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("{kind}{count}\r\n").as_bytes());
 }
 
 #[cfg(test)]

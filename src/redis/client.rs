@@ -10,7 +10,7 @@ use super::{
     refusal::Refused,
     request::{self, Words},
     session::{self, Session},
-    tally::{Tally, left},
+    tally::Tally,
     transaction::Transaction,
 };
 use crate::{
@@ -39,14 +39,25 @@ pub(super) struct Client<S> {
 }
 
 /// What came of requests that came together.
+#[derive(Default)]
 pub(super) struct Answered {
     pub(super) requests: usize,
     /// Whether the connection is to be closed.
     pub(super) is_last: bool,
 }
 
-/// The outer error: the client is not there any more. The inner one is its answer.
-type Outcome<T> = io::Result<Result<T, Refused>>;
+/// Why a command was not carried out.
+enum Failed {
+    Refused(Refused),
+    /// The client is not there any more.
+    Gone(io::Error),
+}
+
+impl<E: Into<Refused>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
+    }
+}
 
 impl<S: Stream> Client<S> {
     pub(super) fn new(stream: S, service: Arc<Service>) -> Self {
@@ -80,7 +91,7 @@ impl<S: Stream> Client<S> {
     ) -> io::Result<(usize, Answered)> {
         let limit = self.service.shared.limits.max_query;
         let mut places = std::mem::take(&mut self.places);
-        let (mut at, mut answered) = (0, Answered::none());
+        let (mut at, mut answered) = (0, Answered::default());
         while !answered.is_last {
             match request::read(&bytes[at..], limit, &mut places) {
                 Ok(None) => break,
@@ -130,10 +141,9 @@ impl<S: Stream> Client<S> {
     /// Carries out what was kept since `MULTI`. Others' commands may come in between, which takes nothing from it: ids
     /// stay distinct and rise.
     async fn execute(&mut self, tally: &mut Tally) -> io::Result<()> {
-        let kept = match self.transaction.take() {
-            None => Err(Refused::WithoutMulti("EXEC")),
-            Some(transaction) => transaction.kept(),
-        };
+        let kept = self.transaction.take();
+        let kept = kept.ok_or(Refused::WithoutMulti("EXEC"));
+        let kept = kept.and_then(Transaction::kept);
         let kept = match self.let_in().and(kept) {
             Ok(kept) => kept,
             Err(refused) => {
@@ -142,7 +152,7 @@ impl<S: Stream> Client<S> {
             }
         };
         tally.answered(Some(Command::Exec));
-        answer::begin_list(kept.count, &mut self.channel.unsent);
+        answer::begin('*', kept.count, &mut self.channel.unsent);
         let (mut at, mut places) = (0, Vec::new());
         while let Ok(Some(end)) = request::read(&kept.bytes[at..], usize::MAX, &mut places) {
             let words = Words::new(&kept.bytes[at..], &places);
@@ -160,8 +170,12 @@ impl<S: Stream> Client<S> {
         tally: &mut Tally,
     ) -> io::Result<bool> {
         let (command, answer) = match command {
-            Ok(command) => (Some(command), self.carry_out(command, words, tally).await?),
-            Err(refused) => (None, Err(self.let_in().err().unwrap_or(refused))),
+            Ok(command) => match self.carry_out(command, words, tally).await {
+                Ok(answer) => (Some(command), Ok(answer)),
+                Err(Failed::Refused(refused)) => (Some(command), Err(refused)),
+                Err(Failed::Gone(error)) => return Err(error),
+            },
+            Err(refused) => (None, self.let_in().and(Err(refused))),
         };
         self.write(command, answer, tally);
         Ok(command != Some(Command::Quit))
@@ -195,15 +209,12 @@ impl<S: Stream> Client<S> {
         command: Command,
         words: Words<'_>,
         tally: &mut Tally,
-    ) -> Outcome<Answer> {
+    ) -> Result<Answer, Failed> {
         // Those with a key are let in, or not, for its tag.
-        if !command.needs_no_token()
-            && !command.has_key()
-            && let Err(refused) = self.let_in()
-        {
-            return Ok(Err(refused));
+        if !command.needs_no_token() && !command.has_key() {
+            self.let_in()?;
         }
-        Ok(match command {
+        let answer = match command {
             Command::Incr => return self.take(words, Ok(1_u32.into()), tally).await,
             Command::IncrBy => {
                 let demand = ids::demand(words, self.service.shared.limits.max_range);
@@ -212,7 +223,7 @@ impl<S: Stream> Client<S> {
             Command::Exists => return self.exist(words, tally).await,
             Command::Get => self.newest(words),
             Command::Ping => self.ping(words),
-            Command::Echo => Ok(Answer::Text(words.get(1).unwrap_or_default().to_vec())),
+            Command::Echo => Ok(Answer::Text(words.get(1).to_vec())),
             Command::Multi => Transaction::begin(&mut self.transaction),
             Command::Discard => Transaction::discard(&mut self.transaction),
             Command::Exec => Err(Refused::WithoutMulti("EXEC")),
@@ -228,7 +239,8 @@ impl<S: Stream> Client<S> {
                 Ok(self.session.reset())
             }
             Command::Quit => Ok(Answer::Simple("OK")),
-        })
+        };
+        Ok(answer?)
     }
 
     /// The last of the ids that are demanded.
@@ -237,33 +249,23 @@ impl<S: Stream> Client<S> {
         words: Words<'_>,
         demand: Result<Demand, Refused>,
         tally: &mut Tally,
-    ) -> Outcome<Answer> {
-        let tag = match ids::tag(words, 1) {
-            Ok(tag) => tag,
-            Err(refused) => return Ok(Err(self.let_in().err().unwrap_or(refused))),
-        };
-        let allowed = self.session.may_have(&self.service, tag.as_str());
-        let demand = match allowed.and(demand) {
-            Ok(demand) => demand,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        let spent = self
-            .session
-            .spend(&self.service, tag.as_str(), demand.count);
-        if let Err(refused) = spent {
-            return Ok(Err(refused));
+    ) -> Result<Answer, Failed> {
+        let tag = ids::tag(words, 1);
+        if tag.is_err() {
+            self.let_in()?;
         }
-        let ids = match self.ids(tag.clone(), demand, tally).await? {
-            Ok(ids) => ids,
-            Err(error) => {
-                let (service, count) = (&self.service, demand.count);
-                self.session.give_back(service, tag.as_str(), count);
-                return Ok(Err(error.into()));
-            }
-        };
-        tally.gave(demand.count);
-        let last = ids.last().map(|range| Answer::Integer(range.end() - 1));
-        Ok(last.ok_or(Refused::Same(Reason::Internal)))
+        let tag = tag?;
+        self.session.may_have(&self.service, tag.as_str())?;
+        let demand = demand?;
+        let count = demand.count;
+        self.session.spend(&self.service, tag.as_str(), count)?;
+        let ids = self.ids(tag.clone(), demand, tally).await?;
+        if ids.is_err() {
+            self.session.give_back(&self.service, tag.as_str(), count);
+        }
+        tally.ids += ids.as_ref().map_or(0, |_| count);
+        let last = ids?.last().map(|range| Answer::Integer(range.end() - 1));
+        Ok(last.ok_or(Reason::Internal)?)
     }
 
     /// Those that are there, at once. Where none are, answers to earlier commands are sent before it waits.
@@ -272,39 +274,39 @@ impl<S: Stream> Client<S> {
         tag: TagName<'_>,
         demand: Demand,
         tally: &Tally,
-    ) -> io::Result<Result<Ids, AllocError>> {
+    ) -> Result<Result<Ids, AllocError>, Failed> {
         if let Some(ids) = self.service.allocator.take(tag.clone(), demand) {
             return Ok(Ok(ids));
         }
-        let limit = left(tally.began, self.service.shared.limits.request_deadline);
-        if limit.is_zero() {
+        let limit = self.service.shared.limits.request_deadline;
+        let left = limit.saturating_sub(tally.began.elapsed());
+        if left.is_zero() {
             return Ok(Err(AllocError::too_late()));
         }
-        self.channel.send().await?;
+        self.channel.send().await.map_err(Failed::Gone)?;
         let allocating = self.service.allocator.allocate(tag, demand);
-        let allocated = tokio::time::timeout(limit, allocating).await;
+        let allocated = tokio::time::timeout(left, allocating).await;
         Ok(allocated.unwrap_or_else(|_| Err(AllocError::too_late())))
     }
 
     /// How many of the keys are those of tags.
-    async fn exist(&mut self, words: Words<'_>, tally: &Tally) -> Outcome<Answer> {
+    async fn exist(&mut self, words: Words<'_>, tally: &Tally) -> Result<Answer, Failed> {
         let mut count = 0;
         for index in 1..words.len() {
             let Ok(tag) = ids::tag(words, index) else {
                 continue;
             };
-            if let Err(refused) = self.session.may_have(&self.service, tag.as_str()) {
-                return Ok(Err(refused));
-            }
+            self.session.may_have(&self.service, tag.as_str())?;
             match self.ids(tag, 0_u32.into(), tally).await? {
                 Err(AllocError::UnknownTag) => {}
                 Ok(_) | Err(AllocError::TagExhausted(_) | AllocError::TagMisconfigured(_)) => {
                     count += 1;
                 }
-                Err(error) => return Ok(Err(error.into())),
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(self.let_in().map(|()| Answer::Integer(count)))
+        self.let_in()?;
+        Ok(Answer::Integer(count))
     }
 
     /// The newest id that this server has answered; none for what cannot be a tag.
@@ -324,17 +326,8 @@ impl<S: Stream> Client<S> {
         }
         match words.len() {
             1 => Ok(Answer::Simple("PONG")),
-            2 => Ok(Answer::Text(words.get(1).unwrap_or_default().to_vec())),
+            2 => Ok(Answer::Text(words.get(1).to_vec())),
             _ => Err(Refused::Arguments("ping")),
-        }
-    }
-}
-
-impl Answered {
-    fn none() -> Self {
-        Self {
-            requests: 0,
-            is_last: false,
         }
     }
 }

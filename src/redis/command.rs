@@ -57,44 +57,9 @@ commands! {
 }
 
 /// Commands of Redis that would change a counter, or make it vanish, in another way than handing out ids.
-const WOULD_CHANGE: &[&str] = &[
-    "append",
-    "bitfield",
-    "bitop",
-    "copy",
-    "decr",
-    "decrby",
-    "del",
-    "eval",
-    "evalsha",
-    "expire",
-    "expireat",
-    "fcall",
-    "flushall",
-    "flushdb",
-    "getdel",
-    "getex",
-    "getset",
-    "incrbyfloat",
-    "migrate",
-    "move",
-    "mset",
-    "msetnx",
-    "persist",
-    "pexpire",
-    "pexpireat",
-    "psetex",
-    "rename",
-    "renamenx",
-    "restore",
-    "set",
-    "setbit",
-    "setex",
-    "setnx",
-    "setrange",
-    "swapdb",
-    "unlink",
-];
+const WOULD_CHANGE: &str = "append bitfield bitop copy decr decrby del eval evalsha expire expireat fcall flushall \
+    flushdb getdel getex getset incrbyfloat migrate move mset msetnx persist pexpire \
+    pexpireat psetex rename renamenx restore set setbit setex setnx setrange swapdb unlink";
 
 impl Command {
     /// The command of a request.
@@ -104,14 +69,10 @@ impl Command {
     pub(super) fn of(words: Words<'_>) -> Result<Self, Refused> {
         let called = |command: &&Self| words.is(0, command.name());
         let Some(command) = Self::ALL.iter().find(called).copied() else {
-            return Err(refused(words.get(0).unwrap_or_default()));
+            return Err(refused(words.get(0)));
         };
-        let (count, arity) = (words.len() as u64, command.arity());
-        let fits = match arity < 0 {
-            true => count >= arity.unsigned_abs(),
-            false => count == arity.unsigned_abs(),
-        };
-        match fits {
+        let (count, arity) = (words.len() as i64, command.arity());
+        match count == arity || arity < 0 && count >= -arity {
             true => Ok(command),
             false => Err(Refused::Arguments(command.name())),
         }
@@ -160,7 +121,7 @@ fn refused(name: &[u8]) -> Refused {
         start.escape_ascii().to_string()
     };
     let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
-    if WOULD_CHANGE.iter().copied().any(is) {
+    if WOULD_CHANGE.split(' ').any(is) {
         Refused::WouldChange(shown(name).to_uppercase())
     } else if is("cluster") {
         Refused::NoCluster
@@ -171,26 +132,23 @@ fn refused(name: &[u8]) -> Refused {
 
 /// `COMMAND`, and those of its subcommands that clients send by themselves.
 pub(super) fn command(words: Words<'_>) -> Result<Answer, Refused> {
-    let Some(subcommand) = words.get(1) else {
-        let all = Command::ALL.iter().map(|command| command.describe());
-        return Ok(Answer::List(all.collect()));
-    };
-    if words.is(1, "count") {
-        return Ok(Answer::Integer(Command::ALL.len() as i64));
-    }
-    if words.is(1, "docs") {
-        return Ok(Answer::Map(Vec::new()));
-    }
-    if words.is(1, "info") {
-        let known = |name: &[u8]| {
-            let is = |command: &&Command| name.eq_ignore_ascii_case(command.name().as_bytes());
-            let found = Command::ALL.iter().find(is);
+    let all = Command::ALL;
+    if words.len() == 1 {
+        let described = all.iter().map(|command| command.describe());
+        Ok(Answer::List(described.collect()))
+    } else if words.is(1, "count") {
+        Ok(Answer::Integer(all.len() as i64))
+    } else if words.is(1, "docs") {
+        Ok(Answer::Map(Vec::new()))
+    } else if words.is(1, "info") {
+        let known = |index| {
+            let found = all.iter().find(|command| words.is(index, command.name()));
             found.map_or(Answer::Null, |command| command.describe())
         };
-        return Ok(Answer::List(words.from(2).iter().map(known).collect()));
+        Ok(Answer::List((2..words.len()).map(known).collect()))
+    } else {
+        Err(Refused::option("COMMAND", words.get(1)))
     }
-    let given = subcommand.escape_ascii().to_string();
-    Err(Refused::Option("COMMAND", given))
 }
 
 #[cfg(test)]
@@ -221,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_would_change_a_counter_is_told_apart_from_what_is_unknown() {
-        for command in WOULD_CHANGE {
+        for command in WOULD_CHANGE.split(' ') {
             let refused = of(&format!("{command} order")).unwrap_err();
             assert!(matches!(refused, Refused::WouldChange(_)), "{command}");
         }

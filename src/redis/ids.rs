@@ -8,14 +8,13 @@ use crate::{
 
 /// The key at `index`.
 pub(super) fn tag(words: Words<'_>, index: usize) -> Result<TagName<'_>, Refused> {
-    let name = words.get(index).unwrap_or_default();
-    let name = std::str::from_utf8(name).map_err(|_| Reason::NotUtf8)?;
+    let name = std::str::from_utf8(words.get(index)).map_err(|_| Reason::NotUtf8)?;
     Ok(TagName::parse(name).map_err(Reason::BizTag)?)
 }
 
 /// How many ids `INCRBY` asks for. They follow each other, so that the answer, the last of them, says which they are.
 pub(super) fn demand(words: Words<'_>, max_range: u32) -> Result<Demand, Refused> {
-    let number = std::str::from_utf8(words.get(2).unwrap_or_default());
+    let number = std::str::from_utf8(words.get(2));
     let number = number.ok().and_then(|number| number.parse::<i64>().ok());
     let number = number.ok_or(Refused::NoInteger)?;
     match u64::try_from(number) {

@@ -9,12 +9,9 @@ const REDIS_VERSION: &str = "7.0.0";
 /// The sections asked for; all of them where none is.
 pub(super) fn info(words: Words<'_>, service: &Service) -> Answer {
     let wanted = |section: &str| {
-        let all = ["all", "default", "everything"];
-        words.len() < 2
-            || words.from(1).iter().any(|word| {
-                let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-                is(section) || all.into_iter().any(is)
-            })
+        let names = [section, "all", "default", "everything"];
+        let is = |index| names.into_iter().any(|name| words.is(index, name));
+        words.len() < 2 || (1..words.len()).any(is)
     };
     let mut text = String::new();
     let mut section = |name: &str, lines: &[(&str, String)]| {

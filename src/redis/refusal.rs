@@ -68,6 +68,12 @@ pub(super) enum Refused {
 }
 
 impl Refused {
+    /// That `command` has no such subcommand or option.
+    pub(super) fn option(command: &'static str, given: &[u8]) -> Self {
+        let start = given.get(..64).unwrap_or(given);
+        Self::Option(command, start.escape_ascii().to_string())
+    }
+
     /// The code by which it is counted, and logged where the server is at fault.
     pub(super) fn code(&self) -> &'static str {
         match self {

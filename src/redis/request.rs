@@ -28,26 +28,16 @@ impl<'a> Words<'a> {
         self.places.len()
     }
 
-    pub(super) fn get(self, index: usize) -> Option<&'a [u8]> {
-        self.bytes.get(self.places.get(index)?.clone())
-    }
-
-    /// Those from `index` on.
-    pub(super) fn from(self, index: usize) -> Self {
-        let places = self.places.get(index..).unwrap_or_default();
-        Self { places, ..self }
-    }
-
-    pub(super) fn iter(self) -> impl Iterator<Item = &'a [u8]> {
-        self.places
-            .iter()
-            .filter_map(move |place| self.bytes.get(place.clone()))
+    /// The word at `index`; empty where there is none.
+    pub(super) fn get(self, index: usize) -> &'a [u8] {
+        let place = self.places.get(index).cloned();
+        let word = place.and_then(|place| self.bytes.get(place));
+        word.unwrap_or_default()
     }
 
     /// Whether the word at `index` is this one, in capitals or not.
     pub(super) fn is(self, index: usize, word: &str) -> bool {
-        let found = self.get(index);
-        found.is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
+        self.get(index).eq_ignore_ascii_case(word.as_bytes())
     }
 }
 

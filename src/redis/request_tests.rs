@@ -13,7 +13,8 @@ fn words(bytes: &[u8]) -> Result<Option<Found>, Broken> {
     let mut places = Vec::new();
     let end = read(bytes, LIMIT, &mut places)?;
     let words = Words::new(bytes, &places);
-    Ok(end.map(|end| (words.iter().map(<[u8]>::to_vec).collect(), end)))
+    let all = (0..words.len()).map(|index| words.get(index).to_vec());
+    Ok(end.map(|end| (all.collect(), end)))
 }
 
 fn sent(words: &[Vec<u8>]) -> Vec<u8> {

@@ -35,30 +35,30 @@ impl Session {
         }
     }
 
-    /// Whether it may ask for anything.
-    pub(super) fn is_let_in(&mut self, service: &Service) -> Result<(), Refused> {
-        let Some(tokens) = &service.tokens else {
-            return Ok(());
-        };
-        let login = self.login.as_mut().ok_or(Refused::NoToken)?;
-        login.holder(tokens)?;
-        Ok(())
-    }
-
     /// Whether it has sent a token, or need not.
     pub(super) fn is_known(&self, service: &Service) -> bool {
         service.tokens.is_none() || self.login.is_some()
     }
 
-    /// Whether it may have ids of `tag`.
-    pub(super) fn may_have(&mut self, service: &Service, tag: &str) -> Result<(), Refused> {
+    /// Who it is; `None` where anyone may ask.
+    fn holder(&mut self, service: &Service) -> Result<Option<&AllocToken>, Refused> {
         let Some(tokens) = &service.tokens else {
-            return Ok(());
+            return Ok(None);
         };
         let login = self.login.as_mut().ok_or(Refused::NoToken)?;
-        match login.holder(tokens)?.allows(tag) {
-            true => Ok(()),
-            false => Err(Reason::OtherTags.into()),
+        Ok(Some(login.holder(tokens)?))
+    }
+
+    /// Whether it may ask for anything.
+    pub(super) fn is_let_in(&mut self, service: &Service) -> Result<(), Refused> {
+        self.holder(service).map(|_| ())
+    }
+
+    /// Whether it may have ids of `tag`.
+    pub(super) fn may_have(&mut self, service: &Service, tag: &str) -> Result<(), Refused> {
+        match self.holder(service)? {
+            Some(holder) if !holder.allows(tag) => Err(Reason::OtherTags.into()),
+            _ => Ok(()),
         }
     }
 
@@ -69,8 +69,7 @@ impl Session {
         tag: &str,
         count: u64,
     ) -> Result<(), Refused> {
-        if let (Some(tokens), Some(login)) = (&service.tokens, self.login.as_mut()) {
-            let holder = login.holder(tokens)?;
+        if let Some(holder) = self.holder(service)? {
             let spent = service.shared.quotas.take(holder, tag, count);
             spent.map_err(Reason::from)?;
         }
@@ -79,9 +78,7 @@ impl Session {
 
     /// Counts them back, as they could not be handed out.
     pub(super) fn give_back(&mut self, service: &Service, tag: &str, count: u64) {
-        if let (Some(tokens), Some(login)) = (&service.tokens, self.login.as_mut())
-            && let Ok(holder) = login.holder(tokens)
-        {
+        if let Ok(Some(holder)) = self.holder(service) {
             service.shared.quotas.give_back(holder, tag, count);
         }
     }
@@ -90,23 +87,18 @@ impl Session {
     pub(super) fn auth(&mut self, words: Words<'_>, service: &Service) -> Result<Answer, Refused> {
         match words.len() {
             2 => self.log_in(DEFAULT_USER.as_bytes(), words.get(1), service),
-            3 => self.log_in(words.get(1).unwrap_or_default(), words.get(2), service),
-            _ => return Err(Refused::Arguments("auth")),
+            3 => self.log_in(words.get(1), words.get(2), service),
+            _ => Err(Refused::Arguments("auth")),
         }?;
         Ok(Answer::Simple("OK"))
     }
 
-    fn log_in(
-        &mut self,
-        name: &[u8],
-        token: Option<&[u8]>,
-        service: &Service,
-    ) -> Result<(), Refused> {
+    fn log_in(&mut self, name: &[u8], token: &[u8], service: &Service) -> Result<(), Refused> {
         let Some(tokens) = &service.tokens else {
             return Ok(());
         };
-        let token = std::str::from_utf8(token.unwrap_or_default());
-        let mut login = Login::new(tokens, token.map_err(|_| Refused::WrongToken)?)?;
+        let token = std::str::from_utf8(token).map_err(|_| Refused::WrongToken)?;
+        let mut login = Login::new(tokens, token)?;
         let holder = &login.holder(tokens)?.name;
         if name != DEFAULT_USER.as_bytes() && name != holder.as_bytes() {
             return Err(Refused::WrongToken);
@@ -117,23 +109,22 @@ impl Session {
 
     /// `HELLO [version [AUTH name token] [SETNAME name]]`.
     pub(super) fn hello(&mut self, words: Words<'_>, service: &Service) -> Result<Answer, Refused> {
-        let version = match words.get(1) {
-            None => self.version,
-            Some(b"2") => Version::Resp2,
-            Some(b"3") => Version::Resp3,
-            Some(_) => return Err(Refused::Version),
+        let version = match (words.len(), words.get(1)) {
+            (1, _) => self.version,
+            (_, b"2") => Version::Resp2,
+            (_, b"3") => Version::Resp3,
+            _ => return Err(Refused::Version),
         };
         let (mut at, mut name) = (2, None);
         while at < words.len() {
             if words.is(at, "auth") && at + 2 < words.len() {
-                let user = words.get(at + 1).unwrap_or_default();
-                self.log_in(user, words.get(at + 2), service)?;
+                self.log_in(words.get(at + 1), words.get(at + 2), service)?;
                 at += 3;
             } else if words.is(at, "setname") && at + 1 < words.len() {
                 name = Some(checked_name(words.get(at + 1))?);
                 at += 2;
             } else {
-                return Err(option("HELLO", words.get(at)));
+                return Err(Refused::option("HELLO", words.get(at)));
             }
         }
         self.is_let_in(service).map_err(|refused| match refused {
@@ -156,24 +147,22 @@ impl Session {
 
     /// `CLIENT`: what libraries send of themselves.
     pub(super) fn client(&mut self, words: Words<'_>) -> Result<Answer, Refused> {
-        let done = Ok(Answer::Simple("OK"));
-        match (words.len(), words.get(1).unwrap_or_default()) {
-            (2, word) if word.eq_ignore_ascii_case(b"id") => Ok(Answer::Integer(self.id)),
-            (2, word) if word.eq_ignore_ascii_case(b"getname") => match self.name.is_empty() {
-                true => Ok(Answer::Null),
-                false => Ok(Answer::Text(self.name.clone())),
-            },
-            (2, word) if word.eq_ignore_ascii_case(b"info") => Ok(Answer::text(self.line())),
-            (3, word) if word.eq_ignore_ascii_case(b"setname") => {
-                self.name = checked_name(words.get(2))?;
-                done
-            }
+        let is = |length, word| words.len() == length && words.is(1, word);
+        if is(2, "id") {
+            return Ok(Answer::Integer(self.id));
+        } else if is(2, "getname") && self.name.is_empty() {
+            return Ok(Answer::Null);
+        } else if is(2, "getname") {
+            return Ok(Answer::Text(self.name.clone()));
+        } else if is(2, "info") {
+            return Ok(Answer::text(self.line()));
+        } else if is(3, "setname") {
+            self.name = checked_name(words.get(2))?;
+        } else if !(is(4, "setinfo") || is(3, "no-evict") || is(3, "no-touch")) {
             // Which library it is is not kept.
-            (4, word) if word.eq_ignore_ascii_case(b"setinfo") => done,
-            (3, word) if word.eq_ignore_ascii_case(b"no-evict") => done,
-            (3, word) if word.eq_ignore_ascii_case(b"no-touch") => done,
-            (_, word) => Err(option("CLIENT", Some(word))),
+            return Err(Refused::option("CLIENT", words.get(1)));
         }
+        Ok(Answer::Simple("OK"))
     }
 
     fn line(&self) -> String {
@@ -195,7 +184,7 @@ impl Session {
 /// `SELECT`.
 pub(super) fn select(words: Words<'_>) -> Result<Answer, Refused> {
     match words.get(1) {
-        Some(b"0") => Ok(Answer::Simple("OK")),
+        b"0" => Ok(Answer::Simple("OK")),
         _ => Err(Refused::NoSuchDatabase),
     }
 }
@@ -206,7 +195,7 @@ const CONFIG: [(&str, &str); 3] = [("appendonly", "no"), ("databases", "1"), ("s
 /// `CONFIG GET`, by the whole names of parameters.
 pub(super) fn config(words: Words<'_>) -> Result<Answer, Refused> {
     if !words.is(1, "get") || words.len() < 3 {
-        return Err(option("CONFIG", words.get(1)));
+        return Err(Refused::option("CONFIG", words.get(1)));
     }
     let asked = CONFIG
         .into_iter()
@@ -215,14 +204,7 @@ pub(super) fn config(words: Words<'_>) -> Result<Answer, Refused> {
     Ok(Answer::Map(asked.collect()))
 }
 
-fn option(command: &'static str, given: Option<&[u8]>) -> Refused {
-    let given = given.unwrap_or_default();
-    let start = given.get(..64).unwrap_or(given);
-    Refused::Option(command, start.escape_ascii().to_string())
-}
-
-fn checked_name(name: Option<&[u8]>) -> Result<Vec<u8>, Refused> {
-    let name = name.unwrap_or_default();
+fn checked_name(name: &[u8]) -> Result<Vec<u8>, Refused> {
     let is_plain = name.iter().all(|byte| matches!(byte, b'!'..=b'~'));
     match is_plain && name.len() <= LONGEST_NAME {
         true => Ok(name.to_vec()),

@@ -4,7 +4,7 @@ use super::{Service, command::Command, refusal::Refused};
 use crate::metrics::Interface;
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// The label of commands that are not served.
@@ -39,7 +39,8 @@ pub(super) struct Tally {
     /// By the place of the command in [`Command::ALL`].
     answered: [u64; Command::ALL.len()],
     others: u64,
-    ids: u64,
+    /// Ids in answers.
+    pub(super) ids: u64,
 }
 
 impl Tally {
@@ -57,10 +58,6 @@ impl Tally {
             Some(command) => self.answered[command as usize] += 1,
             None => self.others += 1,
         }
-    }
-
-    pub(super) fn gave(&mut self, ids: u64) {
-        self.ids += ids;
     }
 
     /// Counts and logs a refusal; of each kind of failure a line a second.
@@ -97,9 +94,4 @@ impl Tally {
             tracing::warn!(route = "redis", ?took, more, "slow request");
         }
     }
-}
-
-/// The time that is left of `limit` since `began`.
-pub(super) fn left(began: Instant, limit: Duration) -> Duration {
-    limit.saturating_sub(began.elapsed())
 }

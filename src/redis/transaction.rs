@@ -5,19 +5,13 @@ use super::{answer::Answer, refusal::Refused};
 /// The most that is kept, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// The commands since `MULTI`.
+/// The commands since `MULTI`, as they were sent.
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
-    kept: Kept,
-    /// Whether one was refused, so that none is carried out.
-    is_spoiled: bool,
-}
-
-/// Commands as they were sent.
-#[derive(Debug, Default)]
-pub(super) struct Kept {
     pub(super) bytes: Vec<u8>,
     pub(super) count: usize,
+    /// Whether one was refused, so that none is carried out.
+    is_spoiled: bool,
 }
 
 impl Transaction {
@@ -40,12 +34,12 @@ impl Transaction {
 
     /// Keeps a request.
     pub(super) fn keep(&mut self, request: &[u8]) -> Result<Answer, Refused> {
-        if self.kept.bytes.len() + request.len() > LONGEST {
+        if self.bytes.len() + request.len() > LONGEST {
             self.is_spoiled = true;
             return Err(Refused::LongTransaction(LONGEST));
         }
-        self.kept.bytes.extend_from_slice(request);
-        self.kept.count += 1;
+        self.bytes.extend_from_slice(request);
+        self.count += 1;
         Ok(Answer::Simple("QUEUED"))
     }
 
@@ -55,10 +49,10 @@ impl Transaction {
     }
 
     /// What was kept, unless a command was refused.
-    pub(super) fn kept(self) -> Result<Kept, Refused> {
+    pub(super) fn kept(self) -> Result<Self, Refused> {
         match self.is_spoiled {
             true => Err(Refused::Discarded),
-            false => Ok(self.kept),
+            false => Ok(self),
         }
     }
 }
