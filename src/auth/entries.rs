@@ -99,6 +99,17 @@ impl Entry for AllocToken {
     }
 }
 
+impl Scope {
+    /// As a file has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
 impl AllocToken {
     /// Whether what it takes is counted.
     #[must_use]
@@ -150,21 +161,10 @@ pub fn parse<T: Entry>(text: &str) -> Result<Vec<T>, String> {
         return Err("the file is empty; to let nobody in, write a comment into it".to_owned());
     }
     let file: File<T> = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = text.as_bytes()[..at]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
-        // serde quotes what it found where it expected something else.
-        let message = error.message();
-        let message = message.split_once(": ").map_or(message, |(kind, rest)| {
-            match rest.split_once("expected ") {
-                Some((_, expected)) if kind.starts_with("invalid") => expected,
-                _ => message,
-            }
-        });
-        format!("line {line}: {}", unquoted(message))
+        let start = error.span().map_or(0, |span| span.start.min(text.len()));
+        let before = &text.as_bytes()[..start];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        format!("line {line}: {}", unquoted(error.message()))
     })?;
     for (index, token) in file.token.iter().enumerate() {
         let earlier = &file.token[..index];
@@ -185,14 +185,13 @@ pub fn parse<T: Entry>(text: &str) -> Result<Vec<T>, String> {
     Ok(file.token)
 }
 
-/// Names of keys stay; an unknown variant would be quoted.
+/// What serde says, without what it quotes of the file where it expected something else. Names of keys stay.
 fn unquoted(message: &str) -> String {
-    match message.strip_prefix("unknown variant ") {
-        Some(rest) => match rest.split_once("expected ") {
-            Some((_, expected)) => format!("expected {expected}"),
-            None => "unknown value".to_owned(),
-        },
-        None => message.to_owned(),
+    let is_quoting = message.starts_with("unknown variant")
+        || message.starts_with("invalid") && message.contains(": ");
+    match message.rsplit_once("expected ") {
+        Some((_, expected)) if is_quoting => format!("expected {expected}"),
+        _ => message.to_owned(),
     }
 }
 

@@ -58,13 +58,11 @@ impl Exceeded {
     /// When the same may be asked again, in whole seconds, at least one.
     #[must_use]
     pub fn retry_after(&self) -> u64 {
-        match self {
-            Self::PerSecond { wait, .. } | Self::PerDay { wait, .. } => {
-                wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-            }
-            Self::AtOnce { .. } => 1,
-        }
-        .max(1)
+        let wait = match self {
+            Self::PerSecond { wait, .. } | Self::PerDay { wait, .. } => *wait,
+            Self::AtOnce { .. } => Duration::ZERO,
+        };
+        (wait + Duration::from_nanos(999_999_999)).as_secs().max(1)
     }
 }
 
@@ -102,8 +100,7 @@ impl Quotas {
         if !token.has_quota() {
             return Ok(());
         }
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let (now, clock) = (Instant::now(), since.unwrap_or_default());
+        let (now, clock) = (Instant::now(), clock());
         let mut all = self.all();
         let used = all.entry(&token.name, tag, now, clock);
         let result = used.take(token, count, now, clock);
@@ -131,10 +128,10 @@ impl Quotas {
             return;
         };
         used.taken = used.taken.saturating_sub(count);
-        let cost = token
-            .ids_per_second
-            .map_or(Duration::ZERO, |quota| cost(count, quota));
-        used.paid = used.paid.checked_sub(cost).unwrap_or(used.paid);
+        if let Some(quota) = token.ids_per_second {
+            let paid = used.paid.checked_sub(cost(count, quota));
+            used.paid = paid.unwrap_or(used.paid);
+        }
         // Names that do not exist take no room.
         if used.taken == 0 {
             tags.remove(tag);
@@ -144,8 +141,7 @@ impl Quotas {
     /// How many ids the holder has taken today of each tag, most first, at most `limit` tags; and of how many there are.
     #[must_use]
     pub fn today(&self, holder: &str, limit: usize) -> (Vec<(String, u64)>, usize) {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let day = since.unwrap_or_default().as_secs() / DAY;
+        let day = clock().as_secs() / DAY;
         let all = self.all();
         let tags = all.used.get(holder).into_iter().flatten();
         let mut taken: Vec<(&String, u64)> = tags
@@ -225,14 +221,20 @@ impl Used {
 
     /// Whether a refusal is to be logged, and then how many were not since the last.
     fn say(&mut self, now: Instant) -> Option<u64> {
-        let is_new = |said: Instant| now.saturating_duration_since(said) < SAID_EVERY;
-        if self.said.is_some_and(is_new) {
+        let is_recent = |said| now.saturating_duration_since(said) < SAID_EVERY;
+        if self.said.is_some_and(is_recent) {
             self.unsaid += 1;
             return None;
         }
         self.said = Some(now);
         Some(std::mem::take(&mut self.unsaid))
     }
+}
+
+/// Since 1970.
+fn clock() -> Duration {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default()
 }
 
 /// How long a quota of so many a second takes to pay for `count`.

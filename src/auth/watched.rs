@@ -5,8 +5,9 @@
 //! Files that cannot be used leave the value in force, and that is logged once.
 
 use arc_swap::ArcSwap;
-use sha2::{Digest as _, Sha256};
 use std::{
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -31,59 +32,49 @@ pub struct Watched<T> {
     key: &'static str,
     paths: Vec<PathBuf>,
     held: ArcSwap<T>,
-    /// Of the files that the value was made of.
-    first: Digest,
+    /// The digest of the files that the value was made of at first.
+    first: u64,
 }
-
-type Digest = [u8; 32];
 
 /// What one look finds.
 struct Found {
-    digest: Digest,
+    /// The bytes, or why they cannot be read.
+    files: Result<Vec<(PathBuf, Vec<u8>)>, String>,
+    /// Tells these from others, so that no secret has to be kept.
+    digest: u64,
     /// When each file was last written.
     written: Vec<SystemTime>,
-    /// The bytes, or why they cannot be read.
-    bytes: Result<Vec<(PathBuf, Vec<u8>)>, String>,
 }
 
 impl Found {
     fn look(paths: &[PathBuf]) -> Self {
-        let (mut written, mut files) = (Vec::new(), Ok(Vec::new()));
-        let mut hash = Sha256::new();
-        for path in paths {
-            match read(path) {
-                Ok((when, bytes)) => {
-                    hash.update(bytes.len().to_be_bytes());
-                    hash.update(&bytes);
-                    written.push(when);
-                    if let Ok(files) = &mut files {
-                        files.push((path.clone(), bytes));
-                    }
-                }
-                Err(reason) => {
-                    let reason = format!("cannot read {}: {reason}", path.display());
-                    hash.update(&reason);
-                    // The first is named.
-                    files = files.and(Err(reason));
-                }
+        let mut written = Vec::new();
+        let found = |path: &PathBuf| match read(path) {
+            Ok((when, bytes)) => {
+                written.push(when);
+                Ok((path.clone(), bytes))
             }
-        }
+            Err(reason) => Err(format!("cannot read {}: {reason}", path.display())),
+        };
+        let files = paths.iter().map(found).collect();
+        let mut hasher = DefaultHasher::new();
+        Result::hash(&files, &mut hasher);
         Self {
-            digest: hash.finalize().into(),
+            files,
+            digest: hasher.finish(),
             written,
-            bytes: files,
         }
     }
 
     fn value<T: Content>(&self) -> Result<T, String> {
-        T::parse(self.bytes.as_ref().map_err(String::clone)?)
+        T::parse(self.files.as_ref().map_err(String::clone)?)
     }
 }
 
 /// When a file was last written, and what it holds.
 fn read(path: &Path) -> std::io::Result<(SystemTime, Vec<u8>)> {
-    let written = std::fs::metadata(path)?.modified()?;
-    Ok((written, std::fs::read(path)?))
+    let written = fs::metadata(path)?.modified()?;
+    Ok((written, fs::read(path)?))
 }
 
 impl<T: Content> Watched<T> {
@@ -130,9 +121,9 @@ impl<T: Content> Watched<T> {
 struct Watch<'a, T> {
     watched: &'a Watched<T>,
     /// Of what is in force.
-    held: Digest,
+    held: u64,
     /// Found by the look before.
-    last: Option<(Digest, Vec<SystemTime>)>,
+    last: Option<(u64, Vec<SystemTime>)>,
     /// What was last said to be wrong.
     said: Option<String>,
 }
@@ -154,8 +145,7 @@ impl<'a, T: Content> Watch<'a, T> {
             return;
         }
         let mark = Some((found.digest, found.written.clone()));
-        if self.last != mark {
-            self.last = mark;
+        if std::mem::replace(&mut self.last, mark.clone()) != mark {
             return;
         }
         match found.value() {
@@ -177,7 +167,6 @@ impl<'a, T: Content> Watch<'a, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     impl Content for String {
         fn parse(files: &[(PathBuf, Vec<u8>)]) -> Result<Self, String> {
