@@ -160,11 +160,12 @@ fn door(
 
 /// What all that is served has in common.
 fn app(door: &Door) -> actix_web::App<impl AppFactory + use<>> {
+    let observe = Observe::new(door.allocator.draining(), door.shared.clone());
     actix_web::App::new()
         .app_data(door.allocator.clone())
         .app_data(door.shared.clone())
         .app_data(web::Data::new(Guard(door.tokens.clone())))
-        .wrap(Observe::new(door.allocator.draining(), door.shared.clone()))
+        .wrap_fn(move |request, service| observe.serve(request, service))
         .default_service(web::to(not_found))
         .service(door.clone().route::<Alloc>("/alloc"))
         .service(door.clone().route::<Range>("/range"))

@@ -3,29 +3,24 @@
 
 use super::{connection::Connection, refusal::Code, shared::Shared, span};
 use actix_web::{
-    Error, HttpMessage as _,
-    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
-    http::{ConnectionType, StatusCode, header},
+    Error, HttpMessage as _, HttpRequest,
+    dev::{Service, ServiceRequest, ServiceResponse},
+    http::{ConnectionType, Method, StatusCode, header},
     web,
 };
-use pin_project_lite::pin_project;
 use prometheus::{Histogram, IntCounter};
 use std::{
     borrow::Cow,
-    future::{Ready, ready},
-    pin::Pin,
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, ready as finished},
     time::{Duration, Instant},
 };
 
-/// The middleware that counts each request, logs server errors and slow ones (one line per kind and second;
-/// `more` says how many were held back before it), and asks callers to leave while draining.
-#[derive(Clone)]
+/// Counts each request, logs server errors and slow ones (one line per kind and second; `more` says how many were held
+/// back before it), and asks callers to leave while draining.
 pub(super) struct Observe {
     /// Whether connections should be closed, as the server goes away.
     draining: Arc<AtomicBool>,
@@ -35,86 +30,36 @@ pub(super) struct Observe {
 }
 
 impl Observe {
-    pub(super) fn new(draining: Arc<AtomicBool>, shared: web::Data<Shared>) -> Self {
+    pub(super) fn new(draining: Arc<AtomicBool>, shared: web::Data<Shared>) -> Rc<Self> {
         let alloc = shared.metrics.http.series(ALLOC, "GET", "200");
-        Self {
+        Rc::new(Self {
             draining,
             shared,
             alloc,
-        }
+        })
     }
-}
 
-impl<S, B> Transform<S, ServiceRequest> for Observe
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-{
-    type Response = ServiceResponse<B>;
-    type Error = Error;
-    type Transform = Observed<S>;
-    type InitError = ();
-    type Future = Ready<Result<Observed<S>, ()>>;
-
-    fn new_transform(&self, service: S) -> Self::Future {
-        let observe = Rc::new(self.clone());
-        ready(Ok(Observed { service, observe }))
-    }
-}
-
-/// A service whose requests are observed.
-pub(super) struct Observed<S> {
-    service: S,
-    observe: Rc<Observe>,
-}
-
-impl<S, B> Service<ServiceRequest> for Observed<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-{
-    type Response = ServiceResponse<B>;
-    type Error = Error;
-    type Future = Observing<S::Future>;
-
-    forward_ready!(service);
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
+    /// Has a request served.
+    pub(super) fn serve<S, B>(
+        self: &Rc<Self>,
+        request: ServiceRequest,
+        service: &S,
+    ) -> impl Future<Output = Result<ServiceResponse<B>, Error>> + use<S, B>
+    where
+        S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    {
         let began = Instant::now();
         if let Some(connection) = request.conn_data::<Rc<Connection>>() {
             connection.newest.set(began);
         }
-        Observing {
-            served: self.service.call(request),
-            observe: self.observe.clone(),
-            began,
+        let (observe, served) = (self.clone(), service.call(request));
+        async move {
+            let mut response = served.await?;
+            observe.note(&mut response, began.elapsed());
+            Ok(response)
         }
     }
-}
 
-pin_project! {
-    /// A request that is being served.
-    pub(super) struct Observing<F> {
-        #[pin]
-        served: F,
-        observe: Rc<Observe>,
-        began: Instant,
-    }
-}
-
-impl<F, B> Future for Observing<F>
-where
-    F: Future<Output = Result<ServiceResponse<B>, Error>>,
-{
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut response = finished!(this.served.poll(context))?;
-        this.observe.note(&mut response, this.began.elapsed());
-        Poll::Ready(Ok(response))
-    }
-}
-
-impl Observe {
     /// Counts and logs a response, and adds the headers that every one may get.
     fn note<B>(&self, response: &mut ServiceResponse<B>, took: Duration) {
         if self.draining.load(Ordering::Acquire) {
@@ -124,7 +69,7 @@ impl Observe {
             head.headers_mut().insert(header::CONNECTION, close);
         }
         let (shared, request, status) = (&self.shared, response.request(), response.status());
-        let is_get = request.method() == actix_web::http::Method::GET;
+        let is_get = request.method() == Method::GET;
         let mut code = None;
         if status == StatusCode::OK && is_get && request.path() == ALLOC {
             let (requests, durations) = &self.alloc;
@@ -134,10 +79,8 @@ impl Observe {
             // Also of a success: some protocols refuse with 200.
             code = response.response().extensions().get::<Code>().cloned();
             let (route, method) = (route(request), method(request));
-            shared
-                .metrics
-                .http
-                .answered(&route, method, status.as_str(), took);
+            let http = &shared.metrics.http;
+            http.answered(&route, method, status.as_str(), took);
         }
         if let Some(code) = &code {
             shared.metrics.http.rejected(code.code);
@@ -159,16 +102,16 @@ impl Observe {
         }
         let id = sent.cloned().unwrap_or_else(span::new_id);
         let request_id = id.to_str().unwrap_or_default().to_owned();
-        let (route, now) = (route(request), Instant::now());
+        let route = route(request);
         response.headers_mut().insert(span::REQUEST_ID, id);
         let status = status.as_u16();
         if is_fault {
             let (code, text) = code.map_or(("", String::new()), |code| (code.code, code.text));
-            if let Some(more) = shared.throttle.admit(code, now) {
+            if let Some(more) = shared.admits_line(code) {
                 tracing::warn!(%route, status, code, text, ?took, request_id, more, "request failed");
             }
         } else if is_slow {
-            if let Some(more) = shared.throttle.admit("slow", now) {
+            if let Some(more) = shared.admits_line("slow") {
                 tracing::warn!(%route, status, ?took, request_id, more, "slow request");
             }
         } else if is_sampled {
@@ -179,7 +122,7 @@ impl Observe {
 
 /// The route's pattern, never the raw path: labels stay bounded. Those that load balancers and callers
 /// ask all the time are told by the path itself, since the pattern is looked up by matching it again.
-fn route(request: &actix_web::HttpRequest) -> Cow<'static, str> {
+fn route(request: &HttpRequest) -> Cow<'static, str> {
     let known = [ALLOC, "/range", "/health", "/livez", "/readyz", "/metrics"];
     match known.into_iter().find(|known| *known == request.path()) {
         Some(known) => Cow::Borrowed(known),
@@ -194,7 +137,7 @@ fn route(request: &actix_web::HttpRequest) -> Cow<'static, str> {
 const ALLOC: &str = "/alloc";
 
 /// The method as a label: the standard ones, else `OTHER`.
-fn method(request: &actix_web::HttpRequest) -> &'static str {
+fn method(request: &HttpRequest) -> &'static str {
     match request.method().as_str() {
         "GET" => "GET",
         "POST" => "POST",

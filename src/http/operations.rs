@@ -2,6 +2,7 @@
 
 use super::{
     Guard, Shared,
+    codes::Kind,
     refusal::Refused,
     wire::{
         id_alloc,
@@ -28,7 +29,7 @@ pub(super) async fn health(
     let result = if query.len() > shared.limits.max_query {
         Err(Refused::QueryTooLong(shared.limits.max_query))
     } else {
-        match biz_tag(query.as_bytes(), &[]) {
+        match biz_tag(query.as_bytes()) {
             Ok(Some(tag)) => match guard.admit(request.headers(), tag.as_str()) {
                 Ok(()) => allocator.left(tag).await.map_err(Refused::from),
                 Err(refused) => Err(refused),
@@ -64,7 +65,10 @@ pub(super) async fn readyz(
     shared.pace.turn().await;
     let result = match allocator.health().await {
         Err(error) => Err(error.into()),
-        Ok(_) if !shared.is_preloaded() => Err(Refused::NotReady("tags are being preloaded")),
+        Ok(_) if !shared.is_preloaded() => Err(Refused::Because(
+            Kind::NoAvailableId,
+            "tags are being preloaded".into(),
+        )),
         Ok(left) => match allocator.store() {
             // The table may be gone for good while ids are left; a dead database is no reason.
             Err(error @ crate::actors::AllocError::TableMissing(_)) => Err(error.into()),

@@ -11,7 +11,7 @@ use actix_web::{
     body::MessageBody,
     http::{StatusCode, header},
 };
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 /// Every way in which a request is refused.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -24,9 +24,6 @@ pub(crate) enum Refused {
     InvalidCount(u32),
     #[error("{0} must be a whole number")]
     NotANumber(&'static str),
-    /// Of the store, about a tag that is to be made.
-    #[error("{0}")]
-    Rejected(String),
     #[error("step must be a whole number from 1 to {0} (limits.max_range)")]
     InvalidStep(u32),
     #[error("offset must be a whole number from 0 to {0}")]
@@ -50,8 +47,6 @@ pub(crate) enum Refused {
     #[error("this path only answers {0}")]
     MethodNotAllowed(&'static str),
     #[error("{0}")]
-    NotReady(&'static str),
-    #[error("{0}")]
     Denied(#[from] Denied),
     #[error("not allowed with this token: it is for other biz_tags")]
     OtherTags,
@@ -64,26 +59,25 @@ pub(crate) enum Refused {
     #[error("{0}")]
     Alloc(#[from] AllocError),
     // Of the admin API alone.
-    #[error("{0}")]
-    Invalid(String),
     #[error("to delete {0}, repeat its name: ?confirm=NAME")]
     Unconfirmed(String),
     #[error("biz_tag {0} is not loaded on this server")]
     NotLoaded(String),
     #[error("biz_tag {0} does not exist, or is deleted")]
     NoSuchTag(String),
-    #[error("{0}")]
-    Precondition(&'static str),
-    #[error("{0}")]
-    Conflict(String),
     #[error("too many calls of the admin API are waiting for the database")]
     Busy,
-    /// What the store says, and what that is.
+    /// For a reason that is told where it is found.
     #[error("{1}")]
-    Store(Kind, String),
+    Because(Kind, Cow<'static, str>),
 }
 
 impl Refused {
+    /// A call of the admin API that is wrong.
+    pub(super) fn invalid(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Because(Kind::InvalidRequest, text.into())
+    }
+
     /// Its row of the table.
     pub(crate) fn kind(&self) -> Kind {
         match self {
@@ -93,7 +87,6 @@ impl Refused {
                 Kind::InvalidCount
             }
             Self::InvalidOffset(_) => Kind::BadRequest,
-            Self::Rejected(_) => Kind::InvalidBizTag,
             Self::QueryTooLong(_) | Self::BodyTooLong(_) => Kind::PayloadTooLarge,
             Self::Misspelt { meant: "count", .. } => Kind::InvalidCount,
             Self::Misspelt { .. } => Kind::MissingBizTag,
@@ -105,16 +98,12 @@ impl Refused {
             Self::Denied(_) => Kind::Unauthorized,
             Self::OtherTags | Self::NoScope(_) => Kind::Forbidden,
             Self::Quota(_) => Kind::QuotaExceeded,
-            Self::NotReady(_) => Kind::NoAvailableId,
             Self::Internal => Kind::Internal,
-            Self::Invalid(_) => Kind::InvalidRequest,
             Self::Unconfirmed(_) => Kind::ConfirmationMissing,
             Self::NotLoaded(_) => Kind::TagNotLoaded,
             Self::NoSuchTag(_) => Kind::UnknownTag,
-            Self::Precondition(_) => Kind::PreconditionFailed,
-            Self::Conflict(_) => Kind::Conflict,
             Self::Busy => Kind::Overloaded,
-            Self::Store(kind, _) => *kind,
+            Self::Because(kind, _) => *kind,
             Self::Alloc(error) => match error {
                 AllocError::UnknownTag => Kind::UnknownTag,
                 AllocError::TagMisconfigured(_) => Kind::TagMisconfigured,

@@ -35,7 +35,7 @@ pub struct Shared {
     /// What tokens with a quota have taken.
     pub(crate) quotas: Quotas,
     /// Keeps a flood of failures out of the log.
-    pub(super) throttle: Throttle,
+    throttle: Throttle,
     /// When those who poll are answered.
     pub(super) pace: Pace,
     /// What those who scrape got last.

@@ -1,7 +1,7 @@
 //! One log line per change, and per change that was refused: who, what, of which tag, from what to what,
 //! under which request id, and what became of it. Texts of callers stand there quoted and escaped.
 
-use super::state::Caller;
+use super::figures::Caller;
 use crate::{
     http::{refusal::Refused, span},
     storage::TagRow,

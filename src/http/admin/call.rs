@@ -19,14 +19,14 @@ const PAGE: (u64, u64) = (100, 1000);
 /// make `a%252Fb` another name, so the path is read as it was sent.
 pub(super) fn tag(request: &HttpRequest) -> Result<BizTag, Refused> {
     let mut segments = request.uri().path().split('/').skip(3);
-    let folder = segments.next().map(percent_decode_str);
-    let raw = match folder.is_some_and(|folder| folder.eq(b"server".iter().copied())) {
+    let folder = percent_decode_str(segments.next().unwrap_or_default());
+    let raw = match folder.eq(b"server".iter().copied()) {
         true => segments.nth(1),
         false => segments.next(),
     };
     let decoded = percent_decode_str(raw.unwrap_or_default()).decode_utf8();
-    let name = decoded
-        .map_err(|_| Refused::Invalid("the biz_tag in the path is not valid UTF-8".to_owned()))?;
+    let name =
+        decoded.map_err(|_| Refused::invalid("the biz_tag in the path is not valid UTF-8"))?;
     Ok(BizTag::parse(&name)?)
 }
 
@@ -39,12 +39,12 @@ pub(super) fn query<const N: usize>(
     for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
         let Some(name) = known.into_iter().find(|known| *known == name) else {
             let known = known.join(", ");
-            return Err(Refused::Invalid(format!(
+            return Err(Refused::invalid(format!(
                 "the query may say: {known}; it says something else"
             )));
         };
         if found.insert(name, value.into_owned()).is_some() {
-            return Err(Refused::Invalid(format!(
+            return Err(Refused::invalid(format!(
                 "{name} stands in the query twice"
             )));
         }
@@ -57,13 +57,10 @@ pub(super) fn limit(query: &HashMap<&'static str, String>) -> Result<u64, Refuse
     let Some(text) = query.get("limit") else {
         return Ok(PAGE.0);
     };
-    let limit = text
-        .parse()
-        .ok()
-        .filter(|limit| (1..=PAGE.1).contains(limit));
-    limit.ok_or_else(|| {
-        Refused::Invalid(format!("limit must be a whole number from 1 to {}", PAGE.1))
-    })
+    let limit = text.parse().ok();
+    let limit = limit.filter(|limit| (1..=PAGE.1).contains(limit));
+    let text = || format!("limit must be a whole number from 1 to {}", PAGE.1);
+    limit.ok_or_else(|| Refused::invalid(text()))
 }
 
 /// The JSON body.
@@ -73,20 +70,16 @@ pub(super) async fn json<T: DeserializeOwned>(
     shared: &Shared,
 ) -> Result<T, Refused> {
     let kind = request.content_type();
-    if !["application/json", "application/merge-patch+json"]
-        .iter()
-        .any(|known| kind.eq_ignore_ascii_case(known))
-    {
+    let known = ["application/json", "application/merge-patch+json"];
+    if !known.iter().any(|known| kind.eq_ignore_ascii_case(known)) {
         return Err(Refused::MediaType("the body as application/json"));
     }
     let body = body::read(payload, shared).await?;
     // serde would also read an array into a struct.
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(Refused::Invalid(
-            "the body must be a JSON object".to_owned(),
-        ));
+        return Err(Refused::invalid("the body must be a JSON object"));
     }
-    serde_json::from_slice(&body).map_err(|error| Refused::Invalid(format!("the body: {error}")))
+    serde_json::from_slice(&body).map_err(|error| Refused::invalid(format!("the body: {error}")))
 }
 
 /// A success.

@@ -5,6 +5,7 @@ use super::model::{Advanced, BrokenTag, Database, Guard, LoadedTag, SegmentInUse
 use super::recent::Recent;
 use crate::{
     actors::{ServerState, StoreHealth, TagStatus},
+    auth::AdminToken,
     domain::{BizTag, Ceiling},
     metrics::Level,
     storage::{self, GuardRow, TagRow},
@@ -86,6 +87,16 @@ impl Server {
                 connections_idle: state.connections.0,
                 connections_in_use: state.connections.1,
             },
+        }
+    }
+}
+
+impl Caller {
+    pub(super) fn of(token: &AdminToken) -> Self {
+        let scopes = token.scopes.iter();
+        Self {
+            name: token.name.clone(),
+            scopes: scopes.map(|scope| scope.name().to_owned()).collect(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! with every claim, and a change that rests on it would never come through.
 
 use crate::{
-    http::refusal::Refused,
+    http::{codes::Kind, refusal::Refused},
     storage::{Seen, TagRow},
 };
 use actix_web::{
@@ -46,7 +46,7 @@ pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Optio
             }
         };
         if !holds {
-            return Err(Refused::Precondition("If-None-Match: the biz_tag exists"));
+            return Err(failed("If-None-Match: the biz_tag exists"));
         }
     }
     if !request.headers().contains_key(header::IF_MATCH) {
@@ -58,7 +58,7 @@ pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Optio
         IfMatch::Items(items) => items.iter().any(|item| item.strong_eq(&of(row))),
     });
     if !holds {
-        return Err(Refused::Precondition(
+        return Err(failed(
             "If-Match: step, description, limit or deletion are not what they were; look at the biz_tag again",
         ));
     }
@@ -72,9 +72,13 @@ pub(super) fn check(request: &HttpRequest, row: Option<&TagRow>) -> Result<Optio
     })
 }
 
+fn failed(text: &'static str) -> Refused {
+    Refused::Because(Kind::PreconditionFailed, text.into())
+}
+
 /// What actix cannot read of a list it leaves out, so that nonsense would be an empty list.
 fn parse<H: header::Header>(request: &HttpRequest, name: &str) -> Result<H, Refused> {
-    let broken = || Refused::Invalid(format!("{name} is not `*` or a list of quoted entity tags"));
+    let broken = || Refused::invalid(format!("{name} is not `*` or a list of quoted entity tags"));
     let mut values = request.headers().get_all(H::name());
     let is_whole = values.all(|value| {
         value
@@ -173,7 +177,7 @@ mod tests {
         ] {
             let refused = check(&request(name, value), Some(&row()));
             assert!(
-                matches!(refused, Err(Refused::Precondition(_))),
+                matches!(refused, Err(Refused::Because(Kind::PreconditionFailed, _))),
                 "{name}: {value}"
             );
         }
@@ -199,7 +203,10 @@ mod tests {
             ] {
                 for row in [None, Some(&row())] {
                     let broken = check(&request(name, text), row);
-                    assert!(matches!(broken, Err(Refused::Invalid(_))), "{name}: {text}");
+                    assert!(
+                        matches!(broken, Err(Refused::Because(Kind::InvalidRequest, _))),
+                        "{name}: {text}"
+                    );
                 }
             }
         }

@@ -16,6 +16,7 @@ use crate::storage::{Instance, Neighbour, StoreError, TagAdministration};
 use futures_util::future::join_all;
 use std::{
     collections::HashSet,
+    iter,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -84,7 +85,7 @@ impl Fleet {
         token: &str,
         server: Server,
     ) -> Servers {
-        let mut members = vec![Member {
+        let mut own = Member {
             id: self.me.id.clone(),
             name: self.me.name.clone(),
             address: None,
@@ -92,16 +93,10 @@ impl Fleet {
             seen_seconds: None,
             error: None,
             server: Some(server),
-        }];
-        if !self.is_on {
-            return Servers {
-                servers: members,
-                left_out: 0,
-                listed_seconds: None,
-                error: None,
-            };
+        };
+        if self.is_on {
+            self.read_who_is_there(store).await;
         }
-        self.read_who_is_there(store).await;
         let (mut others, read, error) = {
             let known = self.known();
             (known.others.clone(), known.read_at, known.error.clone())
@@ -111,14 +106,13 @@ impl Fleet {
             other.age += since.unwrap_or_default();
         }
         // Its own row says where others reach it, and whether it is written down.
-        let own = others
-            .iter()
-            .position(|other| other.instance.id == self.me.id);
-        if let Some(own) = own.map(|at| others.remove(at)) {
-            members[0].address = Some(own.address).filter(|address| !address.is_empty());
-            members[0].seen_seconds = Some(own.age.as_secs_f64());
+        let mut all = others.iter();
+        let place = all.position(|other| other.instance.id == self.me.id);
+        if let Some(row) = place.map(|at| others.remove(at)) {
+            own.address = Some(row.address).filter(|address| !address.is_empty());
+            own.seen_seconds = Some(row.age.as_secs_f64());
         }
-        let (others, left_out) = one_at_each_address(others, members[0].address.as_deref());
+        let (others, left_out) = one_at_each_address(others, own.address.as_deref());
         let asker = TokenHash::of(token);
         let mut round = self.round.lock().await;
         let is_fresh = |round: &&Round| round.token == asker && round.at.elapsed() < KEPT;
@@ -134,9 +128,8 @@ impl Fleet {
                 found
             }
         };
-        members.extend(found);
         Servers {
-            servers: members,
+            servers: iter::once(own).chain(found).collect(),
             left_out,
             listed_seconds: since.map(|since| since.as_secs_f64()),
             error,

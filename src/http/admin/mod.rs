@@ -4,7 +4,7 @@
 //! | what you want to see | file |
 //! |---|---|
 //! | the routes, and who may use them | this one |
-//! | what it works on, and who calls | `state.rs` |
+//! | what it works on | `state.rs` |
 //! | tags: the rows of the table | `tags.rs` |
 //! | this server: buffers, rate, supply | `server.rs` |
 //! | all servers: who is asked, and how | `fleet.rs`, `peers.rs` |
@@ -34,66 +34,49 @@ pub(super) mod tags;
 
 pub use state::Admin;
 
-use super::{refusal::Refused, shared::sent_token, span};
+use super::{read_only::readable, refusal::Refused, shared::sent_token, span};
 use crate::auth::{Denied, Scope};
 use actix_web::{
-    Error, HttpMessage as _, ResponseError as _,
+    Error, HttpMessage as _, Resource, ResponseError as _,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::Method,
     middleware::{self, Next},
     web,
 };
+use figures::Caller;
 use problem::Problem;
-use state::Caller;
 use std::sync::Arc;
 
 /// The routes of the admin API.
 pub(super) fn routes(config: &mut web::ServiceConfig, admin: Arc<Admin>) {
-    let read = "GET, HEAD";
     config.service(
         web::scope("/admin/v1")
             .app_data(web::Data::from(admin))
             .wrap(middleware::from_fn(admit))
-            .service(
-                resource("/tags", read)
-                    .route(web::get().to(tags::list))
-                    .route(web::head().to(tags::list)),
-            )
-            .service(
-                resource("/tags/{tag}", "GET, HEAD, PUT, PATCH, DELETE")
-                    .route(web::get().to(tags::show))
-                    .route(web::head().to(tags::show))
+            .service(refuse(readable("/tags", tags::list), "GET, HEAD"))
+            .service(refuse(
+                readable("/tags/{tag}", tags::show)
                     .route(web::put().to(tags::put))
                     .route(web::patch().to(tags::patch))
                     .route(web::delete().to(tags::delete)),
-            )
-            .service(resource("/tags/{tag}/advance", "POST").route(web::post().to(tags::advance)))
-            .service(
-                resource("/servers", read)
-                    .route(web::get().to(server::all))
-                    .route(web::head().to(server::all)),
-            )
-            .service(
-                resource("/server", read)
-                    .route(web::get().to(server::show))
-                    .route(web::head().to(server::show)),
-            )
-            .service(
-                resource("/server/quotas", read)
-                    .route(web::get().to(server::quotas))
-                    .route(web::head().to(server::quotas)),
-            )
-            .service(
-                resource("/server/tags", read)
-                    .route(web::get().to(server::tags))
-                    .route(web::head().to(server::tags)),
-            )
-            .service(
-                resource("/server/tags/{tag}", read)
-                    .route(web::get().to(server::tag))
-                    .route(web::head().to(server::tag)),
-            )
+                "GET, HEAD, PUT, PATCH, DELETE",
+            ))
+            .service(refuse(
+                web::resource("/tags/{tag}/advance").route(web::post().to(tags::advance)),
+                "POST",
+            ))
+            .service(refuse(readable("/servers", server::all), "GET, HEAD"))
+            .service(refuse(readable("/server", server::show), "GET, HEAD"))
+            .service(refuse(
+                readable("/server/quotas", server::quotas),
+                "GET, HEAD",
+            ))
+            .service(refuse(readable("/server/tags", server::tags), "GET, HEAD"))
+            .service(refuse(
+                readable("/server/tags/{tag}", server::tag),
+                "GET, HEAD",
+            ))
             .default_service(web::to(|| async {
                 Problem(Refused::NotFound("/openapi.json for those under /admin/v1"))
                     .error_response()
@@ -101,8 +84,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig, admin: Arc<Admin>) {
     );
 }
 
-fn resource(path: &str, methods: &'static str) -> actix_web::Resource {
-    web::resource(path).default_service(web::to(move || async move {
+/// Refuses all but these methods of a resource.
+fn refuse(resource: Resource, methods: &'static str) -> Resource {
+    resource.default_service(web::to(move || async move {
         Problem(Refused::MethodNotAllowed(methods)).error_response()
     }))
 }
@@ -137,13 +121,13 @@ fn caller(request: &ServiceRequest) -> Result<Caller, Refused> {
     let admin = request.app_data::<web::Data<Admin>>();
     let admin = admin.ok_or(Denied::Unknown)?;
     let token = admin.tokens.holder(sent_token(request.headers()))?;
-    let (scope, name) = match *request.method() {
-        Method::GET | Method::HEAD | Method::OPTIONS => (Scope::Read, "read"),
-        _ => (Scope::Write, "write"),
+    let scope = match *request.method() {
+        Method::GET | Method::HEAD | Method::OPTIONS => Scope::Read,
+        _ => Scope::Write,
     };
     if !token.scopes.contains(&scope) {
         request.extensions_mut().insert(Caller::of(&token));
-        return Err(Refused::NoScope(name));
+        return Err(Refused::NoScope(scope.name()));
     }
     Ok(Caller::of(&token))
 }

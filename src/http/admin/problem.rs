@@ -45,7 +45,7 @@ impl From<StoreError> for Refused {
             StoreError::Exists(_) => Kind::TagExists,
             StoreError::Changed => Kind::PreconditionFailed,
         };
-        Self::Store(kind, error.to_string())
+        Self::Because(kind, error.to_string().into())
     }
 }
 

@@ -5,10 +5,9 @@ use super::{
     figures::{Caller, Quota, Quotas, Servers, TakenToday},
     model::{LoadedOrder, LoadedPage, LoadedTag, Server},
     problem::{Problem, Refusals},
-    state::{self, Admin},
+    state::Admin,
 };
 use crate::actors::{Order, TagStatus};
-use crate::auth::Scope;
 use crate::http::{refusal::Refused, shared::sent_token};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 
@@ -45,20 +44,9 @@ fn loaded(admin: &Admin, found: &[TagStatus]) -> Vec<LoadedTag> {
 
 /// What this server tells of itself.
 fn own(request: &HttpRequest, admin: &Admin) -> Server {
-    let caller = request.extensions().get::<state::Caller>().cloned();
-    let caller = caller.map_or_else(Caller::default, |caller| Caller {
-        scopes: caller.scopes.iter().map(name).collect(),
-        name: caller.name,
-    });
-    let state = admin.allocation.server_state();
+    let caller = request.extensions().get::<Caller>().cloned();
+    let (caller, state) = (caller.unwrap_or_default(), admin.allocation.server_state());
     Server::of(state, &admin.fleet.me().id, &admin.recent, caller)
-}
-
-fn name(scope: &Scope) -> String {
-    match scope {
-        Scope::Read => "read".to_owned(),
-        Scope::Write => "write".to_owned(),
-    }
 }
 
 /// Show which tokens have a quota, and what was taken of it today on this server.
@@ -107,10 +95,10 @@ pub(in crate::http) async fn tags(request: HttpRequest, admin: web::Data<Admin>)
         None | Some("name") => Order::Name { after },
         Some("supply") if after.is_none() => Order::Supply,
         Some("supply") => {
-            let text = "order=supply has one page: leave after out".to_owned();
-            return Err(Refused::Invalid(text).into());
+            let text = "order=supply has one page: leave after out";
+            return Err(Refused::invalid(text).into());
         }
-        Some(_) => return Err(Refused::Invalid("order is name or supply".to_owned()).into()),
+        Some(_) => return Err(Refused::invalid("order is name or supply").into()),
     };
     let (mut found, total) = admin.allocation.tag_states(prefix, order, limit + 1).await;
     let more = found.len() > limit;
@@ -131,10 +119,10 @@ pub(in crate::http) async fn tags(request: HttpRequest, admin: web::Data<Admin>)
 pub(in crate::http) async fn tag(request: HttpRequest, admin: web::Data<Admin>) -> Answer {
     let tag = call::tag(&request)?;
     match admin.allocation.tag_state(&tag).await {
-        Some(status) => {
-            let found = loaded(&admin, &[status]);
-            Ok(answer(HttpResponse::Ok(), &found.first()))
-        }
+        Some(status) => Ok(answer(
+            HttpResponse::Ok(),
+            &loaded(&admin, &[status]).first(),
+        )),
         None => Err(Refused::NotLoaded(tag.to_string()).into()),
     }
 }

@@ -1,9 +1,9 @@
-//! What the admin API works on, and who calls.
+//! What the admin API works on.
 
 use super::{fleet::Fleet, recent::Recent};
 use crate::{
     actors::Allocation,
-    auth::{AdminToken, AllocToken, Scope, Tokens},
+    auth::{AdminToken, AllocToken, Tokens},
     http::{refusal::Refused, shared::Shared},
     storage::{Instance, TagAdministration},
 };
@@ -76,21 +76,5 @@ impl Admin {
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admin").finish_non_exhaustive()
-    }
-}
-
-/// Who calls: the name of the token, and what it allows.
-#[derive(Clone)]
-pub(super) struct Caller {
-    pub(super) name: String,
-    pub(super) scopes: Vec<Scope>,
-}
-
-impl Caller {
-    pub(super) fn of(token: &AdminToken) -> Self {
-        Self {
-            name: token.name.clone(),
-            scopes: token.scopes.clone(),
-        }
     }
 }

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     domain::BizTag,
-    http::refusal::Refused,
-    storage::{AdvanceTo, Advanced, Change, Effect, Listing, NewTag, StoreError, TagRow},
+    http::{codes::Kind, refusal::Refused},
+    storage::{AdvanceTo, Advanced, Change, Effect, Listing, NewTag, Seen, StoreError, TagRow},
 };
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -51,7 +51,7 @@ pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>)
     let descending = match query.get("order").map(String::as_str) {
         None | Some("asc") => false,
         Some("desc") => true,
-        Some(_) => return Err(Refused::Invalid("order must be asc or desc".to_owned()).into()),
+        Some(_) => return Err(Refused::invalid("order must be asc or desc").into()),
     };
     let listing = Listing {
         prefix: query.get("prefix").cloned(),
@@ -145,11 +145,11 @@ async fn put_row(
         return Ok((true, row));
     };
     if let Some(start) = wanted.start.filter(|start| *start > live.max_id) {
-        return Err(Refused::Conflict(format!(
-            "biz_tag {tag} exists and its max_id {} is below the start {start}: advance it, or leave \
-             start out",
+        let text = format!(
+            "biz_tag {tag} exists and its max_id {} is below the start {start}: advance it, or leave start out",
             live.max_id
-        )));
+        );
+        return Err(Refused::Because(Kind::Conflict, text.into()));
     }
     let change = Change {
         step: Some(wanted.step),
@@ -178,22 +178,18 @@ pub(in crate::http) async fn patch(
     let wanted: PatchTag = call::json(&request, payload, &admin.shared).await?;
     if wanted.step.is_none() && wanted.description.is_none() && wanted.id_limit.is_none() {
         let text = "give step, description, id_limit, or several of them";
-        return Err(Refused::Invalid(text.to_owned()).into());
+        return Err(Refused::invalid(text).into());
     }
-    let _turn = admin.turn().await?;
-    let mut audit = Audit::of(&request, "patch", tag.as_str());
-    let done = async {
-        let live = live_row(&admin, &tag, &mut audit).await?;
+    let set = async |seen| {
         let change = Change {
             step: wanted.step,
             description: wanted.description,
             id_limit: wanted.id_limit,
-            seen: etag::check(&request, Some(&live))?,
+            seen,
         };
-        admin.store.set(&tag, &change).await.map_err(about(&tag))
+        admin.store.set(&tag, &change).await
     };
-    let done = done.await;
-    let row = audit.ended(done, audit::said)?;
+    let row = change(&request, &admin, "patch", &tag, set, audit::said).await?;
     Ok(shown(HttpResponse::Ok(), &row))
 }
 
@@ -216,26 +212,17 @@ pub(in crate::http) async fn advance(
     let to = match (wanted.by, wanted.to) {
         (Some(by), None) => AdvanceTo::By(by),
         (None, Some(to)) => AdvanceTo::To(to),
-        _ => return Err(Refused::Invalid("give one of by and to".to_owned()).into()),
+        _ => return Err(Refused::invalid("give one of by and to").into()),
     };
     let effect = match wanted.now {
         true => Effect::Now,
         false => Effect::Announced,
     };
-    let _turn = admin.turn().await?;
-    let mut audit = Audit::of(&request, "advance", tag.as_str());
-    let done = async {
-        let live = live_row(&admin, &tag, &mut audit).await?;
-        etag::check(&request, Some(&live))?;
-        let advanced = admin.store.advance(&tag, to, effect).await;
-        advanced.map_err(about(&tag))
-    };
-    let done = done.await;
-    let done: Advanced = audit.ended(done, |done| format!("max_id={}", done.to))?;
-    Ok(answer(
-        HttpResponse::Ok(),
-        &model::Advanced::of(&tag, &done),
-    ))
+    let advance = async |_| admin.store.advance(&tag, to, effect).await;
+    let said = |done: &Advanced| format!("max_id={}", done.to);
+    let done = change(&request, &admin, "advance", &tag, advance, said).await?;
+    let advanced = model::Advanced::of(&tag, &done);
+    Ok(answer(HttpResponse::Ok(), &advanced))
 }
 
 /// Delete a tag: nobody claims it any more, here at once, elsewhere within `allocation.refresh`. Its row
@@ -253,25 +240,33 @@ pub(in crate::http) async fn delete(request: HttpRequest, admin: web::Data<Admin
     if query.get("confirm").map(String::as_str) != Some(tag.as_str()) {
         return Err(Refused::Unconfirmed(tag.to_string()).into());
     }
-    let _turn = admin.turn().await?;
-    let mut audit = Audit::of(&request, "delete", tag.as_str());
-    let done = async {
-        let live = live_row(&admin, &tag, &mut audit).await?;
-        let seen = etag::check(&request, Some(&live))?;
-        let retired = admin.store.retire(&tag, seen.as_ref()).await;
-        retired.map_err(about(&tag))
-    };
-    let done = done.await;
-    let row = audit.ended(done, audit::said)?;
+    let retire = async |seen: Option<Seen>| admin.store.retire(&tag, seen.as_ref()).await;
+    let row = change(&request, &admin, "delete", &tag, retire, audit::said).await?;
     admin.allocation.tag_deleted(&tag);
     Ok(shown(HttpResponse::Ok(), &row))
 }
 
-async fn live_row(admin: &Admin, tag: &BizTag, audit: &mut Audit<'_>) -> Result<TagRow, Refused> {
-    let row = admin.store.show(tag).await.map_err(about(tag))?;
-    audit.before(Some(&row));
-    match row.retired {
-        true => Err(Refused::NoSuchTag(tag.to_string())),
-        false => Ok(row),
-    }
+/// Has `make` change a tag that is there, where the call's conditions hold, and writes that down; `said` is what came
+/// of it.
+async fn change<T>(
+    request: &HttpRequest,
+    admin: &Admin,
+    action: &'static str,
+    tag: &BizTag,
+    make: impl AsyncFnOnce(Option<Seen>) -> Result<T, StoreError>,
+    said: fn(&T) -> String,
+) -> Result<T, Refused> {
+    let _turn = admin.turn().await?;
+    let mut audit = Audit::of(request, action, tag.as_str());
+    let changing = async {
+        let row = admin.store.show(tag).await.map_err(about(tag))?;
+        audit.before(Some(&row));
+        if row.retired {
+            return Err(Refused::NoSuchTag(tag.to_string()));
+        }
+        let seen = etag::check(request, Some(&row))?;
+        make(seen).await.map_err(about(tag))
+    };
+    let done = changing.await;
+    audit.ended(done, said)
 }

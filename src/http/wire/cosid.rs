@@ -6,7 +6,8 @@
 //! asks for a new name each day where it counts by the day.
 
 use super::{
-    door::Door,
+    door::{Door, success},
+    id_alloc::JSON,
     parameters,
     protocol::{Asked, Call, NewTag, Protocol, Wanted},
 };
@@ -16,16 +17,12 @@ use crate::{
     http::refusal::Refused,
     metrics::Interface,
 };
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{Method, header},
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
+use serde_json::Value;
+use std::ops::RangeInclusive;
 
 const PATH: &str = "/segments/";
 const DISTRIBUTOR: &str = "/segments/distributor/";
-
-const JSON: &str = "application/json";
 
 /// The step of a tag that is made, where the call names none, as in CosId.
 const STEP: i64 = 100;
@@ -49,11 +46,8 @@ fn call<'a>(
 ) -> Result<Call<'a, ()>, Refused> {
     let names = asked.path.strip_prefix(prefix).unwrap_or_default();
     let (ns, name) = names.split_once('/').unwrap_or((names, ""));
-    let (ns, name) = (
-        parameters::text_of_path(ns)?,
-        parameters::text_of_path(name)?,
-    );
-    let tag = TagName::parse(format!("{ns}.{name}"))?;
+    let text = parameters::text_of_path;
+    let tag = TagName::parse(format!("{}.{}", text(ns)?, text(name)?))?;
     Ok(Call {
         tag,
         wanted: Wanted::These(demand),
@@ -62,19 +56,23 @@ fn call<'a>(
     })
 }
 
-/// A parameter that is a whole number; `None` where it is missing.
-fn number(asked: &Asked<'_>, name: &str) -> Option<Option<i64>> {
-    let raw = parameters::value(asked.query.as_bytes(), name)?;
-    Some(
-        std::str::from_utf8(&raw)
-            .ok()
-            .and_then(|text| text.parse().ok()),
-    )
+/// A parameter that is a whole number; `None` where it is anything else, or out of bounds.
+fn number(asked: &Asked<'_>, name: &str, default: i64, bounds: RangeInclusive<i64>) -> Option<i64> {
+    let number = match parameters::value(asked.query.as_bytes(), name) {
+        None => default,
+        Some(raw) => std::str::from_utf8(&raw).ok()?.parse().ok()?,
+    };
+    bounds.contains(&number).then_some(number)
+}
+
+fn step(asked: &Asked<'_>, most: u32) -> Result<i64, Refused> {
+    number(asked, "step", STEP, 1..=most.into()).ok_or(Refused::InvalidStep(most))
 }
 
 fn refusal(refused: &Refused) -> HttpResponse {
-    let body = serde_json::json!({"code": "500", "msg": refused.to_string(), "errors": []});
-    refused.respond(refused.kind().status(), JSON, body.to_string())
+    let msg = Value::from(refused.to_string());
+    let body = format!(r#"{{"code":"500","msg":{msg},"errors":[]}}"#);
+    refused.respond(refused.kind().status(), JSON, body)
 }
 
 /// `PATCH /segments/{ns}/{name}`: the next ids.
@@ -87,10 +85,7 @@ impl Protocol for Segment {
     type Shape = ();
 
     fn read<'a>(asked: &Asked<'a>, limits: &Limits) -> Result<Call<'a, ()>, Refused> {
-        let most = limits.max_range;
-        let step = number(asked, "step").unwrap_or(Some(STEP));
-        let step = step.filter(|step| (1..=most.into()).contains(step));
-        let step = step.ok_or(Refused::InvalidStep(most))?;
+        let step = step(asked, limits.max_range)?;
         let demand = Demand {
             count: step.unsigned_abs(),
             contiguous: true,
@@ -101,9 +96,7 @@ impl Protocol for Segment {
     fn granted(ids: &Ids, (): &()) -> Option<HttpResponse> {
         let [range] = ids.as_slice() else { return None };
         let last = range.end().checked_sub(1)?;
-        let mut response = HttpResponse::Ok();
-        response.insert_header((header::CACHE_CONTROL, "no-store"));
-        Some(response.content_type(JSON).body(last.to_string()))
+        Some(success(JSON, last.to_string().into_bytes()))
     }
 
     fn refused(refused: &Refused, _: &HttpRequest) -> HttpResponse {
@@ -122,12 +115,9 @@ impl Protocol for Distributor {
 
     fn read<'a>(asked: &Asked<'a>, limits: &Limits) -> Result<Call<'a, ()>, Refused> {
         let most = limits.max_range;
-        let step = number(asked, "step").unwrap_or(Some(STEP));
-        let step = step.filter(|step| (1..=most.into()).contains(step));
-        let step = step.ok_or(Refused::InvalidStep(most))?;
+        let step = step(asked, most)?;
         let highest = i64::MAX - i64::from(most) - 1;
-        let offset = number(asked, "offset").unwrap_or(Some(0));
-        let offset = offset.filter(|offset| (0..=highest).contains(offset));
+        let offset = number(asked, "offset", 0, 0..=highest);
         let start = offset.ok_or(Refused::InvalidOffset(highest))? + 1;
         // No ids, only that there are some.
         call(asked, DISTRIBUTOR, 0.into(), NewTag { start, step })
@@ -139,5 +129,18 @@ impl Protocol for Distributor {
 
     fn refused(refused: &Refused, _: &HttpRequest) -> HttpResponse {
         refusal(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::body::MessageBody as _;
+
+    #[test]
+    fn a_refusal_is_written_as_cosid_writes_it() {
+        let body = refusal(&Refused::NotFound("\"here\"")).into_body();
+        let text = r#"{"code":"500","msg":"no such path; see \"here\"","errors":[]}"#;
+        assert_eq!(body.try_into_bytes().unwrap(), text);
     }
 }

@@ -20,7 +20,10 @@ use crate::{
 use actix_web::{
     Error, HttpResponse,
     dev::{HttpServiceFactory, ServiceRequest, fn_service},
-    http::Method,
+    http::{
+        Method,
+        header::{self, HeaderValue},
+    },
     web,
 };
 use prometheus::IntCounter;
@@ -162,4 +165,12 @@ impl Door {
             (ids, _) => Ok((ids?, demand.count)),
         }
     }
+}
+
+/// An answer that no cache may keep: its ids are for one caller.
+pub(in crate::http) fn success(media_type: &'static str, body: Vec<u8>) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(media_type)));
+    response.body(body)
 }

@@ -1,6 +1,7 @@
 //! `/alloc` and `/health` in go-id-alloc's format, byte for byte; refusals say more than it did.
 
 use super::{
+    door::success,
     id_list, parameters,
     protocol::{Asked, Call, Protocol, Wanted},
 };
@@ -10,13 +11,10 @@ use crate::{
     http::refusal::Refused,
     metrics::Interface,
 };
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{Method, header},
-};
+use actix_web::{HttpRequest, HttpResponse, http::Method};
 use serde::Serialize;
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// `/alloc`: ids of a biz_tag.
 pub(in crate::http) struct Alloc;
@@ -52,7 +50,7 @@ impl Protocol for Alloc {
     }
 
     fn granted(ids: &Ids, shape: &Shape) -> Option<HttpResponse> {
-        Some(success(render(ids, shape)?))
+        Some(success(JSON, render(ids, shape)?))
     }
 
     fn refused(refused: &Refused, _: &HttpRequest) -> HttpResponse {
@@ -68,19 +66,12 @@ pub(in crate::http) fn not_given(refused: &Refused) -> HttpResponse {
 /// The answer of a health check: how many ids are in memory.
 pub(in crate::http) fn health(result: Result<u64, Refused>) -> HttpResponse {
     match result {
-        Ok(left) => success(format!(r#"{{"errno":0,"msg":"success","left":{left}}}"#).into()),
+        Ok(left) => {
+            let body = format!(r#"{{"errno":0,"msg":"success","left":{left}}}"#);
+            success(JSON, body.into_bytes())
+        }
         Err(refused) => refusal(&refused, None, Some(0)),
     }
-}
-
-pub(super) fn success(body: Vec<u8>) -> HttpResponse {
-    let mut response = HttpResponse::Ok();
-    response.insert_header((
-        header::CACHE_CONTROL,
-        header::HeaderValue::from_static("no-store"),
-    ));
-    response.insert_header((header::CONTENT_TYPE, header::HeaderValue::from_static(JSON)));
-    response.body(body)
 }
 
 /// A refusal as it is sent. `id` stands in answers of `/alloc`, `left` in those of `/health`.

@@ -3,9 +3,9 @@
 //! Their key is the biz_tag, to the letter. Leaf cuts a key at its last dot; here it is taken whole.
 
 use super::{
-    door::Door,
+    door::{Door, success},
     parameters,
-    protocol::{Asked, Call, Protocol, Wanted},
+    protocol::{self, Asked, Call, Protocol, Wanted},
     spring,
 };
 use crate::{
@@ -15,8 +15,11 @@ use crate::{
     metrics::Interface,
 };
 use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{Method, StatusCode, header},
+    HttpRequest, HttpResponse, Resource,
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderValue},
+    },
     web,
 };
 
@@ -24,33 +27,40 @@ const PATH: &str = "/api/segment/get/";
 
 /// The routes of Leaf.
 pub(super) fn routes(config: &mut web::ServiceConfig, door: &Door) {
+    let no_snowflake = "/api/segment/get/{key}: there are no Snowflake ids here, whose order and \
+        uniqueness rest on clocks";
+    let no_key = web::resource(["/api/segment/get", PATH]);
     config
         .service(door.clone().route::<Segment>("/api/segment/get/{key}"))
-        .service(web::resource(["/api/segment/get", PATH]).to(no_key))
-        .service(web::resource("/api/snowflake/get/{key}").to(no_snowflake));
+        .service(nowhere(no_key, "/api/segment/get/{key}: name a key"))
+        .service(nowhere(
+            web::resource("/api/snowflake/get/{key}"),
+            no_snowflake,
+        ));
 }
 
-/// The status of a refusal. What Leaf does not know, such as tokens, has its own.
-pub(super) fn status(kind: Kind) -> StatusCode {
+/// What Leaf throws where it refuses for such a reason; `None` for what it does not know, such as tokens.
+fn thrown(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::UnknownTag | Kind::InvalidBizTag | Kind::MissingBizTag => {
-            StatusCode::INTERNAL_SERVER_ERROR
+            Some("Result{id=-2, status=EXCEPTION}")
         }
-        kind if kind.status().is_server_error() => StatusCode::INTERNAL_SERVER_ERROR,
-        kind => kind.status(),
+        kind if kind.status().is_server_error() => Some("Result{id=-3, status=EXCEPTION}"),
+        _ => None,
     }
 }
 
-async fn no_key(request: HttpRequest) -> HttpResponse {
-    let refused = Refused::NotFound("/api/segment/get/{key}: name a key");
-    spring::error(&refused, &request, StatusCode::NOT_FOUND, None)
+/// The status of a refusal.
+pub(super) fn status(kind: Kind) -> StatusCode {
+    thrown(kind).map_or(kind.status(), |_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-async fn no_snowflake(request: HttpRequest) -> HttpResponse {
-    let refused = Refused::NotFound(
-        "/api/segment/get/{key}: there are no Snowflake ids here, whose order and uniqueness rest on clocks",
-    );
-    spring::error(&refused, &request, StatusCode::NOT_FOUND, None)
+/// Paths of Leaf that lead nowhere here.
+fn nowhere(paths: Resource, meant: &'static str) -> Resource {
+    paths.to(move |request: HttpRequest| async move {
+        let refused = Refused::NotFound(meant);
+        spring::error(&refused, &request, StatusCode::NOT_FOUND, None)
+    })
 }
 
 /// `/api/segment/get/{key}`: one id.
@@ -60,17 +70,7 @@ struct Segment;
 struct AsJson(bool);
 
 impl Protocol for Segment {
-    const METHODS: (&[Method], &str) = (
-        &[
-            Method::GET,
-            Method::POST,
-            Method::HEAD,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ],
-        "GET, HEAD, POST, PUT, PATCH, DELETE",
-    );
+    const METHODS: (&[Method], &str) = protocol::ANY;
     const INTERFACE: Interface = Interface::Leaf;
     const FORM: bool = false;
     type Shape = AsJson;
@@ -78,48 +78,29 @@ impl Protocol for Segment {
     fn read<'a>(asked: &Asked<'a>, _: &Limits) -> Result<Call<'a, AsJson>, Refused> {
         let key = asked.path.strip_prefix(PATH).unwrap_or_default();
         let accepted = asked.headers.get(header::ACCEPT);
-        let as_json =
-            accepted.is_some_and(|accepted| accepted.as_bytes().starts_with(b"application/json"));
+        let is_json = |accepted: &HeaderValue| accepted.as_bytes().starts_with(b"application/json");
         Ok(Call {
             tag: parameters::part_of_path(key)?,
             wanted: Wanted::These(Demand::from(1)),
             new_tag: None,
-            shape: AsJson(as_json),
+            shape: AsJson(accepted.is_some_and(is_json)),
         })
     }
 
     fn granted(ids: &Ids, as_json: &AsJson) -> Option<HttpResponse> {
         let id = ids.first().map(IdRange::first)?;
-        let content_type = if as_json.0 {
-            spring::JSON
-        } else {
-            spring::TEXT
+        let media_type = match as_json.0 {
+            true => spring::JSON,
+            false => spring::TEXT,
         };
-        let mut response = HttpResponse::Ok();
-        response.insert_header((header::CACHE_CONTROL, "no-store"));
-        response.insert_header((header::CONTENT_TYPE, content_type));
-        Some(response.body(id.to_string()))
+        Some(success(media_type, id.to_string().into_bytes()))
     }
 
     fn refused(refused: &Refused, request: &HttpRequest) -> HttpResponse {
-        let message = match refused.kind() {
-            kind if status(kind) == kind.status() && !kind.status().is_server_error() => {
-                return spring::error(refused, request, kind.status(), None);
-            }
-            Kind::UnknownTag | Kind::InvalidBizTag | Kind::MissingBizTag => {
-                "Result{id=-2, status=EXCEPTION}"
-            }
-            _ => "Result{id=-3, status=EXCEPTION}",
-        };
-        let thrown = spring::Thrown {
+        let thrown = thrown(refused.kind()).map(|message| spring::Thrown {
             exception: "com.sankuai.inf.leaf.server.exception.LeafServerException",
             message,
-        };
-        spring::error(
-            refused,
-            request,
-            StatusCode::INTERNAL_SERVER_ERROR,
-            Some(thrown),
-        )
+        });
+        spring::error(refused, request, status(refused.kind()), thrown)
     }
 }

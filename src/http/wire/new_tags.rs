@@ -7,7 +7,7 @@ use crate::{
     actors::{AllocError, Allocation},
     config::Config,
     domain::BizTag,
-    http::refusal::Refused,
+    http::{codes::Kind, refusal::Refused},
     storage::{self, StoreError, TagAdministration},
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -23,8 +23,8 @@ const PACE: Duration = Duration::from_secs(1);
 pub struct NewTags {
     store: Arc<dyn TagAdministration>,
     allocation: Allocation,
-    /// How many more may be made.
-    allowance: Mutex<Allowance>,
+    /// When all that was made is paid for. Held by who makes one.
+    paid: Mutex<Instant>,
     /// The longest a caller waits for its turn.
     patience: Duration,
     max_step: i64,
@@ -37,7 +37,7 @@ impl NewTags {
         Self {
             store,
             allocation,
-            allowance: Mutex::new(Allowance::new(Instant::now())),
+            paid: Mutex::new(Instant::now()),
             patience: config.limits.request_deadline,
             max_step: config.allocation.max_step,
         }
@@ -45,15 +45,15 @@ impl NewTags {
 
     /// Makes `tag`, unless another has done so meanwhile.
     pub(super) async fn make(&self, tag: &BizTag, new: NewTag) -> Result<(), Refused> {
-        let turn = tokio::time::timeout(self.patience, self.allowance.lock()).await;
+        let turn = tokio::time::timeout(self.patience, self.paid.lock()).await;
         let busy = AllocError::Overloaded("many tags are being created");
-        let mut allowance = turn.map_err(|_| busy)?;
+        let mut paid = turn.map_err(|_| busy)?;
         match self.store.show(tag).await {
             // An operator deleted it: whoever calls cannot know better.
             Ok(row) if row.retired => return Err(AllocError::UnknownTag.into()),
             Ok(_) => {}
             Err(StoreError::UnknownTag) => {
-                if !allowance.take(Instant::now()) {
+                if !allows(&mut paid, Instant::now()) {
                     return Err(AllocError::Overloaded(
                         "too many tags were created by being asked for; create them with `id-alloc tag create`",
                     )
@@ -82,7 +82,9 @@ impl NewTags {
             }
             Err(StoreError::Exists(_)) => Ok(()),
             // Such as a name that is longer than the column.
-            Err(StoreError::Rejected(reason)) => Err(Refused::Rejected(reason)),
+            Err(StoreError::Rejected(reason)) => {
+                Err(Refused::Because(Kind::InvalidBizTag, reason.into()))
+            }
             Err(error) => Err(AllocError::from(error).into()),
         }
     }
@@ -94,26 +96,14 @@ impl fmt::Debug for NewTags {
     }
 }
 
-/// How many tags may be made: a leaky bucket.
-#[derive(Debug)]
-struct Allowance {
-    /// When all that was made is paid for.
-    paid: Instant,
-}
-
-impl Allowance {
-    fn new(now: Instant) -> Self {
-        Self { paid: now }
+/// Whether one more tag may be made: a leaky bucket. `paid`: when all that was made is paid for.
+fn allows(paid: &mut Instant, now: Instant) -> bool {
+    let next = (*paid).max(now) + PACE;
+    let is_within = next <= now + PACE * BURST;
+    if is_within {
+        *paid = next;
     }
-
-    fn take(&mut self, now: Instant) -> bool {
-        let paid = self.paid.max(now) + PACE;
-        let is_within = paid <= now + PACE * BURST;
-        if is_within {
-            self.paid = paid;
-        }
-        is_within
-    }
+    is_within
 }
 
 #[cfg(test)]
@@ -122,12 +112,12 @@ mod tests {
 
     #[test]
     fn a_burst_is_let_through_and_then_one_a_second() {
-        let now = Instant::now();
-        let mut allowance = Allowance::new(now);
-        let made =
-            |allowance: &mut Allowance, now| (0..2 * BURST).filter(|_| allowance.take(now)).count();
-        assert_eq!(made(&mut allowance, now), 1000);
-        assert_eq!(made(&mut allowance, now + Duration::from_secs(3)), 3);
-        assert_eq!(made(&mut allowance, now + Duration::from_secs(5000)), 1000);
+        let start = Instant::now();
+        let mut paid = start;
+        let mut made = |after| {
+            let now = start + Duration::from_secs(after);
+            (0..2 * BURST).filter(|_| allows(&mut paid, now)).count()
+        };
+        assert_eq!([made(0), made(3), made(5000)], [1000, 3, 1000]);
     }
 }

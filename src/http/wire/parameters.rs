@@ -37,10 +37,9 @@ pub(super) fn alloc_call<'a>(
         }
     }
     let tag = tag_name(tag.ok_or(BizTagError::Empty)?)?;
-    let count = match count {
-        None => None,
-        Some(text) => Some(parse_count(&text, max_count)?),
-    };
+    let count = count
+        .map(|text| parse_count(&text, max_count))
+        .transpose()?;
     let as_text = match format.as_deref() {
         // What some callers have always sent, and means nothing.
         None | Some(b"number" | b"json") => false,
@@ -54,21 +53,23 @@ pub(super) fn alloc_call<'a>(
     })
 }
 
-/// The biz_tag, if one is named.
-pub(in crate::http) fn biz_tag<'a>(
-    query: &'a [u8],
-    body: &'a [u8],
-) -> Result<Option<TagName<'a>>, Refused> {
-    let [body, query] = [body, query].map(|raw| Pairs::read(raw).named[0].take());
-    body.or(query).map(tag_name).transpose()
+/// The biz_tag, if a query names one.
+pub(in crate::http) fn biz_tag(query: &[u8]) -> Result<Option<TagName<'_>>, Refused> {
+    value(query, NAMES[0]).map(tag_name).transpose()
 }
 
 /// The first value of a parameter, decoded.
 pub(super) fn value<'a>(raw: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
-    raw.split(|byte| *byte == b'&').find_map(|pair| {
+    let (_, value) = pairs(raw).find(|(key, _)| **key == *name.as_bytes())?;
+    Some(decode(value))
+}
+
+/// `name=value&…`, apart: each name decoded, each value as it came.
+fn pairs(raw: &[u8]) -> impl Iterator<Item = (Cow<'_, [u8]>, &[u8])> {
+    raw.split(|byte| *byte == b'&').map(|pair| {
         let mut parts = pair.splitn(2, |byte| *byte == b'=');
-        let key = decode(parts.next().unwrap_or_default());
-        (*key == *name.as_bytes()).then(|| decode(parts.next().unwrap_or_default()))
+        let [key, value] = [(); 2].map(|()| parts.next().unwrap_or_default());
+        (decode(key), value)
     })
 }
 
@@ -93,15 +94,12 @@ pub(super) fn tag_name(raw: Cow<'_, [u8]>) -> Result<TagName<'_>, Refused> {
 }
 
 fn parse_count(raw: &[u8], max_count: u32) -> Result<u32, Refused> {
-    let refused = Refused::InvalidCount(max_count);
-    if raw.is_empty() || !raw.iter().all(u8::is_ascii_digit) {
-        return Err(refused);
-    }
-    std::str::from_utf8(raw)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .filter(|count| (1..=max_count).contains(count))
-        .ok_or(refused)
+    // A sign would be read too.
+    let is_plain = raw.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(raw).ok().filter(|_| is_plain);
+    let count = text.and_then(|text| text.parse().ok());
+    let count = count.filter(|count| (1..=max_count).contains(count));
+    count.ok_or(Refused::InvalidCount(max_count))
 }
 
 /// The parameters that there are.
@@ -122,17 +120,11 @@ struct Pairs<'a> {
 impl<'a> Pairs<'a> {
     fn read(raw: &'a [u8]) -> Self {
         let mut found = Self::default();
-        if raw.is_empty() {
-            return found;
-        }
-        for pair in raw.split(|byte| *byte == b'&') {
-            let mut parts = pair.splitn(2, |byte| *byte == b'=');
-            let key = decode(parts.next().unwrap_or_default());
+        for (key, value) in pairs(raw) {
             match NAMES.iter().position(|name| name.as_bytes() == &*key) {
-                Some(name) if found.named[name].is_none() => {
-                    found.named[name] = Some(decode(parts.next().unwrap_or_default()));
+                Some(name) => {
+                    found.named[name].get_or_insert_with(|| decode(value));
                 }
-                Some(_) => {}
                 None => found.note_misspelt(&key),
             }
         }
@@ -156,17 +148,12 @@ impl<'a> Pairs<'a> {
 }
 
 fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
-    if !raw.iter().any(|byte| matches!(byte, b'%' | b'+')) {
-        return Cow::Borrowed(raw);
+    if !raw.contains(&b'+') {
+        return percent_decode(raw).into();
     }
-    if raw.contains(&b'+') {
-        let spaced: Vec<u8> = raw
-            .iter()
-            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-            .collect();
-        return Cow::Owned(percent_decode(&spaced).collect());
-    }
-    percent_decode(raw).into()
+    let space = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
+    let spaced: Vec<u8> = raw.iter().map(space).collect();
+    Cow::Owned(percent_decode(&spaced).collect())
 }
 
 #[cfg(test)]

@@ -12,6 +12,19 @@ use actix_web::{
 };
 use std::borrow::Cow;
 
+/// The methods of those who do not say which: any that may change something, besides reading.
+pub(super) const ANY: (&[Method], &str) = (
+    &[
+        Method::GET,
+        Method::POST,
+        Method::HEAD,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ],
+    "GET, HEAD, POST, PUT, PATCH, DELETE",
+);
+
 /// How a protocol asks and is answered.
 pub(in crate::http) trait Protocol: 'static {
     /// The methods it takes, and how `Allow` says so.

@@ -1,7 +1,8 @@
 //! `/range`: ids for a client that counts by itself, all in one piece: the first, and how many.
 
 use super::{
-    id_alloc::{refusal, success},
+    door::success,
+    id_alloc::{JSON, refusal},
     parameters,
     protocol::{Asked, Call, Protocol, Wanted},
 };
@@ -46,7 +47,7 @@ impl Protocol for Range {
         let body = format!(
             r#"{{"errno":0,"msg":"success","first":{quote}{first}{quote},"count":{count}}}"#
         );
-        Some(success(body.into_bytes()))
+        Some(success(JSON, body.into_bytes()))
     }
 
     fn refused(refused: &Refused, _: &HttpRequest) -> HttpResponse {

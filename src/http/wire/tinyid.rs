@@ -7,9 +7,9 @@
 //! `delta`. Here one range holds all of them, so `delta` is 1. It is as large as the row's step, as in tinyid.
 
 use super::{
-    door::Door,
+    door::{Door, success},
     id_list, parameters,
-    protocol::{Asked, Call, Protocol, Wanted},
+    protocol::{self, Asked, Call, Protocol, Wanted},
     spring,
 };
 use crate::{
@@ -23,6 +23,7 @@ use actix_web::{
     http::{Method, StatusCode, header},
     web,
 };
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// The most ids of one request; who asks for more gets so many.
@@ -88,17 +89,7 @@ fn batch_size(raw: Option<&[u8]>, limits: &Limits) -> Result<u32, Refused> {
 }
 
 impl<const IS_SEGMENT: bool, const IS_SIMPLE: bool> Protocol for Tinyid<IS_SEGMENT, IS_SIMPLE> {
-    const METHODS: (&[Method], &str) = (
-        &[
-            Method::GET,
-            Method::POST,
-            Method::HEAD,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ],
-        "GET, HEAD, POST, PUT, PATCH, DELETE",
-    );
+    const METHODS: (&[Method], &str) = protocol::ANY;
     const INTERFACE: Interface = Interface::Tinyid;
     const TOKEN_AS_PARAMETER: bool = true;
     type Shape = ();
@@ -133,39 +124,32 @@ impl<const IS_SEGMENT: bool, const IS_SIMPLE: bool> Protocol for Tinyid<IS_SEGME
             true => segment(ids.as_slice(), IS_SIMPLE)?,
             false => list(ids, IS_SIMPLE),
         };
-        let mut response = HttpResponse::Ok();
-        response.insert_header((header::CACHE_CONTROL, "no-store"));
-        Some(match IS_SIMPLE {
-            true => response.content_type(spring::TEXT).body(data),
-            false => {
-                let body = [
-                    br#"{"data":"#,
-                    data.as_slice(),
-                    br#","code":200,"message":""}"#,
-                ];
-                response.content_type(spring::JSON).body(body.concat())
-            }
-        })
+        if IS_SIMPLE {
+            return Some(success(spring::TEXT, data));
+        }
+        let after = br#","code":200,"message":""}"#;
+        let body = [br#"{"data":"#, data.as_slice(), after].concat();
+        Some(success(spring::JSON, body))
     }
 
     fn refused(refused: &Refused, request: &HttpRequest) -> HttpResponse {
-        let (code, message) = match refused.kind() {
-            kind if is_token_error(kind) => (5, "token is error".to_owned()),
-            Kind::InvalidCount if !matches!(refused, Refused::NotANumber(_)) => {
-                (6, refused.to_string())
-            }
-            kind if kind.status().is_server_error() => (6, refused.to_string()),
-            kind => return spring::error(refused, request, kind.status(), None),
+        let (kind, text) = (refused.kind(), refused.to_string());
+        let is_size = kind == Kind::InvalidCount && !matches!(refused, Refused::NotANumber(_));
+        let (code, message) = match status(kind) {
+            Some(status) if !is_size => return spring::error(refused, request, status, None),
+            _ if is_token_error(kind) => (5, "token is error"),
+            _ => (6, &*text),
         };
         let (content_type, body) = match IS_SIMPLE {
             true => (spring::TEXT, String::new()),
             false => {
-                let body = serde_json::json!({"data": null, "code": code, "message": message});
-                (spring::JSON, body.to_string())
+                let message = Value::from(message);
+                let body = format!(r#"{{"data":null,"code":{code},"message":{message}}}"#);
+                (spring::JSON, body)
             }
         };
         let mut response = refused.respond(StatusCode::OK, content_type, body);
-        let (kind, text) = (refused.kind().code(), refused.to_string());
+        let kind = kind.code();
         // A name with letters that a header cannot hold leaves the code alone.
         let why = header::HeaderValue::from_str(&format!("{kind}: {text}"))
             .unwrap_or(header::HeaderValue::from_static(kind));
@@ -203,6 +187,7 @@ fn segment(ids: &[IdRange], is_simple: bool) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::body::MessageBody as _;
 
     #[test]
     fn a_segment_is_written_as_tinyid_writes_it() {
@@ -217,6 +202,16 @@ mod tests {
         );
         let one = [IdRange::claimed(2, 1).unwrap()];
         assert_eq!(segment(&one, true).unwrap(), b"0,0,1,1,0");
+    }
+
+    #[test]
+    fn a_refusal_is_written_as_tinyid_writes_it() {
+        let request = actix_web::test::TestRequest::default().to_http_request();
+        let refused = Refused::InvalidCount(7);
+        let response = Tinyid::<ID, JSON>::refused(&refused, &request);
+        let body = response.into_body().try_into_bytes().unwrap();
+        let text = r#"{"data":null,"code":6,"message":"count must be a whole number from 1 to 7"}"#;
+        assert_eq!(body, text);
     }
 
     #[test]
