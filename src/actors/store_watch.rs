@@ -1,7 +1,7 @@
 //! Looks after the store: checks it every `allocation.refresh` while it is well, every second while it is not, and
 //! soon after a claim has failed; in between it asks every few seconds whether the store is there, since nobody
-//! claims for minutes. With each check it drops the tags that were deleted, and
-//! looks how far those with a limit of their own have come.
+//! claims for minutes. Every `allocation.refresh`, and however many claims fail no more often, it drops the tags that
+//! were deleted, and looks how far those with a limit of their own have come.
 
 use super::{context::ServerContext, directory::Directory, messages::Discard};
 use crate::{
@@ -41,30 +41,24 @@ impl StoreWatch {
         let mut ceilings = Ceilings::default();
         // Whether it was said that the deleted ones, or those with a limit, cannot be looked for.
         let (mut deleted_unseen, mut limits_unseen) = (false, false);
+        let mut looked = None::<Instant>;
         loop {
             let found = self.check().await;
             self.note_check(found.as_ref());
-            if found.is_ok() && self.directory.len() > 0 {
-                let mut loaded = Vec::with_capacity(self.directory.len());
-                self.directory
-                    .for_each(|entry| loaded.push(entry.name.clone()));
-                match caught(server.store.retired(&loaded)).await {
-                    Ok(deleted) => {
-                        deleted_unseen = false;
-                        self.drop_deleted(&deleted);
-                    }
-                    // The next check asks again.
-                    Err(error) => say_once(&mut deleted_unseen, &error, "deleted tags"),
-                }
-            }
-            if found.is_ok() {
+            let until_refresh = |looked: Option<Instant>| {
+                looked.map_or(Duration::ZERO, |at| {
+                    settings.refresh.saturating_sub(at.elapsed())
+                })
+            };
+            if found.is_ok() && until_refresh(looked).is_zero() {
+                self.look_for_deleted(&mut deleted_unseen).await;
                 self.look_at_limits(&mut ceilings, &mut limits_unseen).await;
+                looked = Some(Instant::now());
             }
-            let checked = Instant::now();
             // Never more often than this, however many claims fail.
             tokio::time::sleep(UNWELL.min(settings.refresh)).await;
             while server.monitor.is_up() {
-                let rest = settings.refresh.saturating_sub(checked.elapsed());
+                let rest = until_refresh(looked);
                 let pause = tokio::time::timeout(rest.min(PING), server.monitor.doubted());
                 if pause.await.is_ok() || rest <= PING {
                     break;
@@ -75,6 +69,39 @@ impl StoreWatch {
                     .note_store(there.as_ref(), || self.shortest_supply());
             }
         }
+    }
+
+    /// Tags that were deleted, here or elsewhere, leave memory.
+    async fn look_for_deleted(&self, unseen: &mut bool) {
+        let mut loaded = Vec::with_capacity(self.directory.len());
+        self.directory
+            .for_each(|entry| loaded.push(entry.name.clone()));
+        if loaded.is_empty() {
+            return;
+        }
+        match caught(self.server.store.retired(&loaded)).await {
+            Ok(deleted) => {
+                *unseen = false;
+                for tag in deleted {
+                    self.drop_deleted(tag);
+                }
+            }
+            // The next look asks again.
+            Err(error) => say_once(unseen, &error, "deleted tags"),
+        }
+    }
+
+    fn drop_deleted(&self, tag: BizTag) {
+        if self.directory.get(&tag).is_none() {
+            return;
+        }
+        tracing::info!(biz_tag = %tag, "the tag was deleted; its ids in memory are left as a gap");
+        self.server.tell_registry(|registry| {
+            registry.discard.do_send(Discard {
+                tag,
+                is_deleted: true,
+            })
+        });
     }
 
     /// Checks the store, and whether it takes writes.
@@ -113,22 +140,6 @@ impl StoreWatch {
             }
             // What is known stays; the next check asks again.
             Err(error) => say_once(unseen, &error, "tags with a limit"),
-        }
-    }
-
-    /// Tags that were deleted, here or elsewhere, leave memory.
-    fn drop_deleted(&self, deleted: &[BizTag]) {
-        for tag in deleted {
-            if self.directory.get(tag).is_some() {
-                tracing::info!(biz_tag = %tag, "the tag was deleted; its ids in memory are left as a gap");
-                let tag = tag.clone();
-                self.server.tell_registry(|registry| {
-                    registry.discard.do_send(Discard {
-                        tag,
-                        is_deleted: true,
-                    })
-                });
-            }
         }
     }
 

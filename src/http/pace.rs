@@ -1,5 +1,6 @@
 //! `Pace`: those who poll health and metrics get a turn every few milliseconds, together. Who polls once a second is
-//! answered at once; who polls without a pause takes no time from those who take ids.
+//! answered at once; who polls without a pause takes no time from those who take ids. `Rests`: the same for what asks
+//! the database.
 
 use crate::actors::Kept;
 use actix_web::web;
@@ -7,7 +8,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::Instant,
+};
 
 /// From one turn to the next.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -38,6 +42,42 @@ impl Pace {
         }
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.newest.fetch_max(now, Ordering::Relaxed);
+    }
+}
+
+/// A rest is so many times as long as the work before it: the database spends a tenth of its time on it at most.
+const TIMES: u32 = 9;
+
+/// A rest is no longer than this.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Work that is done one after the other, with a rest in between. It holds when the next may begin.
+#[derive(Debug, Default)]
+pub(super) struct Rests(Mutex<Option<Instant>>);
+
+/// Work under way; what follows it rests once this is dropped.
+#[derive(Debug)]
+pub(super) struct Working<'a> {
+    next: MutexGuard<'a, Option<Instant>>,
+    began: Instant,
+}
+
+impl Rests {
+    /// Waits for its turn.
+    pub(super) async fn turn(&self) -> Working<'_> {
+        let next = self.0.lock().await;
+        if let Some(next) = *next {
+            tokio::time::sleep_until(next).await;
+        }
+        let began = Instant::now();
+        Working { next, began }
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        let rest = (self.began.elapsed() * TIMES).min(LONGEST);
+        *self.next = Some(Instant::now() + rest);
     }
 }
 
@@ -73,5 +113,32 @@ mod tests {
         for turns in join_all((0..4).map(|_| poll())).await {
             assert!((80..=101).contains(&turns), "{turns}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_of_many_who_ask_on_and_on_takes_a_tenth_of_the_time() {
+        let rests = Rests::default();
+        let began = Instant::now();
+        let first = rests.turn().await;
+        assert_eq!(
+            began.elapsed(),
+            Duration::ZERO,
+            "who comes first does not wait"
+        );
+        drop(first);
+        let ask = || async {
+            let _working = rests.turn().await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        let began = Instant::now();
+        join_all((0..10).map(|_| ask())).await;
+        assert!(began.elapsed() >= Duration::from_millis(20 + 9 * 200));
+        // A long one does not hold up the next for long.
+        let working = rests.turn().await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(working);
+        let ended = Instant::now();
+        drop(rests.turn().await);
+        assert!(ended.elapsed() <= LONGEST + Duration::from_millis(1));
     }
 }

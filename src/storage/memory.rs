@@ -43,6 +43,8 @@ pub struct MemoryStore {
     state: Mutex<State>,
     claims: AtomicU64,
     lookups: AtomicU64,
+    checks: AtomicU64,
+    looks_for_deleted: AtomicU64,
     /// Claims of these wait until they are let go.
     locked: watch::Sender<HashSet<String>>,
 }
@@ -92,6 +94,18 @@ impl MemoryStore {
     #[must_use]
     pub fn lookups(&self) -> u64 {
         self.lookups.load(Ordering::SeqCst)
+    }
+
+    /// How many times the store was checked.
+    #[must_use]
+    pub fn checks(&self) -> u64 {
+        self.checks.load(Ordering::SeqCst)
+    }
+
+    /// How many times the loaded tags were gone through for deleted ones.
+    #[must_use]
+    pub fn looks_for_deleted(&self) -> u64 {
+        self.looks_for_deleted.load(Ordering::SeqCst)
     }
 
     /// How many claims were asked for.
@@ -167,6 +181,7 @@ impl SegmentStore for MemoryStore {
     }
 
     async fn check(&self) -> Result<StoreReport, StoreError> {
+        self.checks.fetch_add(1, Ordering::SeqCst);
         let state = self.state();
         match &state.outage {
             Some(error) => Err(error.clone()),
@@ -181,6 +196,7 @@ impl SegmentStore for MemoryStore {
     }
 
     async fn retired(&self, _of: &[BizTag]) -> Result<Vec<BizTag>, StoreError> {
+        self.looks_for_deleted.fetch_add(1, Ordering::SeqCst);
         Ok(Vec::new())
     }
 

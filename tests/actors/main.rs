@@ -164,6 +164,22 @@ async fn a_hung_claim_is_given_up_and_made_again() {
 }
 
 #[actix_web::test]
+async fn a_row_that_stays_locked_does_not_have_all_tags_looked_at_over_and_over() {
+    let mut settings = settings();
+    settings.limits.request_deadline = Duration::from_millis(100);
+    let world = World::with(&[("good", 0, 10), ("locked", 0, 10)], settings);
+    assert_eq!(world.one("good").await, 1);
+    world.store.lock("locked", true);
+    let began = Instant::now();
+    while world.store.checks() < 3 {
+        assert!(began.elapsed() < PATIENCE);
+        let refused = world.take("locked", 1).await;
+        assert!(refused.is_err(), "{refused:?}");
+    }
+    assert!(world.store.looks_for_deleted() <= 1);
+}
+
+#[actix_web::test]
 async fn an_unknown_tag_is_refused_remembered_and_seen_once_it_exists() {
     let world = World::new(&[]);
     assert_eq!(world.take("new", 1).await, Err(AllocError::UnknownTag));

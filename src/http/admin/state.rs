@@ -4,7 +4,11 @@ use super::{fleet::Fleet, recent::Recent};
 use crate::{
     actors::Allocation,
     auth::{AdminToken, AllocToken, Tokens},
-    http::{refusal::Refused, shared::Shared},
+    http::{
+        pace::{Rests, Working},
+        refusal::Refused,
+        shared::Shared,
+    },
     storage::{Instance, TagAdministration},
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -28,6 +32,10 @@ pub struct Admin {
     pub(super) recent: Recent,
     /// Few ask the store at once, so that claims hardly wait behind administrators.
     pub(super) turns: Semaphore,
+    /// Who reads tags from the store on and on takes little of its time,
+    pub(super) reads: Rests,
+    /// and who has the other servers asked, little of theirs.
+    pub(super) asks: Rests,
 }
 
 /// Calls that ask the store at once.
@@ -57,6 +65,8 @@ impl Admin {
             alloc_tokens,
             shared,
             turns: Semaphore::new(TURNS),
+            reads: Rests::default(),
+            asks: Rests::default(),
         }
     }
 
@@ -70,6 +80,12 @@ impl Admin {
     pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Refused> {
         let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
         turn.ok().and_then(Result::ok).ok_or(Refused::Busy)
+    }
+
+    /// The turn of a call that only reads: one at a time.
+    pub(super) async fn reading(&self) -> Result<(Working<'_>, SemaphorePermit<'_>), Refused> {
+        let turn = tokio::time::timeout(PATIENCE, self.reads.turn()).await;
+        Ok((turn.map_err(|_| Refused::Busy)?, self.turn().await?))
     }
 }
 

@@ -60,7 +60,7 @@ pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>)
         // One more tells whether there is a next page.
         limit: limit + 1,
     };
-    let _turn = admin.turn().await?;
+    let _reading = admin.reading().await?;
     let mut rows = admin.store.list(&listing).await.map_err(Refused::from)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
@@ -79,7 +79,7 @@ pub(in crate::http) async fn list(request: HttpRequest, admin: web::Data<Admin>)
         headers(("ETag" = String, description = "Over step, description, limit and deletion; for `If-Match`."))), Refusals))]
 pub(in crate::http) async fn show(request: HttpRequest, admin: web::Data<Admin>) -> Answer {
     let tag = call::tag(&request)?;
-    let _turn = admin.turn().await?;
+    let _reading = admin.reading().await?;
     let row = admin.store.show(&tag).await.map_err(about(&tag))?;
     Ok(shown(HttpResponse::Ok(), &row))
 }
