@@ -9,6 +9,7 @@ use crate::support::server::run;
 use flate2::read::GzDecoder;
 use std::fmt::Write as _;
 use std::io::Read as _;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// More than are looked at on a request's thread.
@@ -177,4 +178,33 @@ async fn a_stranger_is_not_told_which_tags_there_are_and_claims_nothing() {
         .await
         .unwrap();
     assert!(scraped.text().await.unwrap().contains(own));
+}
+
+/// The least time is the promise: the turns of those who poll are 10 ms apart.
+#[tokio::test]
+async fn who_polls_without_a_pause_waits_for_a_turn_wherever_it_polls() {
+    let tokens = TokenFile::new().await;
+    let server = Local::start(&[("admin.tokens_file", &tokens.text())]).await;
+    server.ids("test", 1).await;
+    let client = Client::new(&server.base, &tokens.read);
+    for path in [
+        "/health",
+        "/health?biz_tag=test",
+        "/readyz",
+        "/metrics",
+        "/admin/v1/server",
+        "/admin/v1/server/quotas",
+        "/admin/v1/server/tags",
+        "/admin/v1/server/tags/test",
+        "/admin/v1/servers",
+        "/admin/v1/tags",
+        "/admin/v1/tags/test",
+    ] {
+        let began = Instant::now();
+        for _ in 0..11 {
+            assert_eq!(client.get(path).await.status, 200, "{path}");
+        }
+        // Turns are counted in whole milliseconds.
+        assert!(began.elapsed() >= Duration::from_millis(90), "{path}");
+    }
 }

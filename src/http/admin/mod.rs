@@ -106,6 +106,12 @@ async fn admit<B: MessageBody + 'static>(
     match caller(&request) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
+            // Who polls on and on waits with those who poll health and metrics.
+            if request.method().is_safe()
+                && let Some(admin) = request.app_data::<web::Data<Admin>>().cloned()
+            {
+                admin.shared.pace.turn().await;
+            }
             Ok(next.call(request).await?.map_into_boxed_body())
         }
         Err(refused) => {
