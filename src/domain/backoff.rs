@@ -36,11 +36,6 @@ impl Backoff {
         self.attempts = self.attempts.saturating_add(1).min(31);
         bound.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
     }
-
-    /// Forgets the failures, after a success.
-    pub fn reset(&mut self) {
-        self.attempts = 0;
-    }
 }
 
 #[cfg(test)]
@@ -48,14 +43,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_double_up_to_the_cap_and_start_anew_after_a_success() {
+    fn delays_double_up_to_the_cap_and_half_of_each_is_random() {
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(500));
         let delays: Vec<_> = (0..8)
             .map(|_| backoff.after_failure(1.0).as_millis())
             .collect();
         assert_eq!(delays, [10, 20, 40, 80, 160, 320, 500, 500]);
-        backoff.reset();
-        assert_eq!(backoff.after_failure(0.0).as_millis(), 5);
+        assert_eq!(backoff.after_failure(0.0).as_millis(), 250);
     }
 
     #[test]

@@ -13,15 +13,16 @@
 //! A demand that waits does not stop smaller ones: while ids are left, whoever fits is served. It cannot starve, as
 //! the load asked for on its behalf is as large as all that waits.
 
+mod load;
 mod queue;
 mod supply;
 
-pub use queue::Waiting;
+pub use load::Load;
+pub use queue::{Replies, Waiting};
 
-use super::{
-    BizTag, ClaimRequest, Demand, IdRange, Ids, OpenRange, RateMeter, StepPolicy, StepSettings,
-};
+use super::{Demand, IdRange, Ids, OpenRange, RateMeter, StepPolicy, StepSettings};
 use id_alloc_range::Take;
+use load::Loading;
 use queue::Queue;
 use std::{
     collections::VecDeque,
@@ -30,23 +31,8 @@ use std::{
 };
 use supply::Supply;
 
-/// The next segment is asked for when a tenth of the front one is used, as in Leaf.
-const PREFETCH_PART: u64 = 10;
-
-/// No more than so many segments are held for the outage budget; then `max_step` is too small for it.
-const MAX_SEGMENTS: usize = 8;
-
 /// Reminders are wanted about this often, so that the rate is known.
 const REMINDER: Duration = Duration::from_secs(1);
-
-/// A claim to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Load {
-    /// Only the answer with the newest number is used.
-    pub seq: u64,
-    /// What is to be claimed.
-    pub claim: ClaimRequest,
-}
 
 /// What became of an offered segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,20 +42,6 @@ pub enum Offer {
     /// It answered an older request, or lies below ids already seen: a gap.
     Stale,
 }
-
-/// A load under way.
-#[derive(Debug, Clone, Copy)]
-struct Loading {
-    /// When it was asked for.
-    since: Instant,
-    /// The size that the policy proposed.
-    proposed: i64,
-    /// The size that it announces.
-    forecast: i64,
-}
-
-/// What the owner has to do: deliver these ids.
-pub type Replies<W> = Vec<(W, Ids)>;
 
 /// The segments of one tag. See the module's documentation for what it promises. All methods that take an
 /// [`OpenRange`] must be given the same one.
@@ -176,17 +148,6 @@ impl<W> DoubleBuffer<W> {
         (Offer::Taken, replies)
     }
 
-    /// Notes that load `seq` ended without a segment. False where it was not the newest.
-    pub fn load_failed(&mut self, seq: u64) -> bool {
-        seq == self.seq && self.loading.take().is_some()
-    }
-
-    /// Forgets the load under way, whose answer may never come; one that does is stale.
-    pub fn abandon_load(&mut self) {
-        self.loading = None;
-        self.seq += 1;
-    }
-
     /// Serves whoever fits, in the order of arrival, and lets go of those who are late. To be called before
     /// [`Self::next_load`], which does not ask on behalf of the late.
     pub fn serve_waiting(&mut self, range: &OpenRange, now: Instant) -> Replies<W> {
@@ -224,47 +185,6 @@ impl<W> DoubleBuffer<W> {
                 prefetch,
             ));
         }
-    }
-
-    /// The load to ask for now, if any: always when someone waits, else as supply demands. `mark` is the end of all
-    /// that was ever claimed for `tag` here.
-    pub fn next_load(
-        &mut self,
-        range: &OpenRange,
-        now: Instant,
-        tag: &BizTag,
-        mark: i64,
-    ) -> Option<Load> {
-        if self.loading.is_some() {
-            return None;
-        }
-        self.meter(range, now);
-        let (demand, at_least) = self.demand(range, now);
-        let rate = self.rate.per_second(now);
-        if demand == 0 && !self.runs_short(range, rate) {
-            return None;
-        }
-        let lately = self.rate.including_now(now);
-        let proposed = self.policy.propose(now, rate, lately);
-        let forecast = self.policy.forecast(proposed, lately);
-        self.seq += 1;
-        self.loading = Some(Box::new(Loading {
-            since: now,
-            proposed,
-            forecast,
-        }));
-        let claim = ClaimRequest {
-            tag: tag.clone(),
-            step: self.policy.row_step(),
-            want: proposed.max(demand).max(1),
-            expect: forecast,
-            mark,
-            at_least,
-        };
-        Some(Load {
-            seq: self.seq,
-            claim,
-        })
     }
 
     /// Gives up on those who wait for `count` ids or more until a time that is `chosen`; the owner tells them why.
@@ -308,12 +228,6 @@ impl<W> DoubleBuffer<W> {
         !self.waiting.is_empty()
     }
 
-    /// Whether a load is under way.
-    #[must_use]
-    pub fn is_loading(&self) -> bool {
-        self.loading.is_some()
-    }
-
     /// The size of claims in force, in ids.
     #[must_use]
     pub fn step(&self) -> i64 {
@@ -352,35 +266,6 @@ impl<W> DoubleBuffer<W> {
         let allotted = range.allotted();
         self.rate.record(now, allotted - self.metered);
         self.metered = allotted;
-    }
-
-    /// Ids that those waiting need in all, and the least that would serve one of them.
-    fn demand(&self, range: &OpenRange, now: Instant) -> (i64, i64) {
-        let left = i64::try_from(self.left(range)).unwrap_or(i64::MAX);
-        let (mut total, mut least) = (0_i64, None::<i64>);
-        for demand in self.waiting.demands(now) {
-            let wanted = demand.at_least_one();
-            total = total.saturating_add(wanted);
-            let missing = match demand.contiguous {
-                true => wanted,
-                false => wanted.saturating_sub(left).max(1),
-            };
-            least = Some(least.map_or(missing, |least| least.min(missing)));
-        }
-        (total, least.unwrap_or(1))
-    }
-
-    /// Whether the next segment should be on its way.
-    fn runs_short(&self, range: &OpenRange, rate: f64) -> bool {
-        let front = range.front().len();
-        let segments = usize::from(front > 0) + self.next.len();
-        if segments == 0 {
-            return true;
-        }
-        let load_time = Duration::from_millis(self.load_millis.into());
-        let used = (self.front_size - front) * PREFETCH_PART >= self.front_size;
-        self.next.is_empty() && used
-            || segments < MAX_SEGMENTS && self.policy.is_short(self.left(range), rate, load_time)
     }
 }
 

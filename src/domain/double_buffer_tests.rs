@@ -1,6 +1,7 @@
 //! Property tests: the promises of [`DoubleBuffer`] and its [`OpenRange`] over arbitrary histories.
 
 use super::*;
+use crate::domain::BizTag;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 

@@ -2,6 +2,7 @@
 //! database's speed.
 
 use super::*;
+use crate::domain::BizTag;
 use proptest::prelude::*;
 
 const MAX_STEP: i64 = 100_000_000;

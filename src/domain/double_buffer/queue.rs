@@ -1,10 +1,14 @@
 //! `Queue`: those who wait for ids of a tag, in the order in which they came.
 
-use super::{Demand, Replies, Supply};
+use super::supply::Supply;
+use crate::domain::{Demand, Ids};
 use std::{collections::VecDeque, time::Instant};
 
 /// With so many waiting, those whose time is over are taken out.
 pub(super) const MANY: u32 = 64;
+
+/// What the owner has to do: deliver these ids.
+pub type Replies<W> = Vec<(W, Ids)>;
 
 /// A demand that waits.
 #[derive(Debug)]

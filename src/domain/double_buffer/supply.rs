@@ -1,8 +1,10 @@
 //! `Supply`: the segments of a tag while its range is closed, so that ids can be granted past the takers.
 
-use super::{Demand, PREFETCH_PART};
-use crate::domain::{IdRange, Ids, open_range::ClosedRange};
+use crate::domain::{Demand, IdRange, Ids, open_range::ClosedRange};
 use std::collections::VecDeque;
+
+/// The next segment is asked for when a tenth of the front one is used, as in Leaf.
+pub(super) const PREFETCH_PART: u64 = 10;
 
 /// The front segment, closed, and those behind it.
 pub(super) struct Supply<'a> {
