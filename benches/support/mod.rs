@@ -5,14 +5,17 @@
     reason = "shared by programs that use a part each; a failure ends them"
 )]
 
+#[path = "../../tests/support/memory_store.rs"]
+mod memory_store;
+
 use id_alloc::{
     actors::{Allocation, Settings},
     config::Config,
     domain::{BizTag, StepSettings},
     http::Shared,
     metrics::Metrics,
-    storage::MemoryStore,
 };
+use memory_store::MemoryStore;
 use std::{sync::Arc, time::Duration};
 
 /// Callers at once, where there are several.

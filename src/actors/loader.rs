@@ -131,7 +131,7 @@ impl SegmentLoader {
         };
         let ended = match ended {
             // Its row is being put right, so it is not locked.
-            None if repairs.is_under_way() => Some(claim.await),
+            None if repairs.under_way.load(Ordering::Relaxed) => Some(claim.await),
             ended => ended,
         };
         let is_given_up = ended.is_none();
@@ -145,12 +145,11 @@ impl SegmentLoader {
             )),
         };
         self.note(request, &result, began, &held, is_given_up);
-        self.server
-            .metrics
-            .store
-            .repaired(repairs.raised(), repairs.moved());
+        let [raised, moved, skipped] = [&repairs.raised, &repairs.moved, &repairs.skipped]
+            .map(|counted| counted.load(Ordering::Relaxed));
+        self.server.metrics.store.repaired(raised, moved);
         let unused = &self.server.metrics.ids_unused;
-        unused.count(Unused::Skip, repairs.skipped());
+        unused.count(Unused::Skip, skipped);
         result
     }
 

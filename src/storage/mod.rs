@@ -4,17 +4,14 @@
 //! | what you want to see | file |
 //! |---|---|
 //! | the store on a database | `sql/` |
-//! | the store that tests script | `memory.rs` |
 //!
 //! `sea_orm` is named nowhere else (but in the `migration` crate).
 
 mod error;
-mod memory;
 mod record;
 pub mod sql;
 
 pub use error::{StoreError, Unusable};
-pub use memory::{MemoryStore, Script};
 pub use record::{
     ClaimRecord, DropRequest, Finding, InUse, Instance, Neighbour, ServerRecord, Weight,
 };
@@ -22,7 +19,7 @@ pub use record::{
 use crate::domain::{BizTag, ClaimRequest, IdRange};
 use async_trait::async_trait;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 /// A committed claim.
@@ -40,56 +37,14 @@ pub struct Claim {
 /// whatever became of the claim after that.
 #[derive(Debug, Default)]
 pub struct Repairs {
-    raised: AtomicU64,
-    moved: AtomicU64,
-    skipped: AtomicU64,
-    under_way: AtomicBool,
-}
-
-impl Repairs {
-    /// Notes that the row is being put right: who gives the claim up now would not know whether it was.
-    pub fn note_under_way(&self) {
-        self.under_way.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the row is being put right, or was.
-    #[must_use]
-    pub fn is_under_way(&self) -> bool {
-        self.under_way.load(Ordering::Relaxed)
-    }
-
-    /// Notes a row that had gone backwards and was raised.
-    pub fn note_raised(&self) {
-        self.raised.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Notes a row that had been claimed on another primary and was moved.
-    pub fn note_moved(&self) {
-        self.moved.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Notes ids that were skipped by that.
-    pub fn note_skipped(&self, ids: u64) {
-        self.skipped.fetch_add(ids, Ordering::Relaxed);
-    }
-
-    /// Ids skipped where rows were raised or moved.
-    #[must_use]
-    pub fn skipped(&self) -> u64 {
-        self.skipped.load(Ordering::Relaxed)
-    }
-
-    /// Rows raised because they had gone backwards.
-    #[must_use]
-    pub fn raised(&self) -> u64 {
-        self.raised.load(Ordering::Relaxed)
-    }
-
-    /// Rows moved because they had been claimed on another primary.
-    #[must_use]
-    pub fn moved(&self) -> u64 {
-        self.moved.load(Ordering::Relaxed)
-    }
+    /// Times the row had gone backwards and was raised.
+    pub raised: AtomicU64,
+    /// Times it had been claimed on another primary and was moved.
+    pub moved: AtomicU64,
+    /// Ids skipped by that.
+    pub skipped: AtomicU64,
+    /// The row is being put right, or was: who gives the claim up now would not know whether it was.
+    pub under_way: AtomicBool,
 }
 
 /// A row of the segments table, for people.

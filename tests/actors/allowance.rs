@@ -1,12 +1,9 @@
 //! A claim that the tag's allowance does not permit yet: who can wait for it does, who cannot is told how long it
 //! takes, and who wants less is served.
 
+use crate::memory_store::Script;
 use crate::world::{World, eventually, settings};
-use id_alloc::{
-    actors::AllocError,
-    domain::BizTag,
-    storage::{Script, StoreError},
-};
+use id_alloc::{actors::AllocError, domain::BizTag, storage::StoreError};
 use std::time::{Duration, Instant};
 
 fn used_up(wait: Duration) -> Script {

@@ -1,10 +1,11 @@
 //! Bounds that cannot be seen from outside: claims under way, tags in memory, names remembered.
 
+use crate::memory_store::Script;
 use crate::world::{PATIENCE, World, eventually, settings, transient};
 use futures_util::future::join_all;
 use id_alloc::{
     actors::{AllocError, Settings},
-    storage::{Script, StoreError},
+    storage::StoreError,
 };
 use std::rc::Rc;
 use std::{collections::BTreeSet, time::Duration};

@@ -4,6 +4,8 @@
 
 mod allowance;
 mod bounds;
+#[path = "../support/memory_store.rs"]
+mod memory_store;
 mod panics;
 mod world;
 
@@ -11,8 +13,9 @@ use futures_util::FutureExt as _;
 use id_alloc::{
     actors::{AllocError, Allocator},
     domain::BizTag,
-    storage::{Script, Unusable},
+    storage::Unusable,
 };
+use memory_store::Script;
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},

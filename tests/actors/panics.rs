@@ -1,8 +1,9 @@
 //! Panics in the actors and in the store: the service goes on.
 
+use crate::memory_store::Script;
 use crate::world::{Takers, World, eventually, settings};
 use futures_util::future::join;
-use id_alloc::{actors::Crash, domain::BizTag, storage::Script};
+use id_alloc::{actors::Crash, domain::BizTag};
 use std::time::{Duration, Instant};
 
 #[actix_web::test]

@@ -1,12 +1,13 @@
 //! A server's actors on a store in memory.
 
+use crate::memory_store::MemoryStore;
 use futures_util::FutureExt as _;
 use id_alloc::{
     actors::{AllocError, Allocation, Allocator, Settings, TagState},
     config::Config,
     domain::{BizTag, IdRange, Ids},
     metrics::{Audience, Level, Metrics},
-    storage::{MemoryStore, StoreError},
+    storage::StoreError,
 };
 use std::{
     collections::BTreeSet,

@@ -128,7 +128,8 @@ async fn a_move_is_told_of_though_the_claim_after_it_fails() {
         let repairs = Repairs::default();
         let failed = store.claim(&ask("test"), &repairs).await;
         assert!(failed.is_err(), "{failed:?}");
-        assert_eq!((repairs.raised(), repairs.moved()), (0, 1));
+        assert_eq!(repairs.raised.into_inner(), 0);
+        assert_eq!(repairs.moved.into_inner(), 1);
     })
     .await;
 }

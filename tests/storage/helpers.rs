@@ -208,6 +208,10 @@ impl Take for SqlStore {
     async fn repair(&self, request: &ClaimRequest) -> (Claim, u64, u64) {
         let repairs = Repairs::default();
         let claim = self.claim(request, &repairs).await.expect("a claim");
-        (claim, repairs.raised(), repairs.moved())
+        (
+            claim,
+            repairs.raised.into_inner(),
+            repairs.moved.into_inner(),
+        )
     }
 }

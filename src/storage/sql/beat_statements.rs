@@ -1,6 +1,6 @@
 //! The statements of the heartbeat.
 
-use super::dialect::{Identity, Sql};
+use super::dialect::{Identity, Sql, around};
 use super::heart::SILENCE;
 use super::lineage::{Heartbeat, Known};
 use super::statements::Statements;
@@ -22,63 +22,63 @@ impl Words<'_> {
     /// Renews it where it goes on as it is known, and somebody did so lately.
     pub(super) fn renew(&self, known: &Known) -> Sql {
         let words = self.statements.dialect;
-        let (now, [before, after]) = (words.now(), words.returned());
-        let sql = Sql::new(format!(
-            "UPDATE {} SET beat = {before}{now}{after} WHERE id = 1 AND lineage = ",
-            self.table
-        ));
-        let sql = sql.bind(known.lineage).text(" AND beat BETWEEN ");
-        let sql = sql.bind(known.beat).text(&format!(
-            " AND {now} - {RENEWED} AND beat > {now} - {SILENCE} AND "
-        ));
+        let now = words.now;
+        let renewed = format!(
+            "UPDATE {} SET beat = {} WHERE id = 1 AND lineage = ? AND beat BETWEEN ? AND {now} - {RENEWED} \
+             AND beat > {now} - {SILENCE} AND ",
+            self.table,
+            around(words.returned, now)
+        );
+        let sql = Sql::of(&renewed, [known.lineage.into(), known.beat.into()]);
         let sql = self.statements.here(sql, "identity", self.identity);
-        self.statements
-            .only_writable(sql)
-            .text(&words.returning("beat"))
+        let sql = self.statements.only_writable(sql);
+        sql.text(&words.returning("beat"))
     }
 
     pub(super) fn read(&self) -> Sql {
         let words = self.statements.dialect;
-        let sql = self.statements.here(
-            Sql::new("SELECT beat, identity, lineage, ("),
-            "identity",
-            self.identity,
-        );
+        let sql = Sql::new("SELECT beat, identity, lineage, (");
+        let sql = self.statements.here(sql, "identity", self.identity);
         let sql = sql.text(&format!(
             ") AS here, ({}) AS writable, {} AS clock",
-            words.writable(),
-            words.now()
+            words.writable, words.now
         ));
-        let from = format!(" FROM {} WHERE id = 1{}", self.table, words.locking());
+        let from = format!(" FROM {} WHERE id = 1{}", self.table, words.locking);
         self.statements.primary_name(sql).text(&from)
     }
 
     /// The row, where somebody took it away: beyond what any tag says.
     pub(super) fn make(&self, known: i64) -> Sql {
         let words = self.statements.dialect;
-        let sql = Sql::new(format!(
-            "INSERT INTO {} (id, beat, identity, lineage) SELECT 1, {}, '', {}(COALESCE(MAX(lineage), 0), ",
+        let made = format!(
+            "INSERT INTO {} (id, beat, identity, lineage) \
+             SELECT 1, {}, '', {}(COALESCE(MAX(lineage), 0), ?) + {} FROM {}",
             self.table,
-            words.now(),
-            words.greatest()
-        ));
-        let lost = MARGIN + UNKNOWN_LAG;
-        sql.bind(known)
-            .text(&format!(") + {lost} FROM {}", self.statements.table))
+            words.now,
+            words.greatest,
+            MARGIN + UNKNOWN_LAG,
+            self.statements.table
+        );
+        Sql::of(&made, [known.into()])
     }
 
     /// Begins a lineage on this primary, where the heartbeat still is what was read.
     pub(super) fn begin(&self, read: &Heartbeat, lineage: i64) -> Sql {
-        let now = self.statements.dialect.now();
-        let sql = Sql::new(format!(
-            "UPDATE {} SET beat = {now}, lineage = ",
+        let now = self.statements.dialect.now;
+        let begun = format!(
+            "UPDATE {} SET beat = {now}, lineage = ?, identity = ",
             self.table
-        ));
-        let sql = sql.bind(lineage).text(", identity = ");
+        );
+        let sql = Sql::of(&begun, [lineage.into()]);
         let sql = self.statements.identity(sql, self.identity);
-        let sql = sql.text(" WHERE id = 1 AND beat = ").bind(read.beat);
-        let sql = sql.text(" AND lineage = ").bind(read.lineage);
-        let sql = sql.text(" AND identity = ").bind(read.identity.as_str());
+        let sql = sql.with(
+            " WHERE id = 1 AND beat = ? AND lineage = ? AND identity = ?",
+            [
+                read.beat.into(),
+                read.lineage.into(),
+                read.identity.as_str().into(),
+            ],
+        );
         self.statements.only_writable(sql)
     }
 }

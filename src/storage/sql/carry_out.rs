@@ -7,6 +7,7 @@ use super::pool::Lease;
 use super::statements::Statements;
 use crate::domain::{BizTag, ClaimRequest};
 use crate::storage::{Repairs, StoreError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 impl SqlStore {
@@ -43,25 +44,23 @@ impl SqlStore {
             (Decision::ClockWentBack, ..) => statements.heed_clock(tag),
             _ => return Ok(()),
         };
-        repairs.note_under_way();
+        repairs.under_way.store(true, Ordering::Relaxed);
         if on.execute(&statement).await? == 0 {
             return Ok(());
         }
         match &decision {
             Decision::Regressed { target } => {
-                repairs.note_raised();
-                repairs.note_skipped(target.abs_diff(row.max_id));
+                count(&repairs.raised, 1);
+                count(&repairs.skipped, target.abs_diff(row.max_id));
                 tracing::error!(
                     biz_tag = %tag, max_id = row.max_id, raised_to = target,
                     "max_id had gone backwards (a restore, or somebody lowered it) and was raised"
                 );
             }
             Decision::Foreign { target, regressed } => {
-                repairs.note_moved();
-                repairs.note_skipped(target.abs_diff(row.max_id));
-                if *regressed {
-                    repairs.note_raised();
-                }
+                count(&repairs.moved, 1);
+                count(&repairs.skipped, target.abs_diff(row.max_id));
+                count(&repairs.raised, u64::from(*regressed));
                 let claimed_on = row.guard.as_ref().map_or("", |guard| &guard.claimed_on);
                 tracing::error!(
                     biz_tag = %tag, claimed_on, max_id = row.max_id, moved_to = target,
@@ -89,16 +88,18 @@ impl SqlStore {
                 Some(self.exhausted(request, row.id_limit, *remaining))
             }
             Decision::UsedUp { wait, step } => Some(used_up(request, *wait, *step)),
-            Decision::ReadOnly => {
-                // With SUPER no statement fails here; only this tells that it was demoted.
-                self.pool.renewal().leave();
-                Some(StoreError::ReadOnly(format!(
-                    "the database is read-only: {}",
-                    self.pool.place.endpoint
-                )))
-            }
+            Decision::ReadOnly => Some(self.leave_read_only()),
             _ => None,
         }
+    }
+
+    /// Leaves a server that says it is read-only. With SUPER no statement fails there; only this tells that it was demoted.
+    pub(super) fn leave_read_only(&self) -> StoreError {
+        self.pool.renewal().leave();
+        StoreError::ReadOnly(format!(
+            "the database is read-only: {}",
+            self.pool.place.endpoint
+        ))
     }
 
     /// No ids are left; what to do depends on whose limit it is.
@@ -119,6 +120,10 @@ impl SqlStore {
             "biz_tag {tag}: {remaining} ids are left below {limit}, but {needed} are needed ({advice})"
         ))
     }
+}
+
+fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
 }
 
 fn used_up(request: &ClaimRequest, wait: i64, step: Option<i64>) -> StoreError {

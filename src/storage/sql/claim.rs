@@ -9,7 +9,7 @@ use super::claim_statement::PreparedClaim;
 use super::decide::{Decision, decide, wanted};
 use super::edit::NAMES;
 use super::errors::SqlError;
-use super::mysql::{DEADLOCK, UNKNOWN_COLUMN};
+use super::mysql::DEADLOCK;
 use super::pool::Lease;
 use super::statements::Statements;
 use crate::domain::{BizTag, ClaimRequest, IdRange};
@@ -78,7 +78,7 @@ impl SegmentStore for SqlStore {
                     Err(error) => return Err(self.noted(error)),
                 }
             }
-            let (row, primary) = match self.read_row(&mut on, statements, &request.tag).await {
+            let (row, primary) = match statements.read_row(&mut on, &request.tag).await {
                 Ok(read) => read,
                 Err(error) if progress.again(&error) => continue,
                 Err(error) => return Err(self.noted(error)),
@@ -131,9 +131,8 @@ impl SegmentStore for SqlStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.write_nothing()
-            .await
-            .map_err(|error| self.noted(error))
+        let pinged = self.write_nothing().await;
+        pinged.map_err(|error| self.noted(error))
     }
 
     async fn check(&self) -> Result<StoreReport, StoreError> {
@@ -146,18 +145,37 @@ impl SegmentStore for SqlStore {
         let mut retired = Vec::new();
         if found.statements.retirable {
             for some in of.chunks(NAMES) {
-                retired.extend(self.names(found.statements.retired(some)).await?);
+                retired.extend(self.names(&found.statements.retired(some)).await?);
             }
         }
         Ok(retired)
     }
 
     async fn limited(&self, limit: u64) -> Result<Vec<Limited>, StoreError> {
-        self.tags_with_limits(limit).await
+        let found = self.inspected().await?;
+        let Some(asked) = found.statements.with_limits(limit) else {
+            return Ok(Vec::new());
+        };
+        let mut limited = Vec::new();
+        for row in &self.rows(&asked).await? {
+            if let Ok(tag) = BizTag::parse(&row.value::<String>("biz_tag")?) {
+                limited.push(Limited {
+                    tag,
+                    max_id: row.value::<Option<i64>>("max_id")?.unwrap_or(0),
+                    id_limit: row.value("id_limit")?,
+                });
+            }
+        }
+        Ok(limited)
     }
 
     async fn existing(&self, names: &[BizTag]) -> Result<HashSet<BizTag>, StoreError> {
-        self.existing_names(names).await
+        let mut existing = HashSet::new();
+        for some in names.chunks(NAMES) {
+            let found = self.inspected().await?;
+            existing.extend(self.names(&found.statements.existing(some)).await?);
+        }
+        Ok(existing)
     }
 
     fn connections(&self) -> (usize, usize) {
@@ -204,14 +222,6 @@ impl SqlStore {
             max_id,
             step: claim.step,
         }))
-    }
-
-    /// A column that is gone means the table is not what was inspected: look again next time.
-    pub(super) fn noted(&self, error: SqlError) -> StoreError {
-        if error.mysql == Some(UNKNOWN_COLUMN) || matches!(error.store, StoreError::Unusable(_)) {
-            self.pool.inspected(self.pool.renewal().epoch(), None);
-        }
-        error.store
     }
 }
 

@@ -1,6 +1,6 @@
 //! The statement of a claim: it counts, pays and moves `max_id` in one, where the row stands right.
 
-use super::dialect::Sql;
+use super::dialect::{Sql, around};
 use super::statements::Statements;
 use crate::domain::ClaimRequest;
 use crate::domain::allowance::{
@@ -29,52 +29,41 @@ impl Statements {
     pub(super) fn claim(&self, claim: &PreparedClaim<'_>) -> Sql {
         let PreparedClaim { request, n, .. } = *claim;
         let words = self.dialect;
-        let mut sql = Sql::new(format!("UPDATE {} SET ", self.table));
+        let (greatest, div) = (words.greatest, words.div);
+        let mut sql = self.update();
         if self.counted {
             sql = self.pay(sql, n);
         }
         if let Some(identity) = &self.identity {
-            sql = sql.text("claimed_to = max_id + ").bind(n);
             // Half of what was said before stays, so that a tag which rests, or another server that
             // sees less of it, does not make a replica forget how fast it can be.
-            let (greatest, div) = (words.greatest(), words.div());
-            sql = sql.text(&format!(", claimed_size = {greatest}("));
-            sql = sql
-                .bind(request.expect.max(n))
-                .text(&format!(", claimed_size {div} 2), claimed_on = "));
+            let claimed = format!(
+                "claimed_to = max_id + ?, claimed_size = {greatest}(?, claimed_size {div} 2), claimed_on = "
+            );
+            sql = sql.with(&claimed, [n.into(), request.expect.max(n).into()]);
             sql = self.identity(sql, identity).text(", ");
         }
-        let [before, after] = words.returned();
-        sql = sql.text(&format!("max_id = {before}max_id + ")).bind(n);
-        sql = sql.text(after).text(words.touched());
-        sql = self.live(self.exact(sql, request.tag.as_str()));
-        sql = sql.text(" AND step = ").bind(claim.step);
+        let moved = around(words.returned, "max_id + ?");
+        sql = sql.with(&format!("max_id = {moved}"), [n.into()]);
+        sql = self.of_live(sql, &request.tag);
+        sql = sql.with(" AND step = ?", [claim.step.into()]);
+        let mut claimed_to = "";
         if let Some(identity) = &self.identity {
+            claimed_to = "claimed_to, ";
             // A row on which no claim was made under the guard is adopted as it stands.
-            sql = self.here(
-                sql.text(" AND (claimed_on = '' OR "),
-                "claimed_on",
-                identity,
-            );
-            sql = sql.text(")");
+            sql = sql.text(" AND (claimed_on = '' OR ");
+            sql = self.here(sql, "claimed_on", identity).text(")");
         }
-        sql = sql
-            .text(" AND max_id BETWEEN ")
-            .text(words.greatest())
-            .text("(");
-        if self.identity.is_some() {
-            sql = sql.text("claimed_to, ");
-        }
-        sql = sql
-            .bind(request.mark)
-            .text(", 0) AND ")
-            .bind(claim.limit.saturating_sub(n));
+        sql = sql.with(
+            &format!(" AND max_id BETWEEN {greatest}({claimed_to}?, 0) AND ?"),
+            [request.mark.into(), claim.limit.saturating_sub(n).into()],
+        );
         if let Some(read) = claim.read {
-            sql = sql.text(" AND max_id = ").bind(read);
+            sql = sql.with(" AND max_id = ?", [read.into()]);
         }
         if self.limited {
-            sql = sql.text(" AND (id_limit <= 0 OR max_id <= id_limit - ");
-            sql = sql.bind(n).text(")");
+            let within = " AND (id_limit <= 0 OR max_id <= id_limit - ?)";
+            sql = sql.with(within, [n.into()]);
         }
         if self.counted {
             sql = self.only_within_allowance(sql, claim);
@@ -89,8 +78,8 @@ impl Statements {
 
     /// Up to when everything is paid for after a claim of `n` ids: [`Allowance::pay`], in SQL.
     fn paid_after(&self, sql: Sql, n: i64) -> Sql {
-        let (now, div) = (self.dialect.now(), self.dialect.div());
-        let (greatest, least) = (self.dialect.greatest(), self.dialect.least());
+        let (now, div) = (self.dialect.now, self.dialect.div);
+        let (greatest, least) = (self.dialect.greatest, self.dialect.least);
         // What was in force before, doubled for each of the delays that have passed: `Allowance::in_force`.
         let in_force = format!(
             "{greatest}({least}(CASE WHEN {now} >= allowance_at + {} THEN allowance \
@@ -99,14 +88,13 @@ impl Statements {
             (DOUBLINGS + 1) * DELAY
         );
         let price = n.clamp(0, LARGEST_CLAIM) * WINDOW - 1;
-        sql.text(&format!("({greatest}(paid_until, {now}) + ("))
-            .bind(price)
-            .text(&format!(" + {in_force}) {div} {in_force})"))
+        let paid = format!("({greatest}(paid_until, {now}) + (? + {in_force}) {div} {in_force})");
+        sql.with(&paid, [price.into()])
     }
 
     /// The assignments that pay for a claim.
     fn pay(&self, sql: Sql, n: i64) -> Sql {
-        let now = self.dialect.now();
+        let now = self.dialect.now;
         let sql = self.paid_after(sql.text("needed_at = CASE WHEN "), n);
         let sql = sql.text(&format!(
             " > {now} + {NEEDED} THEN {now} ELSE needed_at END, paid_until = "
@@ -117,18 +105,16 @@ impl Statements {
     /// Only in this lineage, where the allowance permits it, no advance is due, and the allowance is not
     /// to be lowered first.
     fn only_within_allowance(&self, mut sql: Sql, claim: &PreparedClaim<'_>) -> Sql {
-        let (now, div) = (self.dialect.now(), self.dialect.div());
+        let (now, div) = (self.dialect.now, self.dialect.div);
         if let Some(lineage) = claim.lineage {
-            sql = sql.text(" AND lineage = ").bind(lineage);
+            sql = sql.with(" AND lineage = ?", [lineage.into()]);
         }
         sql = self.paid_after(sql.text(" AND allowance > 0 AND "), claim.n);
-        sql = sql.text(&format!(
+        let within = format!(
             " <= {now} + {AHEAD} AND (advance_to <= max_id OR advance_at > {now} - {DELAY}) \
-             AND (allowance {div} 2 < "
-        ));
-        sql = sql
-            .bind(Allowance::least(claim.step))
-            .text(&format!(" OR needed_at >= {now} - {QUIET} OR "));
+             AND (allowance {div} 2 < ? OR needed_at >= {now} - {QUIET} OR "
+        );
+        sql = sql.with(&within, [Allowance::least(claim.step).into()]);
         sql = self.paid_after(sql, claim.n);
         sql.text(&format!(" > {now} + {NEEDED})"))
     }

@@ -5,6 +5,7 @@ use crate::storage::{StoreError, Unusable};
 use std::collections::HashMap;
 
 /// A column: its type in lower case, and its length in characters.
+#[derive(Debug)]
 pub(super) struct Column {
     pub(super) kind: String,
     pub(super) length: Option<usize>,
@@ -17,7 +18,7 @@ pub(super) type Columns = HashMap<String, Column>;
 pub(super) fn has_columns(
     table: &str,
     columns: &Columns,
-    dialect: &dyn Dialect,
+    dialect: &Dialect,
 ) -> Result<(), StoreError> {
     for name in ["biz_tag", "max_id", "step", "description", "update_time"] {
         if !columns.contains_key(name) {

@@ -3,7 +3,7 @@
 
 use super::columns::Columns;
 use super::dialect::{Dialect, Identity, Sql};
-use super::errors::{Meaning, Place, SqlError};
+use super::errors::{Place, SqlError};
 use super::renewal::Renewal;
 use crate::storage::{Finding, StoreError, Unusable};
 use async_trait::async_trait;
@@ -74,8 +74,8 @@ pub(super) struct Found {
 
 /// A kind of database: how it is reached, looked at and migrated.
 #[async_trait]
-pub(super) trait Database: Meaning {
-    fn dialect(&self) -> &'static dyn Dialect;
+pub(super) trait Database: Send + Sync {
+    fn dialect(&self) -> &'static Dialect;
 
     /// A connection of the pool, or a new one.
     async fn acquire(&self) -> Result<Box<dyn Connection>, Unacquired>;

@@ -78,38 +78,20 @@ pub(super) enum Decision {
     /// The row cannot serve; the reason, and what to do.
     Misconfigured(String),
     /// Claim exactly `n` ids of a row that says this step.
-    Claim {
-        /// The row's step.
-        step: i64,
-        /// How many.
-        n: i64,
-    },
-    /// Not enough is left below the limit.
-    Exhausted {
-        /// Ids between `max_id` (or where a skip would take it) and the limit, at least 0.
-        remaining: i64,
-    },
+    Claim { step: i64, n: i64 },
+    /// Not enough is left between `max_id` (or where a skip would take it) and the limit.
+    Exhausted { remaining: i64 },
     /// `max_id` went backwards: raise it to this.
-    Regressed {
-        /// The new `max_id`.
-        target: i64,
-    },
-    /// The newest claim was made on another primary, or in a history that was lost: move the row.
-    Foreign {
-        /// The new `max_id`.
-        target: i64,
-        /// It had gone backwards too.
-        regressed: bool,
-    },
+    Regressed { target: i64 },
+    /// The newest claim was made on another primary, or in a history that was lost: move the row to this `max_id`. It
+    /// may have gone backwards too.
+    Foreign { target: i64, regressed: bool },
     /// No claim was made under the guard yet: bind the row to this primary as it stands.
     Adopt,
     /// The row belongs to a later history than the heartbeat: begin another beyond it.
     LineageBehind(i64),
-    /// An announced advance is due.
-    Advance {
-        /// The new `max_id`.
-        target: i64,
-    },
+    /// An announced advance is due: raise `max_id` to this.
+    Advance { target: i64 },
     /// Write another allowance.
     Allow(Change),
     /// The row was written by a clock that is ahead of this one.

@@ -1,7 +1,5 @@
 //! A statement with its values, and the words in which the databases differ.
 
-use std::fmt::Debug;
-
 /// A value bound to a statement; none ever becomes part of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
@@ -41,6 +39,19 @@ impl Sql {
         self
     }
 
+    /// A statement with a `?` for each of these values.
+    pub(super) fn of<const N: usize>(text: &str, values: [Value; N]) -> Self {
+        Self::new("").with(text, values)
+    }
+
+    /// Text with a `?` for each of these values.
+    pub(super) fn with<const N: usize>(mut self, text: &str, values: [Value; N]) -> Self {
+        debug_assert_eq!(text.matches('?').count(), N, "{text}");
+        self.text.push_str(text);
+        self.values.extend(values);
+        self
+    }
+
     pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.text.push('?');
         self.values.push(value.into());
@@ -58,56 +69,68 @@ pub(super) enum Identity {
     Configured(String),
 }
 
+/// What stands before and after something.
+pub(super) type Around = [&'static str; 2];
+
 /// The words in which the databases differ.
-pub(super) trait Dialect: Debug + Send + Sync {
-    /// A name as an identifier. Only checked names get here: `[A-Za-z0-9_$]`.
-    fn quoted(&self, name: &str) -> String;
-
-    /// A text expression as its bytes in UTF-8, whose order is that of the code points.
-    fn bytes(&self, expression: &str) -> String;
-
+#[derive(Debug, Clone)]
+pub(super) struct Dialect {
+    /// Round the name of a table or column.
+    pub(super) quotes: Around,
+    /// Round a text expression for its bytes in UTF-8, whose order is that of the code points.
+    pub(super) bytes: Around,
     /// The type of bytes, for `CAST(? AS …)`.
-    fn binary(&self) -> &'static str;
-
-    /// An expression over the server's variables as a text that `claimed_on` can hold.
-    fn identity(&self, expression: &str) -> String;
-
-    /// What stands before and after a bound text so that it is one in the server's eyes too.
-    fn bound_text(&self) -> [&'static str; 2];
-
-    /// An integer column as a signed number.
-    fn integer(&self, column: &str) -> String;
-
+    pub(super) binary: &'static str,
+    /// Round an expression over the server's variables for a text that `claimed_on` can hold.
+    pub(super) identity: Around,
+    /// Round a bound text, so that it is one in the server's eyes too.
+    pub(super) bound_text: Around,
+    /// Round an integer column for a signed number.
+    pub(super) integer: Around,
     /// A condition that the key helps with, and that each text in the column that begins so fulfils.
-    fn begins(&self, sql: Sql, column: &str, prefix: &str) -> Sql;
-
-    /// The first bytes of a key, as many as the value that is bound next says: `LEFT(key, `.
-    fn first_bytes(&self, key: &str) -> String;
-
-    /// The function that returns the greatest of its arguments.
-    fn greatest(&self) -> &'static str;
-
-    /// The function that returns the least of its arguments.
-    fn least(&self) -> &'static str;
-
+    pub(super) begins: fn(sql: Sql, column: &str, prefix: &str) -> Sql,
+    /// Round a key, for the first bytes of it: as many as the value that is bound next says.
+    pub(super) first_bytes: Around,
+    /// The functions that return the greatest and the least of their arguments.
+    pub(super) greatest: &'static str,
+    pub(super) least: &'static str,
     /// The database's clock in microseconds, the same throughout a statement.
-    fn now(&self) -> &'static str;
-
+    pub(super) now: &'static str,
     /// The operator of integer division.
-    fn div(&self) -> &'static str;
-
+    pub(super) div: &'static str,
     /// A condition that only a server which may be written to fulfils.
-    fn writable(&self) -> &'static str;
-
+    pub(super) writable: &'static str,
     /// What an UPDATE has to set beside the rest, so that `update_time` is right.
-    fn touched(&self) -> &'static str;
-
+    pub(super) touched: &'static str,
     /// What makes a SELECT a write for a read/write-splitting proxy, which else asks a replica.
-    fn locking(&self) -> &'static str;
+    pub(super) locking: &'static str,
+    /// Round an assigned expression, so that its value comes back with the answer.
+    pub(super) returned: Around,
+    /// What stands before the column's name at the end of such a statement.
+    pub(super) returning: Option<&'static str>,
+}
 
-    /// What stands before and after an assigned expression so that its value comes back with the answer.
-    fn returned(&self) -> [&'static str; 2];
+impl Dialect {
+    /// A name as an identifier. Only checked names get here: `[A-Za-z0-9_$]`.
+    pub(super) fn quoted(&self, name: &str) -> String {
+        around(self.quotes, name)
+    }
 
-    /// What ends such a statement, where the value comes as a row.
-    fn returning(&self, column: &str) -> String;
+    pub(super) fn bytes(&self, expression: &str) -> String {
+        around(self.bytes, expression)
+    }
+
+    pub(super) fn integer(&self, column: &str) -> String {
+        around(self.integer, column)
+    }
+
+    /// What ends a statement that returns a value it assigned, where that comes as a row.
+    pub(super) fn returning(&self, column: &str) -> String {
+        self.returning
+            .map_or_else(String::new, |returning| format!("{returning}{column}"))
+    }
+}
+
+pub(super) fn around([before, after]: Around, inside: &str) -> String {
+    format!("{before}{inside}{after}")
 }

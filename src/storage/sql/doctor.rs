@@ -4,7 +4,6 @@ use super::SqlStore;
 use super::dialect::Sql;
 use super::errors::SqlError;
 use super::mysql::SHARDED;
-use super::row::value;
 use super::statements::Statements;
 use crate::config::Guard;
 use crate::domain::BizTag;
@@ -38,9 +37,6 @@ struct Rows {
 impl SqlStore {
     /// What is wrong with the table, and what is not certain. `moved`: that rows were claimed on another database
     /// server is known and wanted.
-    ///
-    /// # Errors
-    /// Where table or server cannot be looked at.
     pub async fn examine(&self, in_use: &[InUse], moved: bool) -> Result<Vec<Finding>, StoreError> {
         let mut found = match self.pool.database.look(&self.pool).await {
             Ok(found) => found.findings,
@@ -117,7 +113,7 @@ impl SqlStore {
         heartbeat: &str,
         table: &str,
     ) -> Result<Option<Finding>, StoreError> {
-        let now = self.pool.dialect().now();
+        let now = self.pool.dialect().now;
         let asked = Sql::new(format!(
             "SELECT {now} - beat AS age, (SELECT COALESCE(MAX(allowance), 0) FROM {table}) AS allowance \
              FROM {heartbeat} WHERE id = 1 AND beat > 0"
@@ -126,12 +122,12 @@ impl SqlStore {
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let age: i64 = value(row, "age", &self.pool.place)?;
+        let age: i64 = row.value("age")?;
         if age < BEATS {
             return Ok(None);
         }
         let largest = Allowance {
-            ids: value(row, "allowance", &self.pool.place)?,
+            ids: row.value("allowance")?,
             before: 0,
             written_at: 0,
             needed_at: 0,
@@ -165,11 +161,8 @@ impl SqlStore {
             let text = format!("cannot read {named}.{}: {}", column.column, error.store);
             StoreError::Rejected(text)
         })?;
-        let largest = match rows.first() {
-            Some(row) => value::<Option<i64>>(row, "largest", &self.pool.place)?,
-            None => None,
-        };
-        let Some(largest) = largest else {
+        let largest = rows.first().map(|row| row.value::<Option<i64>>("largest"));
+        let Some(largest) = largest.transpose()?.flatten() else {
             return Ok(None);
         };
         let tag = &column.tag;
@@ -194,14 +187,13 @@ impl SqlStore {
         let words = self.pool.dialect();
         let table = words.quoted(&self.settings.table);
         let (max_id, key) = (words.integer("max_id"), words.bytes("biz_tag"));
-        let asked = Sql::new(format!(
-            "SELECT {max_id} AS max_id FROM {table} WHERE {key} = CAST("
-        ));
-        let asked = asked.bind(tag.as_str());
-        let asked = asked.text(&format!(" AS {})", words.binary()));
+        let binary = words.binary;
+        let asked =
+            format!("SELECT {max_id} AS max_id FROM {table} WHERE {key} = CAST(? AS {binary})");
+        let asked = Sql::of(&asked, [tag.as_str().into()]);
         let rows = self.pool.rows(&asked).await?;
         let row = rows.first().ok_or(StoreError::UnknownTag)?;
-        Ok(value::<Option<i64>>(row, "max_id", &self.pool.place)?.unwrap_or(0))
+        Ok(row.value::<Option<i64>>("max_id")?.unwrap_or(0))
     }
 }
 

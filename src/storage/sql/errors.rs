@@ -43,33 +43,26 @@ impl From<StoreError> for SqlError {
     }
 }
 
-/// What the texts name: never a password.
+/// What an error of a server of this kind means.
+type Meaning = fn(&dyn DatabaseError, Kind, &Place) -> SqlError;
+
+/// What the texts name, never a password, and what errors mean there.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     /// `mysql://user@host:3306/db` or `sqlite:///abs/path`.
     pub(super) endpoint: String,
     /// The table's name, unquoted.
     pub(super) table: String,
-}
-
-/// What the errors of a kind of database mean.
-pub(super) trait Meaning: Send + Sync {
-    /// What an error of the server means.
-    fn meaning(&self, error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError;
+    pub(super) meaning: Meaning,
 }
 
 /// What an error means. `kind` is that of the statement under way; `None` where no connection was there yet,
 /// so nothing was sent.
-pub(super) fn classify(
-    error: &SqlxError,
-    kind: Option<Kind>,
-    database: &dyn Meaning,
-    place: &Place,
-) -> SqlError {
+pub(super) fn classify(error: &SqlxError, kind: Option<Kind>, place: &Place) -> SqlError {
     match error {
         SqlxError::Database(error) => {
             // What a server says before it takes a statement changed nothing.
-            database.meaning(error.as_ref(), kind.unwrap_or(Kind::Read), place)
+            (place.meaning)(error.as_ref(), kind.unwrap_or(Kind::Read), place)
         }
         SqlxError::PoolTimedOut => unreachable_store(place, "no connection was free in time"),
         SqlxError::PoolClosed => unreachable_store(place, "the connections are closed"),

@@ -8,7 +8,6 @@ use super::heart::Look;
 use super::lineage::{Heartbeat, Verdict, judge};
 use super::mysql::DEADLOCK;
 use super::pool::Lease;
-use super::row::value;
 use super::statements::Statements;
 use crate::domain::allowance::{MARGIN, SECOND, UNKNOWN_LAG};
 use crate::storage::StoreError;
@@ -49,8 +48,8 @@ impl SqlStore {
             return;
         }
         let words = self.pool.dialect();
-        let (now, greatest) = (words.now(), words.greatest());
-        let table = words.quoted(&format!("{}_heartbeat", self.settings.table));
+        let (now, greatest) = (words.now, words.greatest);
+        let table = self.beside("heartbeat");
         let update = format!(
             "UPDATE {table} SET lineage = {greatest}(lineage, {}) + {MARGIN} + {greatest}({now} - beat, 0), \
              beat = {now} WHERE id = 1",
@@ -151,20 +150,17 @@ impl SqlStore {
                     .await?;
                 continue;
             };
-            let place = &self.pool.place;
-            if value::<i64>(row, "writable", place)? == 0 {
-                self.pool.renewal().leave();
-                let text = format!("the database is read-only: {}", place.endpoint);
-                return Err(StoreError::ReadOnly(text).into());
+            if !row.holds("writable")? {
+                return Err(self.leave_read_only().into());
             }
             let found = Heartbeat {
-                beat: value(row, "beat", place)?,
-                identity: value(row, "identity", place)?,
-                here: value::<i64>(row, "here", place)? != 0,
-                lineage: value(row, "lineage", place)?,
-                now: value(row, "clock", place)?,
+                beat: row.value("beat")?,
+                identity: row.value("identity")?,
+                here: row.holds("here")?,
+                lineage: row.value("lineage")?,
+                now: row.value("clock")?,
             };
-            let primary: String = value(row, "primary_name", place)?;
+            let primary: String = row.value("primary_name")?;
             let verdict = judge(&found, known.as_ref());
             let lineage = match verdict {
                 Verdict::Goes => {
@@ -211,8 +207,8 @@ impl SqlStore {
             return Ok(());
         };
         let beyond = lineage.saturating_add(MARGIN + UNKNOWN_LAG);
-        let sql = Sql::new(format!("UPDATE {table} SET lineage = ")).bind(beyond);
-        let sql = sql.text(" WHERE id = 1 AND lineage = ").bind(known.lineage);
+        let begin = format!("UPDATE {table} SET lineage = ? WHERE id = 1 AND lineage = ?");
+        let sql = Sql::of(&begin, [beyond.into(), known.lineage.into()]);
         if on.execute(&statements.only_writable(sql)).await? > 0 {
             tracing::error!(
                 lineage = beyond,

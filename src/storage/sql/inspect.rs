@@ -7,7 +7,6 @@ use super::dialect::{Identity, Sql};
 use super::errors::SqlError;
 use super::inspection::Inspection;
 use super::mysql::SHARDED;
-use super::row::value;
 use super::shards;
 use super::statements::{COUNTED, Statements};
 use crate::config::{DatabaseKind, Guard};
@@ -68,10 +67,7 @@ impl SqlStore {
         let mut warnings = found.warnings.clone();
         let (tags, looked_at) = match self.pool.rows(&found.statements.count()).await {
             Ok(rows) => match rows.first() {
-                Some(row) => (
-                    value::<i64>(row, "tags", place)?,
-                    value::<i64>(row, "looked_at", place)?,
-                ),
+                Some(row) => (row.value::<i64>("tags")?, row.value("looked_at")?),
                 None => (0, 0),
             },
             // Claims on the other shards need no count.
@@ -142,41 +138,37 @@ impl SqlStore {
 
     /// What was found, with the guard as far as table and server allow it.
     async fn inspection(&self, found: Found) -> Result<Inspection, SqlError> {
-        let Found {
-            columns,
-            primary,
-            mut warnings,
-            ..
-        } = found;
-        let configured = self.settings.server_identity.clone();
-        let identity = configured.map_or_else(|| primary.clone(), Identity::Configured);
-        let identity = self.guarded(identity, found.refusal, &columns, &mut warnings)?;
-        let heartbeat = match &identity {
-            Some(_) => self.heartbeat(&columns, &mut warnings).await?,
-            None => None,
-        };
-        if identity.is_some() && missing(&ACCOUNT_COLUMNS, &columns).is_empty() {
-            self.was_guarded.store(true, Ordering::Release);
+        let (columns, mut warnings) = (found.columns, found.warnings);
+        let dialect = self.pool.dialect();
+        let (mut identity, mut primary, mut heartbeat) = (None, None, None);
+        let lacking = missing(&ACCOUNT_COLUMNS, &columns);
+        if self.is_guarded(found.refusal, &columns, &mut warnings)? {
+            let configured = self.settings.server_identity.clone();
+            identity = Some(configured.map_or_else(|| found.primary.clone(), Identity::Configured));
+            primary = Some(found.primary);
+            heartbeat = self.heartbeat(&lacking, &mut warnings).await?;
+            if lacking.is_empty() {
+                self.was_guarded.store(true, Ordering::Release);
+            }
         }
         let is_int = |column: &Column| column.kind.starts_with("int(") || column.kind == "int";
         let is_mysql = matches!(self.settings.url.kind(), DatabaseKind::MySql);
         let is_int = is_mysql && columns.get("step").is_some_and(is_int);
-        let length = |name: &str| columns.get(name).and_then(|column| column.length);
         Ok(Inspection {
             statements: Statements {
-                dialect: self.pool.dialect(),
-                table: self.pool.dialect().quoted(&self.settings.table),
-                primary: identity.is_some().then_some(primary),
-                counted: identity.is_some() && missing(&ACCOUNT_COLUMNS, &columns).is_empty(),
-                heartbeat,
+                dialect,
+                table: dialect.quoted(&self.settings.table),
+                counted: identity.is_some() && lacking.is_empty(),
                 identity,
+                primary,
+                heartbeat,
                 retirable: columns.contains_key("retired_at"),
                 limited: columns.contains_key("id_limit"),
             },
+            columns,
             product: found.product,
             has_triggers: found.has_triggers,
             warnings,
-            lengths: (length("biz_tag"), length("description")),
             largest_step: if is_int { i32::MAX.into() } else { i64::MAX },
         })
     }
@@ -184,15 +176,13 @@ impl SqlStore {
     /// The heartbeat's table, where it can be renewed; else a warning that says what to do.
     async fn heartbeat(
         &self,
-        columns: &Columns,
+        lacking: &[&str],
         warnings: &mut Vec<String>,
     ) -> Result<Option<String>, SqlError> {
         let table = &self.settings.table;
-        let beside = format!("{table}_heartbeat");
-        let quoted = self.pool.dialect().quoted(&beside);
+        let quoted = self.beside("heartbeat");
         let touch = Sql::new(format!("UPDATE {quoted} SET beat = beat WHERE id = 0"));
-        let lacking = missing(&ACCOUNT_COLUMNS, columns);
-        self.has_lost(&lacking)?;
+        self.has_lost(lacking)?;
         let why = if !lacking.is_empty() {
             format!(
                 "table `{table}` lacks {}: run `id-alloc migrate up`; until then claims are not counted, \
@@ -200,35 +190,77 @@ impl SqlStore {
                 lacking.join(", ")
             )
         } else {
-            match self.pool.execute(&touch).await {
-                Err(SqlError {
-                    store: StoreError::Unusable(why),
-                    ..
-                }) => {
-                    let todo = match why.to_string() {
-                        // There is nothing to be done.
-                        why if why.contains(SHARDED) => why,
-                        why => format!(
-                            "grant SELECT and UPDATE on `{beside}`, which `id-alloc migrate up` makes ({why})"
-                        ),
-                    };
-                    format!(
-                        "the heartbeat cannot be renewed, so each failover is taken to have lost 30 seconds, and \
-                         data that went back is not seen: {todo}"
-                    )
-                }
-                _ => return Ok(Some(quoted)),
-            }
+            let Err(SqlError {
+                store: StoreError::Unusable(why),
+                ..
+            }) = self.pool.execute(&touch).await
+            else {
+                return Ok(Some(quoted));
+            };
+            let todo = match why.to_string() {
+                // There is nothing to be done.
+                why if why.contains(SHARDED) => why,
+                why => format!(
+                    "grant SELECT and UPDATE on `{table}_heartbeat`, which `id-alloc migrate up` makes ({why})"
+                ),
+            };
+            format!(
+                "the heartbeat cannot be renewed, so each failover is taken to have lost 30 seconds, and \
+                 data that went back is not seen: {todo}"
+            )
         };
+        self.goes_without(&why, why.clone(), false, warnings)?;
+        Ok(None)
+    }
+
+    /// Whether claims may carry the guard.
+    fn is_guarded(
+        &self,
+        refusal: Option<&'static str>,
+        columns: &Columns,
+        warnings: &mut Vec<String>,
+    ) -> Result<bool, StoreError> {
+        if self.settings.guard == Guard::Off {
+            return Ok(false);
+        }
+        let missing = missing(&GUARD_COLUMNS, columns);
+        self.has_lost(&missing)?;
+        let why = match refusal {
+            _ if !missing.is_empty() => format!(
+                "table `{}` lacks {}: run `id-alloc migrate up`",
+                self.settings.table,
+                missing.join(", ")
+            ),
+            Some(refusal) => refusal.to_owned(),
+            None => return Ok(true),
+        };
+        let text = format!("the guard is off, so a failover may repeat ids: {why}");
+        self.goes_without(&why, text, missing.is_empty(), warnings)?;
+        Ok(false)
+    }
+
+    /// Warns that claims are made with less than the whole guard, unless that is not wanted.
+    fn goes_without(
+        &self,
+        why: &str,
+        text: String,
+        is_grave: bool,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), StoreError> {
         if self.settings.guard == Guard::On {
             let text = format!("database.guard is \"on\" but {why}");
-            return Err(StoreError::from(Unusable::TableMisconfigured(text)).into());
+            return Err(Unusable::TableMisconfigured(text).into());
         }
-        if self.says(&why) {
-            tracing::warn!("{why}");
+        // Not every minute the same.
+        let said = self.said.lock();
+        if said.is_ok_and(|mut said| said.replace(text.clone()).as_ref() != Some(&text)) {
+            match is_grave {
+                true => tracing::error!("{text}"),
+                false => tracing::warn!("{text}"),
+            }
         }
-        warnings.push(why);
-        Ok(None)
+        warnings.push(text);
+        Ok(())
     }
 
     /// Refuses a table without columns that it had when this server claimed under the guard: without them, as on a
@@ -245,54 +277,6 @@ impl SqlStore {
             missing.join(", ")
         ))
         .into())
-    }
-
-    /// Whether this is not what was said last, so that it is not said every minute.
-    fn says(&self, text: &str) -> bool {
-        let said = self.said.lock();
-        said.is_ok_and(|mut said| said.replace(text.to_owned()).as_deref() != Some(text))
-    }
-
-    /// The identity, where claims may carry the guard; logs it where not, unless it said the same before.
-    fn guarded(
-        &self,
-        identity: Identity,
-        refusal: Option<&'static str>,
-        columns: &Columns,
-        warnings: &mut Vec<String>,
-    ) -> Result<Option<Identity>, StoreError> {
-        let table = &self.settings.table;
-        if self.settings.guard == Guard::Off {
-            return Ok(None);
-        }
-        let missing = missing(&GUARD_COLUMNS, columns);
-        self.has_lost(&missing)?;
-        let why = if !missing.is_empty() {
-            format!(
-                "table `{table}` lacks {}: run `id-alloc migrate up`",
-                missing.join(", ")
-            )
-        } else if let Some(refusal) = refusal {
-            refusal.to_owned()
-        } else {
-            return Ok(Some(identity));
-        };
-        if self.settings.guard == Guard::On {
-            return Err(Unusable::TableMisconfigured(format!(
-                "database.guard is \"on\" but {why}"
-            ))
-            .into());
-        }
-        let text = format!("the guard is off, so a failover may repeat ids: {why}");
-        if self.says(&text) {
-            if missing.is_empty() {
-                tracing::error!("{text}");
-            } else {
-                tracing::warn!("{text}");
-            }
-        }
-        warnings.push(text);
-        Ok(None)
     }
 }
 

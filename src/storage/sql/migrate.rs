@@ -3,11 +3,11 @@
 //! How they are kept apart stands with each database.
 
 use super::SqlStore;
-use super::migrating::{LOCK_WAIT, Migration};
+use super::migrating::{LOCK_WAIT, failed};
 use super::sqlite::marker;
 use crate::domain::BizTag;
 use crate::storage::{Listing, NewTag, StoreError, TagAdministration as _, Unusable};
-use migration::{MigrationStatus, MigratorTraitSelf as _};
+use migration::{MigrationStatus, Migrator, MigratorTraitSelf as _};
 use sea_orm::{ConnectionTrait as _, Statement};
 use std::{
     path::{Path, PathBuf},
@@ -125,28 +125,18 @@ impl SqlStore {
         })
     }
 
-    fn migration(&self) -> Migration<'_> {
-        Migration {
-            place: &self.pool.place,
-            meaning: &*self.pool.database,
-        }
-    }
-
     /// Every migration and whether it is applied; changes nothing.
-    ///
-    /// # Errors
-    /// As for any statement.
     pub async fn migrate_status(&self) -> Result<Vec<(String, bool)>, StoreError> {
         self.pool.reach().await?;
         let db = self.pool.database.single(LOCK_WAIT);
-        let migration = self.migration();
-        let migrator = migration.migrator();
+        let place = &self.pool.place;
+        let migrator = Migrator::new(place.table.as_str());
         let bound = self.settings.acquire_timeout + self.settings.statement_timeout;
         let all = tokio::time::timeout(bound, async {
             // Who may not read the companion table is told that it does not exist, and all would look pending.
             let seen = format!("SELECT 1 FROM `{}_migrations` LIMIT 1", self.settings.table);
             let seen = db.query_one_raw(Statement::from_string(db.get_database_backend(), seen));
-            match seen.await.map_err(|error| migration.failed(&error)) {
+            match seen.await.map_err(|error| failed(&error, place)) {
                 Err(StoreError::Unusable(Unusable::AccessDenied(why))) => {
                     Err(self.cannot_see(&why))
                 }
@@ -161,17 +151,13 @@ impl SqlStore {
                 self.pool.place.endpoint
             ))
         })??;
-        let all = all.map_err(|error| migration.failed(&error));
+        let all = all.map_err(|error| failed(&error, place));
         let all = self.reached(all).await?;
-        Ok(all
-            .iter()
-            .map(|one| {
-                (
-                    one.name().to_owned(),
-                    one.status() == MigrationStatus::Applied,
-                )
-            })
-            .collect())
+        let applied = all.iter().map(|one| {
+            let is_applied = one.status() == MigrationStatus::Applied;
+            (one.name().to_owned(), is_applied)
+        });
+        Ok(applied.collect())
     }
 
     fn cannot_see(&self, why: &str) -> StoreError {

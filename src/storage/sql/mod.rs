@@ -2,7 +2,8 @@
 //!
 //! What it promises: a claim that returns is committed and belongs to nobody else; nothing waits for
 //! longer than its timeouts; no value ever becomes part of a statement's text; no password ever
-//! becomes part of a message. Repeating what failed is the caller's business, deadlocks excepted.
+//! becomes part of a message. Repeating what failed is the caller's business, deadlocks excepted. Each method fails
+//! as a statement may ([`StoreError`]); where it says more of its errors, that comes on top.
 //!
 //! | what you want to see | file |
 //! |---|---|
@@ -13,10 +14,10 @@
 //! | what is particular to a database: connections, errors, checks, its words | `mysql/`, `sqlite/`, behind `database.rs` and `dialect.rs` |
 //! | connections, the bound on each statement; which are used again | `pool.rs`, `renewal.rs` |
 //! | what an error means; a shard that is gone | `errors.rs`, `shards.rs` |
-//! | list, create, change, advance, retire | `admin.rs`, `edit.rs`, `together.rs`, `limits.rs` |
+//! | list, create, change, advance, retire | `admin.rs`, `create.rs`, `vet.rs`; their statements: `edit.rs` |
 //! | migrations | `migrate.rs`, `migrating.rs` |
 //! | what servers write beside the table: themselves, claims, requests to drop | `servers.rs`, `trail.rs`, `drops.rs` |
-//! | names that many ask for at once; the step of a new tag | `names.rs`, `likely.rs` |
+//! | the step of a tag that is new to this server | `likely.rs` |
 //! | tables of other id servers, read for an import | `others.rs` |
 
 mod admin;
@@ -25,6 +26,7 @@ mod carry_out;
 mod claim;
 mod claim_statement;
 mod columns;
+mod create;
 mod database;
 mod decide;
 mod dialect;
@@ -37,12 +39,10 @@ mod heartbeat;
 mod inspect;
 mod inspection;
 mod likely;
-mod limits;
 mod lineage;
 mod migrate;
 mod migrating;
 mod mysql;
-mod names;
 mod others;
 mod pool;
 mod read_row;
@@ -56,15 +56,18 @@ mod sqlite;
 #[cfg(test)]
 mod statement_tests;
 mod statements;
-mod together;
 mod trail;
+mod vet;
 
 pub use others::{Counter, Counters, OldToken, Unreadable};
 
 use super::{Instance, StoreError};
 use crate::config;
 use decide::Limits;
+use dialect::Sql;
+use errors::SqlError;
 use pool::Pool;
+use row::Fetched;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, OnceLock};
@@ -124,6 +127,34 @@ impl SqlStore {
     }
 }
 
+impl SqlStore {
+    /// The rows of a question to the table of segments.
+    async fn rows(&self, asked: &Sql) -> Result<Vec<Fetched<'_>>, StoreError> {
+        let rows = self.pool.rows(asked).await;
+        rows.map_err(|error| self.noted(error))
+    }
+
+    /// How many rows of that table a statement matched.
+    async fn execute(&self, statement: &Sql) -> Result<u64, StoreError> {
+        let done = self.pool.execute(statement).await;
+        done.map_err(|error| self.noted(error))
+    }
+
+    /// A column that is gone, say, means that the table is not what was inspected: look again next time.
+    fn noted(&self, error: SqlError) -> StoreError {
+        if matches!(error.store, StoreError::Unusable(_)) {
+            self.pool.inspected(self.pool.renewal().epoch(), None);
+        }
+        error.store
+    }
+
+    /// A table beside the one of segments, quoted.
+    fn beside(&self, name: &str) -> String {
+        let table = &self.settings.table;
+        self.pool.dialect().quoted(&format!("{table}_{name}"))
+    }
+}
+
 impl fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlStore")
@@ -138,7 +169,6 @@ mod tests {
     use crate::domain::BizTag;
     use crate::domain::ClaimRequest;
     use crate::storage::{Repairs, SegmentStore as _};
-    use dialect::Sql;
 
     /// Sits here since the limit holds for one connection alone: the store's own.
     #[tokio::test]

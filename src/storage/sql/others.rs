@@ -4,7 +4,7 @@
 use super::SqlStore;
 use super::database::Catalogue as _;
 use super::dialect::Sql;
-use super::row::text_at;
+use super::row::{Fetched, texts};
 use crate::config::DatabaseKind;
 use crate::storage::{StoreError, Unusable};
 use std::collections::BTreeMap;
@@ -50,9 +50,6 @@ pub type Counters = Vec<Result<Counter, Unreadable>>;
 
 impl SqlStore {
     /// The rows of Leaf's table, which is `database.table` here.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
     pub async fn leaf_counters(&self) -> Result<Counters, StoreError> {
         let columns = ["biz_tag", "max_id", "step", "description"];
         let rows = self.other_rows(&columns, "biz_tag").await?;
@@ -72,9 +69,6 @@ impl SqlStore {
     }
 
     /// The rows of tinyid's table, which is `database.table` here.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
     pub async fn tinyid_counters(&self) -> Result<Counters, StoreError> {
         let columns = ["biz_type", "max_id", "step", "delta", "remainder"];
         let rows = self.other_rows(&columns, "biz_type").await?;
@@ -96,9 +90,6 @@ impl SqlStore {
     }
 
     /// The tokens of tinyid, out of `database.table`.
-    ///
-    /// # Errors
-    /// Where they cannot be read.
     pub async fn tinyid_tokens(&self) -> Result<Vec<OldToken>, StoreError> {
         let rows = self.other_rows(&["id", "token", "biz_type"], "id").await?;
         let mut tokens: BTreeMap<String, OldToken> = BTreeMap::new();
@@ -119,9 +110,6 @@ impl SqlStore {
     }
 
     /// The AUTO_INCREMENT of `database.table`, which is a table of an application here.
-    ///
-    /// # Errors
-    /// Where it cannot be read, or has none.
     pub async fn auto_increment(&self) -> Result<Result<Counter, Unreadable>, StoreError> {
         self.only_mysql()?;
         self.pool.reach_table().await?;
@@ -168,9 +156,9 @@ impl SqlStore {
             words.quoted(table)
         ));
         let largest = lease.rows(&largest).await?;
-        let text = |rows: &[sea_orm::QueryResult]| match rows.first() {
-            Some(row) => text_at(row, 0),
-            None => Ok(String::new()),
+        let text = |rows: &[Fetched<'_>]| {
+            let row = rows.first().map(|row| texts(&row.row)).transpose()?;
+            Ok::<_, StoreError>(row.unwrap_or_default().concat())
         };
         let (counter, largest) = (text(&counter)?, text(&largest)?);
         Ok(unreadable(counted(

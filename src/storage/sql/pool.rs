@@ -9,15 +9,16 @@ use super::dialect::{Dialect, Sql};
 use super::errors::{Kind, Place, SqlError, classify, timed_out};
 use super::inspection::Inspection;
 use super::renewal::Renewal;
-use super::row::text_at;
+use super::row::{Fetched, texts};
 use super::{mysql, shards, sqlite};
 use crate::config::{self, DatabaseKind};
 use crate::storage::StoreError;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use sea_orm::{QueryResult, sqlx};
+use sea_orm::sqlx;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::time::{error::Elapsed, timeout};
 
 /// sqlx bounds the acquiring itself; so much more only catches it should it not.
 const ACQUIRE_SLACK: Duration = Duration::from_secs(1);
@@ -37,16 +38,13 @@ pub(super) struct Pool {
 
 impl Pool {
     pub(super) fn new(settings: &config::Database) -> Result<Self, StoreError> {
-        let (database, endpoint) = match settings.url.kind() {
+        let (database, place) = match settings.url.kind() {
             DatabaseKind::MySql => mysql::open(settings)?,
             DatabaseKind::Sqlite { .. } => sqlite::open(settings)?,
         };
         Ok(Self {
             database,
-            place: Place {
-                endpoint,
-                table: settings.table.clone(),
-            },
+            place,
             acquire_timeout: settings.acquire_timeout,
             statement_timeout: settings.statement_timeout,
             inspection: ArcSwapOption::empty(),
@@ -54,7 +52,7 @@ impl Pool {
         })
     }
 
-    pub(super) fn dialect(&self) -> &'static dyn Dialect {
+    pub(super) fn dialect(&self) -> &'static Dialect {
         self.database.dialect()
     }
 
@@ -79,10 +77,7 @@ impl Pool {
     /// Closes the connections; what comes later fails as transient.
     pub(super) async fn close(&self) {
         let closing = self.database.close();
-        if tokio::time::timeout(self.statement_timeout, closing)
-            .await
-            .is_err()
-        {
+        if timeout(self.statement_timeout, closing).await.is_err() {
             tracing::warn!("database connections did not close in time");
         }
     }
@@ -90,7 +85,7 @@ impl Pool {
     /// A connection for one or more statements.
     pub(super) async fn acquire(&self) -> Result<Lease<'_>, SqlError> {
         let bound = self.acquire_timeout + ACQUIRE_SLACK;
-        let acquired = tokio::time::timeout(bound, self.database.acquire()).await;
+        let acquired = timeout(bound, self.database.acquire()).await;
         match acquired {
             Ok(Ok(connection)) => Ok(Lease {
                 pool: self,
@@ -112,7 +107,7 @@ impl Pool {
                 );
                 StoreError::NoConnection(text).into()
             }
-            Unacquired::Failed(error) => classify(&error, None, &*self.database, &self.place),
+            Unacquired::Failed(error) => classify(&error, None, &self.place),
         }
     }
 
@@ -130,7 +125,7 @@ impl Pool {
     }
 
     /// Runs a statement that changes nothing on a connection of its own.
-    pub(super) async fn rows(&self, sql: &Sql) -> Result<Vec<QueryResult>, SqlError> {
+    pub(super) async fn rows(&self, sql: &Sql) -> Result<Vec<Fetched<'_>>, SqlError> {
         self.acquire().await?.rows(sql).await
     }
 }
@@ -143,14 +138,8 @@ impl Catalogue for Pool {
 
     async fn texts(&self, sql: Sql) -> Result<Vec<Vec<String>>, SqlError> {
         let rows = shards::any(|_| self.rows(&sql)).await?;
-        rows.iter()
-            .map(|row| {
-                let columns = 0..row.column_names().len();
-                columns
-                    .map(|index| text_at(row, index).map_err(SqlError::from))
-                    .collect()
-            })
-            .collect()
+        let texts = |row: &Fetched<'_>| texts(&row.row).map_err(SqlError::from);
+        rows.iter().map(texts).collect()
     }
 
     async fn reach_table(&self) -> Result<(), SqlError> {
@@ -169,35 +158,43 @@ pub(super) struct Lease<'a> {
     is_broken: bool,
 }
 
-impl Lease<'_> {
+impl<'a> Lease<'a> {
     /// Runs a statement whose rows do not matter, and says how many rows it matched.
     pub(super) async fn execute(&mut self, sql: &Sql) -> Result<u64, SqlError> {
-        self.is_broken = true;
-        let work = live(&mut self.connection)?.execute(sql);
-        let ended = tokio::time::timeout(self.pool.statement_timeout, work).await;
+        let (connection, bound) = self.begin()?;
+        let ended = timeout(bound, connection.execute(sql)).await;
         self.ended(Kind::Write, ended)
     }
 
     /// Runs a statement that changes nothing.
-    pub(super) async fn rows(&mut self, sql: &Sql) -> Result<Vec<QueryResult>, SqlError> {
-        self.is_broken = true;
-        let work = live(&mut self.connection)?.rows(sql);
-        let ended = tokio::time::timeout(self.pool.statement_timeout, work).await;
-        self.ended(Kind::Read, ended)
+    pub(super) async fn rows(&mut self, sql: &Sql) -> Result<Vec<Fetched<'a>>, SqlError> {
+        let (connection, bound) = self.begin()?;
+        let ended = timeout(bound, connection.rows(sql)).await;
+        let rows = self.ended(Kind::Read, ended)?.into_iter();
+        let place = &self.pool.place;
+        Ok(rows.map(|row| Fetched { row, place }).collect())
     }
 
     /// Runs a statement that returns a value it assigned; `None` where no row matched.
     pub(super) async fn claim(&mut self, sql: &Sql) -> Result<Option<u64>, SqlError> {
-        self.is_broken = true;
-        let work = live(&mut self.connection)?.claim(sql);
-        let ended = tokio::time::timeout(self.pool.statement_timeout, work).await;
+        let (connection, bound) = self.begin()?;
+        let ended = timeout(bound, connection.claim(sql)).await;
         self.ended(Kind::Write, ended)
+    }
+
+    /// Until the statement has ended the connection counts as broken.
+    fn begin(&mut self) -> Result<(&mut dyn Connection, Duration), SqlError> {
+        self.is_broken = true;
+        match &mut self.connection {
+            Some(connection) => Ok((connection.as_mut(), self.pool.statement_timeout)),
+            None => Err(StoreError::Transient("the connection is closed".to_owned()).into()),
+        }
     }
 
     fn ended<T>(
         &mut self,
         kind: Kind,
-        ended: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>,
+        ended: Result<Result<T, sqlx::Error>, Elapsed>,
     ) -> Result<T, SqlError> {
         let pool = self.pool;
         let error = match ended {
@@ -205,7 +202,7 @@ impl Lease<'_> {
                 self.is_broken = false;
                 return Ok(value);
             }
-            Ok(Err(error)) => classify(&error, Some(kind), &*pool.database, &pool.place),
+            Ok(Err(error)) => classify(&error, Some(kind), &pool.place),
             Err(_) => timed_out(Some(kind), &pool.place),
         };
         self.is_broken = error.broken;
@@ -225,12 +222,5 @@ impl Drop for Lease<'_> {
         {
             connection.end();
         }
-    }
-}
-
-fn live(connection: &mut Option<Box<dyn Connection>>) -> Result<&mut dyn Connection, SqlError> {
-    match connection {
-        Some(connection) => Ok(connection.as_mut()),
-        None => Err(StoreError::Transient("the connection is closed".to_owned()).into()),
     }
 }

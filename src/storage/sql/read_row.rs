@@ -1,90 +1,122 @@
-//! Reading a tag's row, as a claim or an administrator needs it.
+//! Reading the rows of tags, as claims and administrators need them.
 
 use super::SqlStore;
 use super::decide::{Account, Row};
+use super::dialect::Sql;
 use super::errors::SqlError;
 use super::pool::Lease;
-use super::row::value;
+use super::row::Fetched;
 use super::statements::Statements;
 use crate::domain::{Allowance, BizTag};
-use crate::storage::{GuardRow, StoreError};
-use sea_orm::QueryResult;
+use crate::storage::{GuardRow, StoreError, TagRow};
 
-impl SqlStore {
+impl Statements {
     /// The row, and which primary answered.
     pub(super) async fn read_row(
         &self,
         on: &mut Lease<'_>,
-        statements: &Statements,
         tag: &BizTag,
     ) -> Result<(Option<Row>, String), SqlError> {
-        let place = &self.pool.place;
         // On MySQL the lock makes it a write for a proxy; it changes nothing.
-        let rows = on.rows(&statements.row(tag)).await?;
+        let rows = on.rows(&self.row(tag)).await?;
         let Some(row) = rows.first() else {
             return Ok((None, String::new()));
         };
-        let primary = match statements.counted {
-            true => value(row, "primary_name", place)?,
+        let primary = match self.counted {
+            true => row.value("primary_name")?,
             false => String::new(),
         };
-        let guard = match statements.identity {
-            None => None,
-            Some(_) => Some(self.guard_row(row, statements)?),
-        };
-        // A column may allow NULL; that is this row's fault, not the table's.
-        let number = |name: &str| match value::<Option<i64>>(row, name, place) {
-            Ok(Some(number)) => Ok(number),
-            Ok(None) => Err(SqlError::from(StoreError::TagMisconfigured(format!(
-                "biz_tag {tag}: {name} is NULL: set it (max_id above every id in use)"
-            )))),
-            Err(error) => Err(error),
-        };
         let row = Row {
-            max_id: number("max_id")?,
-            step: number("step")?,
-            retired: value::<i64>(row, "retired", place)? != 0,
-            id_limit: value(row, "id_limit", place)?,
-            writable: value::<i64>(row, "writable", place)? != 0,
-            guard,
-            account: statements.counted.then(|| self.account(row)).transpose()?,
+            max_id: row.number_of(tag.as_str(), "max_id")?,
+            step: row.number_of(tag.as_str(), "step")?,
+            retired: row.holds("retired")?,
+            id_limit: row.value("id_limit")?,
+            writable: row.holds("writable")?,
+            guard: self.guard(row)?,
+            account: self.counted.then(|| account(row)).transpose()?,
         };
         Ok((Some(row), primary))
     }
 
-    fn account(&self, row: &QueryResult) -> Result<Account, SqlError> {
-        let number = |name: &str| value::<i64>(row, name, &self.pool.place);
-        Ok(Account {
-            allowance: Allowance {
-                ids: number("allowance")?,
-                before: number("allowance_before")?,
-                written_at: number("allowance_at")?,
-                needed_at: number("needed_at")?,
-                paid_until: number("paid_until")?,
-            },
-            lineage: number("lineage")?,
-            advance_to: number("advance_to")?,
-            advance_at: number("advance_at")?,
-            now: number("clock")?,
+    /// Rows as they are listed: one that cannot be used costs no other anything.
+    pub(super) fn tag_rows(&self, rows: &[Fetched<'_>]) -> Result<Vec<TagRow>, SqlError> {
+        let row = |row: &Fetched<'_>| match self.tag_row(row) {
+            Ok(row) => Ok(row),
+            Err(fault) => Ok(TagRow {
+                biz_tag: row.value("biz_tag")?,
+                max_id: 0,
+                step: 0,
+                description: String::new(),
+                retired: false,
+                id_limit: None,
+                guard: None,
+                fault: Some(fault.store.to_string()),
+            }),
+        };
+        rows.iter().map(row).collect()
+    }
+
+    pub(super) fn tag_row(&self, row: &Fetched<'_>) -> Result<TagRow, SqlError> {
+        let name: String = row.value("biz_tag")?;
+        Ok(TagRow {
+            max_id: row.number_of(&name, "max_id")?,
+            step: row.number_of(&name, "step")?,
+            description: row
+                .value::<Option<String>>("description")?
+                .unwrap_or_default(),
+            retired: row.holds("retired")?,
+            id_limit: Some(row.value("id_limit")?).filter(|limit| *limit > 0),
+            guard: self.guard(row)?,
+            fault: None,
+            biz_tag: name,
         })
     }
 
-    pub(super) fn guard_row(
-        &self,
-        row: &QueryResult,
-        statements: &Statements,
-    ) -> Result<GuardRow, SqlError> {
-        let place = &self.pool.place;
-        Ok(GuardRow {
-            claimed_to: value(row, "claimed_to", place)?,
-            claimed_size: value(row, "claimed_size", place)?,
-            claimed_on: value(row, "claimed_on", place)?,
-            here: value::<i64>(row, "here", place)? != 0,
-            moves: value(row, "moves", place)?,
-            advance_to: match statements.counted {
-                true => value(row, "advance_to", place)?,
+    fn guard(&self, row: &Fetched<'_>) -> Result<Option<GuardRow>, SqlError> {
+        if self.identity.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(GuardRow {
+            claimed_to: row.value("claimed_to")?,
+            claimed_size: row.value("claimed_size")?,
+            claimed_on: row.value("claimed_on")?,
+            here: row.holds("here")?,
+            moves: row.value("moves")?,
+            advance_to: match self.counted {
+                true => row.value("advance_to")?,
                 false => 0,
             },
-        })
+        }))
+    }
+}
+
+fn account(row: &Fetched<'_>) -> Result<Account, SqlError> {
+    Ok(Account {
+        allowance: Allowance {
+            ids: row.value("allowance")?,
+            before: row.value("allowance_before")?,
+            written_at: row.value("allowance_at")?,
+            needed_at: row.value("needed_at")?,
+            paid_until: row.value("paid_until")?,
+        },
+        lineage: row.value("lineage")?,
+        advance_to: row.value("advance_to")?,
+        advance_at: row.value("advance_at")?,
+        now: row.value("clock")?,
+    })
+}
+
+impl SqlStore {
+    /// The names that an answer holds.
+    pub(super) async fn names(&self, asked: &Sql) -> Result<Vec<BizTag>, StoreError> {
+        let mut tags = Vec::new();
+        for row in &self.rows(asked).await? {
+            let name: String = row.value("biz_tag")?;
+            match BizTag::parse(&name) {
+                Ok(tag) => tags.push(tag),
+                Err(error) => tracing::debug!(biz_tag = name, %error, "a row nobody can ask for"),
+            }
+        }
+        Ok(tags)
     }
 }

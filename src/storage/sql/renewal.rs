@@ -1,8 +1,6 @@
 //! Which pooled connections may be used again: those that were made before something broke are pinged first, those
 //! that may lead to yesterday's primary are closed.
 
-use sea_orm::sqlx::pool::{PoolConnectionMetadata, PoolOptions};
-use sea_orm::sqlx::{self, Connection as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -117,30 +115,6 @@ impl Renewal {
             Verdict::Use
         }
     }
-}
-
-/// The pool's options that all kinds of databases share.
-pub(super) fn pool_options<D: sqlx::Database>(
-    connections: u32,
-    acquire_timeout: Duration,
-    renewal: &Renewal,
-) -> PoolOptions<D> {
-    let renewal = renewal.clone();
-    PoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(acquire_timeout)
-        .test_before_acquire(false)
-        .before_acquire(
-            move |connection: &mut D::Connection, meta: PoolConnectionMetadata| {
-                let verdict = renewal.verdict(Instant::now(), meta.age, meta.idle_for);
-                Box::pin(async move {
-                    if verdict == Verdict::Ping {
-                        connection.ping().await?;
-                    }
-                    Ok(verdict != Verdict::Close)
-                })
-            },
-        )
 }
 
 #[cfg(test)]

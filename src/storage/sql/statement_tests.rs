@@ -16,64 +16,6 @@ use fastrand::Rng;
 const NOW: i64 = 3_600 * SECOND;
 const LINEAGE: i64 = 77;
 
-/// A dialect whose clock stands still.
-#[derive(Debug)]
-struct Stopped(&'static dyn Dialect);
-
-impl Dialect for Stopped {
-    fn quoted(&self, name: &str) -> String {
-        self.0.quoted(name)
-    }
-    fn bytes(&self, expression: &str) -> String {
-        self.0.bytes(expression)
-    }
-    fn binary(&self) -> &'static str {
-        self.0.binary()
-    }
-    fn identity(&self, expression: &str) -> String {
-        self.0.identity(expression)
-    }
-    fn bound_text(&self) -> [&'static str; 2] {
-        self.0.bound_text()
-    }
-    fn integer(&self, column: &str) -> String {
-        self.0.integer(column)
-    }
-    fn begins(&self, sql: Sql, column: &str, prefix: &str) -> Sql {
-        self.0.begins(sql, column, prefix)
-    }
-    fn first_bytes(&self, key: &str) -> String {
-        self.0.first_bytes(key)
-    }
-    fn greatest(&self) -> &'static str {
-        self.0.greatest()
-    }
-    fn least(&self) -> &'static str {
-        self.0.least()
-    }
-    fn now(&self) -> &'static str {
-        "3600000000"
-    }
-    fn div(&self) -> &'static str {
-        self.0.div()
-    }
-    fn writable(&self) -> &'static str {
-        self.0.writable()
-    }
-    fn touched(&self) -> &'static str {
-        self.0.touched()
-    }
-    fn locking(&self) -> &'static str {
-        self.0.locking()
-    }
-    fn returned(&self) -> [&'static str; 2] {
-        self.0.returned()
-    }
-    fn returning(&self, column: &str) -> String {
-        self.0.returning(column)
-    }
-}
-
 fn open(url: &str, table: &str) -> SqlStore {
     let mut config = Config::default();
     config.database.url = url.parse().unwrap();
@@ -116,16 +58,14 @@ fn random_row(rng: &mut Rng) -> String {
 
 async fn statement_and_model_agree(store: &SqlStore, rounds: u32) {
     let found = store.inspected().await.unwrap();
-    let words: &'static dyn Dialect = Box::leak(Box::new(Stopped(found.statements.dialect)));
+    // The clock stands still.
+    let words = Box::leak(Box::new(Dialect {
+        now: "3600000000",
+        ..found.statements.dialect.clone()
+    }));
     let statements = Statements {
         dialect: words,
-        table: found.statements.table.clone(),
-        identity: found.statements.identity.clone(),
-        primary: found.statements.primary.clone(),
-        retirable: true,
-        limited: found.statements.limited,
-        counted: found.statements.counted,
-        heartbeat: found.statements.heartbeat.clone(),
+        ..found.statements.clone()
     };
     assert!(statements.counted && statements.limited);
     let tag = BizTag::parse("test").unwrap();
@@ -147,12 +87,8 @@ async fn statement_and_model_agree(store: &SqlStore, rounds: u32) {
         let random = format!("UPDATE {table} SET {}", random_row(&mut rng));
         store.pool.execute(&Sql::new(random.clone())).await.unwrap();
         let mut on = store.pool.acquire().await.unwrap();
-        let row = store
-            .read_row(&mut on, &statements, &tag)
-            .await
-            .unwrap()
-            .0
-            .unwrap();
+        let read = statements.read_row(&mut on, &tag).await;
+        let row = read.unwrap().0.unwrap();
         let want = [1, 10, 400, 5000, 100_000, 500_001, 1_000_000_000_000][rng.usize(..7)];
         let request = ClaimRequest {
             tag: tag.clone(),
@@ -178,12 +114,8 @@ async fn statement_and_model_agree(store: &SqlStore, rounds: u32) {
             read: None,
         };
         let claimed = on.claim(&statements.claim(&claim)).await.unwrap();
-        let after = store
-            .read_row(&mut on, &statements, &tag)
-            .await
-            .unwrap()
-            .0
-            .unwrap();
+        let read = statements.read_row(&mut on, &tag).await;
+        let after = read.unwrap().0.unwrap();
         let told = expected.as_ref().map(|row| row.max_id.unsigned_abs());
         assert_eq!(claimed, told, "round {round}: {random}; {request:?}");
         let expected = expected.map_or_else(
@@ -250,10 +182,10 @@ async fn pages_are_found_by_the_key(store: &SqlStore) {
         asked.text.insert_str(0, explain);
         let plan = store.pool.rows(&asked).await.unwrap();
         let said = match is_sqlite {
-            true => plan[0].try_get::<String>("", "detail").unwrap(),
+            true => plan[0].value::<String>("detail").unwrap(),
             false => {
-                let key = plan[0].try_get::<Option<String>>("", "key").unwrap();
-                let extra = plan[0].try_get::<Option<String>>("", "Extra").unwrap();
+                let key = plan[0].value::<Option<String>>("key").unwrap();
+                let extra = plan[0].value::<Option<String>>("Extra").unwrap();
                 format!("{key:?} {extra:?}")
             }
         };

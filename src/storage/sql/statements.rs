@@ -5,14 +5,14 @@
 //! the text, quoted.
 
 use super::decide::Row;
-use super::dialect::{Dialect, Identity, Sql};
+use super::dialect::{Dialect, Identity, Sql, around};
 use crate::domain::BizTag;
 use crate::domain::allowance::{AHEAD, Allowance, Change};
 
 /// How claims are written on the table as it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Statements {
-    pub(super) dialect: &'static dyn Dialect,
+    pub(super) dialect: &'static Dialect,
     /// Quoted.
     pub(super) table: String,
     /// `None`: claims carry no guard.
@@ -33,6 +33,16 @@ pub(super) struct Statements {
 pub(super) const COUNTED: i64 = 100_000;
 
 impl Statements {
+    /// `UPDATE <table> SET `
+    pub(super) fn update(&self) -> Sql {
+        Sql::new(format!("UPDATE {} SET ", self.table))
+    }
+
+    /// The end of the assignments, and the condition that finds the live row of exactly this name.
+    pub(super) fn of_live(&self, sql: Sql, tag: &BizTag) -> Sql {
+        self.live(self.exact(sql.text(self.dialect.touched), tag.as_str()))
+    }
+
     /// The condition that finds the row by its exact bytes. The plain comparison in front uses the
     /// index; most collations make it match `TEST` or `tést` for `test` too.
     pub(super) fn exact(&self, sql: Sql, tag: &str) -> Sql {
@@ -43,8 +53,8 @@ impl Statements {
 
     /// A text as its bytes.
     pub(super) fn bound_bytes(&self, sql: Sql, text: &str) -> Sql {
-        let kind = self.dialect.binary();
-        sql.text("CAST(").bind(text).text(&format!(" AS {kind})"))
+        let cast = format!("CAST(? AS {})", self.dialect.binary);
+        sql.with(&cast, [text.into()])
     }
 
     pub(super) fn live(&self, sql: Sql) -> Sql {
@@ -57,10 +67,12 @@ impl Statements {
 
     pub(super) fn identity(&self, sql: Sql, identity: &Identity) -> Sql {
         match identity {
-            Identity::Expression(expression) => sql.text(&self.dialect.identity(expression)),
+            Identity::Expression(expression) => {
+                sql.text(&around(self.dialect.identity, expression))
+            }
             Identity::Configured(name) => {
-                let [before, after] = self.dialect.bound_text();
-                sql.text(before).bind(name.as_str()).text(after)
+                let name = name.as_str().into();
+                sql.with(&around(self.dialect.bound_text, "?"), [name])
             }
         }
     }
@@ -69,9 +81,8 @@ impl Statements {
     /// not always go together.
     pub(super) fn here(&self, sql: Sql, column: &str, identity: &Identity) -> Sql {
         let column = self.dialect.bytes(column);
-        let sql = sql.text(&format!("{column} = CAST("));
-        let kind = self.dialect.binary();
-        self.identity(sql, identity).text(&format!(" AS {kind})"))
+        let sql = self.identity(sql.text(&format!("{column} = CAST(")), identity);
+        sql.text(&format!(" AS {})", self.dialect.binary))
     }
 
     /// What the server says it is, for a SELECT.
@@ -86,12 +97,16 @@ impl Statements {
 
     /// Not on a primary that was demoted: with SUPER the write itself would pass.
     pub(super) fn only_writable(&self, sql: Sql) -> Sql {
-        sql.text(" AND ").text(self.dialect.writable())
+        sql.text(" AND ").text(self.dialect.writable)
     }
 
-    /// The row's limit, the columns of the guard, and whether the server may be written to, for a SELECT.
-    pub(super) fn guard_columns(&self, sql: Sql) -> Sql {
-        let mut sql = sql.text(match self.limited {
+    /// Whether the row is retired, its limit, the columns of the guard, and whether the server may be written to, for a SELECT.
+    fn guard_columns(&self, sql: Sql) -> Sql {
+        let mut sql = sql.text(match self.retirable {
+            true => ", (retired_at IS NOT NULL) AS retired",
+            false => ", 0 AS retired",
+        });
+        sql = sql.text(match self.limited {
             true => ", id_limit",
             false => ", 0 AS id_limit",
         });
@@ -100,7 +115,7 @@ impl Statements {
             sql = self.here(sql, "claimed_on", identity).text(") AS here");
         }
         if self.counted {
-            let now = self.dialect.now();
+            let now = self.dialect.now;
             sql = sql.text(&format!(
                 ", allowance, allowance_before, allowance_at, needed_at, paid_until, lineage, \
                  advance_to, advance_at, {now} AS clock"
@@ -108,7 +123,7 @@ impl Statements {
             sql = self.primary_name(sql);
         }
         match &self.identity {
-            Some(_) => sql.text(&format!(", ({}) AS writable", self.dialect.writable())),
+            Some(_) => sql.text(&format!(", ({}) AS writable", self.dialect.writable)),
             None => sql.text(", 1 AS writable"),
         }
     }
@@ -123,73 +138,72 @@ impl Statements {
 
     /// Writes another allowance, unless somebody did so since it was read.
     pub(super) fn allow(&self, tag: &BizTag, read: &Allowance, change: Change) -> Sql {
-        let now = self.dialect.now();
-        let sql = Sql::new(format!("UPDATE {} SET allowance = ", self.table));
-        let sql = sql.bind(change.ids).text(", allowance_before = ");
-        let sql = sql.bind(change.before).text(", allowance_at = ");
+        let now = self.dialect.now;
+        let sql = self.update().with(
+            "allowance = ?, allowance_before = ?, allowance_at = ",
+            [change.ids.into(), change.before.into()],
+        );
         let sql = match change.since {
             Some(since) => sql.bind(since),
             None => sql.text(now),
         };
-        let sql = sql.text(&format!(", needed_at = {now}{}", self.dialect.touched()));
-        let sql = self.live(self.exact(sql, tag.as_str()));
-        let sql = sql.text(" AND allowance = ").bind(read.ids);
-        let mut sql = sql.text(" AND allowance_at = ").bind(read.written_at);
+        let sql = self.of_live(sql.text(&format!(", needed_at = {now}")), tag);
+        let mut sql = sql.with(
+            " AND allowance = ? AND allowance_at = ?",
+            [read.ids.into(), read.written_at.into()],
+        );
         if change.ids < read.ids {
             // A claim has needed it since.
-            sql = sql.text(" AND needed_at = ").bind(read.needed_at);
+            sql = sql.with(" AND needed_at = ?", [read.needed_at.into()]);
         }
         self.only_writable(sql)
     }
 
     /// Brings the times of a row that a clock ahead of this one wrote back to the present.
     pub(super) fn heed_clock(&self, tag: &BizTag) -> Sql {
-        let (now, least) = (self.dialect.now(), self.dialect.least());
-        let sql = Sql::new(format!(
-            "UPDATE {} SET paid_until = {least}(paid_until, {now} + {AHEAD}), \
-             allowance_at = {least}(allowance_at, {now}), needed_at = {least}(needed_at, {now}){}",
-            self.table,
-            self.dialect.touched()
+        let (now, least) = (self.dialect.now, self.dialect.least);
+        let sql = self.update().text(&format!(
+            "paid_until = {least}(paid_until, {now} + {AHEAD}), \
+             allowance_at = {least}(allowance_at, {now}), needed_at = {least}(needed_at, {now})"
         ));
-        self.only_writable(self.live(self.exact(sql, tag.as_str())))
+        self.only_writable(self.of_live(sql, tag))
     }
 
     /// Binds a row on which no claim was made under the guard to this primary's lineage.
     pub(super) fn adopt(&self, tag: &BizTag, lineage: i64) -> Sql {
-        let sql = Sql::new(format!("UPDATE {} SET lineage = ", self.table)).bind(lineage);
-        let sql = sql.text(self.dialect.touched());
-        let sql = self.live(self.exact(sql, tag.as_str()));
-        self.only_writable(
-            sql.text(" AND claimed_on = '' AND lineage < ")
-                .bind(lineage),
-        )
+        let sql = self.update().with("lineage = ?", [lineage.into()]);
+        let sql = self.of_live(sql, tag);
+        self.only_writable(sql.with(" AND claimed_on = '' AND lineage < ?", [lineage.into()]))
     }
 
     /// The row of exactly this name.
     pub(super) fn row(&self, tag: &BizTag) -> Sql {
         let words = self.dialect;
         let (max_id, step) = (words.integer("max_id"), words.integer("step"));
-        let mut sql = Sql::new(format!(
-            "SELECT biz_tag, {max_id} AS max_id, {step} AS step, description, "
-        ));
-        sql = sql.text(if self.retirable {
-            "(retired_at IS NOT NULL) AS retired"
-        } else {
-            "0 AS retired"
-        });
-        sql = self.guard_columns(sql);
-        sql = sql.text(&format!(" FROM {}", self.table));
-        self.exact(sql, tag.as_str()).text(words.locking())
+        let numbers = format!("{max_id} AS max_id, {step} AS step");
+        let sql = self.columns(&numbers);
+        self.exact(sql, tag.as_str()).text(words.locking)
+    }
+
+    /// What is said of a row in a list.
+    pub(super) fn listed(&self) -> Sql {
+        self.columns("max_id, step")
+    }
+
+    fn columns(&self, numbers: &str) -> Sql {
+        let sql = Sql::new(format!("SELECT biz_tag, {numbers}, description"));
+        let sql = self.guard_columns(sql);
+        sql.text(&format!(" FROM {}", self.table))
     }
 
     /// Raises `max_id` to `target` if it still is what was read; `repair` counts it as a move.
     pub(super) fn raise(&self, tag: &BizTag, read: i64, target: i64, repair: bool) -> Sql {
-        let mut sql = Sql::new(format!("UPDATE {} SET max_id = ", self.table)).bind(target);
+        let mut sql = self.update().with("max_id = ?", [target.into()]);
         if repair {
             sql = self.moved(sql);
         }
-        let sql = self.live(self.exact(sql.text(self.dialect.touched()), tag.as_str()));
-        sql.text(" AND max_id = ").bind(read)
+        self.of_live(sql, tag)
+            .with(" AND max_id = ?", [read.into()])
     }
 
     /// Moves a row that still is what was read to this server and its lineage.
@@ -201,24 +215,22 @@ impl Statements {
         lineage: Option<i64>,
         target: i64,
     ) -> Sql {
-        let sql = Sql::new(format!("UPDATE {} SET max_id = ", self.table)).bind(target);
-        let mut sql = self.moved(self.identity(sql.text(", claimed_on = "), identity));
+        let sql = self.update();
+        let sql = sql.with("max_id = ?, claimed_on = ", [target.into()]);
+        let mut sql = self.moved(self.identity(sql, identity));
         if self.counted {
-            sql = sql.text(&format!(", paid_until = {}", self.dialect.now()));
+            sql = sql.text(&format!(", paid_until = {}", self.dialect.now));
             if let Some(lineage) = lineage {
-                sql = sql.text(", lineage = ").bind(lineage);
+                sql = sql.with(", lineage = ?", [lineage.into()]);
             }
         }
-        let sql = sql.text(self.dialect.touched());
-        let sql = self.live(self.exact(sql, tag.as_str()));
-        let mut sql = sql.text(" AND max_id = ").bind(row.max_id);
+        let sql = self.of_live(sql, tag);
+        let mut sql = sql.with(" AND max_id = ?", [row.max_id.into()]);
         if let Some(guard) = &row.guard {
-            sql = sql
-                .text(" AND claimed_on = ")
-                .bind(guard.claimed_on.as_str());
+            sql = sql.with(" AND claimed_on = ?", [guard.claimed_on.as_str().into()]);
         }
         if let Some(account) = &row.account {
-            sql = sql.text(" AND lineage = ").bind(account.lineage);
+            sql = sql.with(" AND lineage = ?", [account.lineage.into()]);
         }
         self.only_writable(sql)
     }
@@ -226,11 +238,10 @@ impl Statements {
     /// How many of the first rows are not retired, and how many were looked at.
     pub(super) fn count(&self) -> Sql {
         let retired_at = if self.retirable { "retired_at" } else { "NULL" };
-        let sql = Sql::new(format!(
+        Sql::new(format!(
             "SELECT COUNT(*) AS looked_at, COUNT(CASE WHEN retired_at IS NULL THEN 1 END) AS tags \
-             FROM (SELECT {retired_at} AS retired_at FROM {} LIMIT ",
+             FROM (SELECT {retired_at} AS retired_at FROM {} LIMIT {COUNTED}) AS sample",
             self.table
-        ));
-        sql.bind(COUNTED).text(") AS sample")
+        ))
     }
 }

@@ -4,7 +4,7 @@
 
 use super::SqlStore;
 use super::dialect::Sql;
-use super::row::value;
+use super::row::Fetched;
 use crate::domain::{BizTag, IdRange};
 use crate::storage::{ClaimRecord, Instance, StoreError};
 use std::sync::atomic::Ordering;
@@ -19,22 +19,26 @@ const READ: i64 = 100;
 impl SqlStore {
     /// Writes down a claim that was committed.
     pub(super) async fn write_down(&self, tag: &BizTag, range: IdRange) {
-        let Some(me) = self
-            .me
-            .get()
-            .filter(|_| !self.settings.claim_records.is_zero())
-        else {
+        let is_wanted = !self.settings.claim_records.is_zero();
+        let Some(me) = self.me.get().filter(|_| is_wanted) else {
             return;
         };
-        let (table, now) = (self.beside("claims"), self.pool.dialect().now());
-        let sql = Sql::new(format!(
-            "INSERT INTO {table} (biz_tag, first_id, end_id, claimed_at, server, name, version) VALUES ("
-        ));
-        let sql = sql.bind(tag.as_str()).text(", ").bind(range.first());
-        let sql = sql.text(", ").bind(range.end()).text(&format!(", {now}, "));
-        let sql = sql.bind(&*me.id).text(", ").bind(&*me.name).text(", ");
-        let written = self.pool.execute(&sql.bind(&*me.version).text(")")).await;
-        if let Err(error) = written {
+        let (table, now) = (self.beside("claims"), self.pool.dialect().now);
+        let write = Sql::of(
+            &format!(
+                "INSERT INTO {table} (biz_tag, first_id, end_id, claimed_at, server, name, version) \
+                 VALUES (?, ?, ?, {now}, ?, ?, ?)"
+            ),
+            [
+                tag.as_str().into(),
+                range.first().into(),
+                range.end().into(),
+                me.id.as_str().into(),
+                me.name.as_str().into(),
+                me.version.as_str().into(),
+            ],
+        );
+        if let Err(error) = self.pool.execute(&write).await {
             tracing::warn!(
                 biz_tag = %tag, first = range.first(), end = range.end(), error = %error.store,
                 "a claim was not written down (database.claim_records)"
@@ -52,7 +56,7 @@ impl SqlStore {
         }
         let later = u64::try_from((passed + PRUNE_EVERY).as_millis()).unwrap_or(u64::MAX);
         self.prune_at.store(later, Ordering::Relaxed);
-        let (table, now) = (self.beside("claims"), self.pool.dialect().now());
+        let (table, now) = (self.beside("claims"), self.pool.dialect().now);
         let kept = i64::try_from(kept.as_micros()).unwrap_or(i64::MAX);
         // Numbers rise with time, so the oldest are those with the lowest; a bound on numbers deletes few at once.
         let sql = Sql::new(format!(
@@ -67,34 +71,23 @@ impl SqlStore {
     }
 
     /// Who claimed this id, the oldest claim first.
-    ///
-    /// # Errors
-    /// As for any statement; [`StoreError::Unusable`] where the table is not there or may not be read.
     pub async fn trace(&self, tag: &BizTag, id: i64) -> Result<Vec<ClaimRecord>, StoreError> {
-        let (table, now) = (self.beside("claims"), self.pool.dialect().now());
-        let sql = Sql::new(format!(
-            "SELECT first_id, end_id, {now} - claimed_at AS age, server, name, version FROM {table} WHERE biz_tag = "
-        ));
-        let sql = sql.bind(tag.as_str()).text(" AND end_id > ").bind(id);
-        let sql = sql.text(" AND first_id <= ").bind(id);
-        let sql = sql.text(&format!(" ORDER BY id LIMIT {READ}"));
-        let rows = self.pool.rows(&sql).await?;
-        let place = &self.pool.place;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let age: i64 = value(row, "age", place)?;
-            found.push(ClaimRecord {
-                first: value(row, "first_id", place)?,
-                end: value(row, "end_id", place)?,
-                age: Duration::from_micros(age.max(0).unsigned_abs()),
-                by: Instance {
-                    id: value(row, "server", place)?,
-                    name: value(row, "name", place)?,
-                    version: value(row, "version", place)?,
-                },
-            });
-        }
-        Ok(found)
+        let (table, now) = (self.beside("claims"), self.pool.dialect().now);
+        let asked = format!(
+            "SELECT first_id, end_id, {now} - claimed_at AS age, server, name, version FROM {table} \
+             WHERE biz_tag = ? AND end_id > ? AND first_id <= ? ORDER BY id LIMIT {READ}"
+        );
+        let asked = Sql::of(&asked, [tag.as_str().into(), id.into(), id.into()]);
+        let record = |row: &Fetched<'_>| {
+            Ok(ClaimRecord {
+                first: row.value("first_id")?,
+                end: row.value("end_id")?,
+                age: row.age()?,
+                by: row.instance("server")?,
+            })
+        };
+        let rows = self.pool.rows(&asked).await?;
+        rows.iter().map(record).collect()
     }
 
     /// Says who this process is: from now on its claims are written down, where that is wanted.

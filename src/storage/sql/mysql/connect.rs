@@ -1,8 +1,8 @@
 //! The settings of each connection, and the pool of one that migrations use.
 
 use super::ending::{SERVER, Thread};
-use crate::storage::sql::renewal::{Renewal, pool_options};
-use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlPool};
+use crate::storage::sql::renewal::Renewal;
+use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
 use sea_orm::sqlx::{self, Row as _};
 use std::time::Duration;
 
@@ -46,11 +46,14 @@ pub(super) fn single(
     acquire_timeout: Duration,
     session: Session,
 ) -> MySqlPool {
-    let renewal = Renewal::default();
-    pool_options(1, acquire_timeout, &renewal)
+    MySqlPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(acquire_timeout)
         .after_connect(move |connection, _| {
-            let renewal = renewal.clone();
-            Box::pin(async move { prepare(connection, &session, &renewal).await.map(drop) })
+            Box::pin(async move {
+                let renewal = Renewal::default();
+                prepare(connection, &session, &renewal).await.map(drop)
+            })
         })
         .connect_lazy_with(options.clone())
 }
@@ -132,7 +135,7 @@ async fn prepare_vtgate(
     let row = sqlx::raw_sql("SELECT @@autocommit").fetch_one(connection);
     let autocommit: i64 = row.await?.try_get(0)?;
     if autocommit == 1 {
-        return Ok(Thread::nameless());
+        return Ok(Thread::default());
     }
     Err(sqlx::Error::Protocol(format!(
         "vtgate refuses autocommit = 1 (it says {autocommit})"

@@ -17,30 +17,12 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// A connection that is closed does not hold anybody up.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// What a server calls a connection.
-#[derive(Debug, Clone)]
+/// What a server calls a connection. The default is that of a server which ends no statement for others.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Thread {
     pub(super) id: u64,
     /// Which server that is: another one, after a failover, has a connection of this number too.
     pub(super) server: String,
-}
-
-impl Thread {
-    /// Of a server that ends no statement for others.
-    pub(super) fn nameless() -> Self {
-        Self {
-            id: 0,
-            server: String::new(),
-        }
-    }
-}
-
-/// What was found out about a statement.
-enum Look {
-    /// It is over, or nobody can tell: then no more are left behind either.
-    Over,
-    /// It is there.
-    There,
 }
 
 /// See the module's documentation.
@@ -75,7 +57,7 @@ impl Endings {
     /// Ends the statement of a connection that is somebody else's to wait for.
     pub(super) async fn end_other(&self, thread: &Thread) {
         let began = Instant::now();
-        while began.elapsed() < LONGEST && matches!(self.kill(thread).await, Look::There) {
+        while began.elapsed() < LONGEST && !self.kill(thread).await {
             tokio::time::sleep(PAUSES.1).await;
         }
     }
@@ -90,7 +72,7 @@ impl Endings {
             tokio::select! {
                 biased;
                 _ = &mut answered => return true,
-                look = self.kill(thread) => if matches!(look, Look::Over) { return true },
+                is_over = self.kill(thread) => if is_over { return true },
             }
             tokio::select! {
                 biased;
@@ -101,26 +83,27 @@ impl Endings {
         false
     }
 
-    /// Has the server end the statement, if it is still there.
-    async fn kill(&self, thread: &Thread) -> Look {
+    /// Has the server end the statement, if it is still there. Whether it is over, or nobody can tell: then no more are
+    /// left behind either.
+    async fn kill(&self, thread: &Thread) -> bool {
         if thread.server.is_empty() {
-            return Look::There;
+            return false;
         }
         let _turn = self.turn.lock().await;
         let asked = tokio::time::timeout(self.patience, self.try_kill(thread)).await;
         match asked {
-            Ok(Ok(look)) => look,
+            Ok(Ok(is_over)) => is_over,
             // The server is there: it has no connection left, or does not let it be ended.
             Ok(Err(error @ sqlx::Error::Database(_))) => {
                 tracing::debug!(%error, "a statement that was given up is not ended");
-                Look::There
+                false
             }
             // It cannot be reached, so nothing new is left behind there.
-            Ok(Err(_)) | Err(_) => Look::Over,
+            Ok(Err(_)) | Err(_) => true,
         }
     }
 
-    async fn try_kill(&self, thread: &Thread) -> Result<Look, sqlx::Error> {
+    async fn try_kill(&self, thread: &Thread) -> Result<bool, sqlx::Error> {
         let mut other = self.options.connect().await?;
         let looked = Self::kill_through(&mut other, thread).await;
         let _ = other.close().await;
@@ -130,7 +113,7 @@ impl Endings {
     async fn kill_through(
         other: &mut MySqlConnection,
         thread: &Thread,
-    ) -> Result<Look, sqlx::Error> {
+    ) -> Result<bool, sqlx::Error> {
         let id = thread.id;
         let look = format!(
             "SELECT CONVERT({SERVER} USING utf8mb4), \
@@ -141,13 +124,13 @@ impl Endings {
         let row = row.fetch_one(&mut *other).await?;
         let (server, running): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
         if server != thread.server || running == 0 {
-            return Ok(Look::Over);
+            return Ok(true);
         }
         let kill = format!("KILL QUERY {id}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(kill))
             .execute(other)
             .await?;
-        Ok(Look::There)
+        Ok(false)
     }
 }
 

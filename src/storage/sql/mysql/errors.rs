@@ -8,7 +8,7 @@ use sea_orm::sqlx::error::DatabaseError;
 /// Deadlock: nothing was changed, and trying at once helps.
 pub(in crate::storage::sql) const DEADLOCK: u16 = 1213;
 /// A column that is not there.
-pub(in crate::storage::sql) const UNKNOWN_COLUMN: u16 = 1054;
+pub(super) const UNKNOWN_COLUMN: u16 = 1054;
 /// A row of that key exists.
 pub(super) const DUPLICATE: u16 = 1062;
 /// No number of its own.
@@ -105,12 +105,16 @@ fn by_number(number: u16, message: &str, kind: Kind, place: &Place) -> SqlError 
 mod tests {
     use super::*;
 
-    fn mysql(number: u16, kind: Kind) -> StoreError {
-        let place = Place {
+    fn place() -> Place {
+        Place {
             endpoint: "mysql://u@h:3306/db".into(),
             table: "segments".into(),
-        };
-        by_number(number, "m", kind, &place).store
+            meaning,
+        }
+    }
+
+    fn mysql(number: u16, kind: Kind) -> StoreError {
+        by_number(number, "m", kind, &place()).store
     }
 
     #[test]
@@ -137,10 +141,6 @@ mod tests {
 
     #[test]
     fn a_table_that_the_schema_of_vitess_lacks_is_missing_and_nothing_was_done() {
-        let place = Place {
-            endpoint: "mysql://u@h:3306/ids".into(),
-            table: "segments".into(),
-        };
         for (number, said) in [
             (UNKNOWN_ERROR, "table segments_heartbeat not found"),
             (
@@ -149,7 +149,7 @@ mod tests {
             ),
         ] {
             for kind in [Kind::Read, Kind::Write] {
-                let error = by_number(number, said, kind, &place);
+                let error = by_number(number, said, kind, &place());
                 let store = error.store;
                 assert!(
                     matches!(store, StoreError::Unusable(Unusable::TableMissing(_))),

@@ -2,7 +2,7 @@
 //!
 //! The kind comes from the server's own answers, not from the handshake, which may be a proxy's.
 
-use super::Words;
+use super::WORDS;
 use crate::storage::sql::columns::{Columns, column, has_columns};
 use crate::storage::sql::database::{Catalogue, Found};
 use crate::storage::sql::dialect::{Identity, Sql};
@@ -186,7 +186,7 @@ impl Table {
         "",
     ));
         let collation = first(collation.await?);
-        has_columns(table, &columns, &Words)?;
+        has_columns(table, &columns, &WORDS)?;
         Ok(Self {
             engine,
             columns,

@@ -9,11 +9,9 @@ use super::ending::{Endings, SERVER, Thread};
 use super::errors::{DUPLICATE, LOCK_WAIT_OVER, UNKNOWN_COLUMN, UNKNOWN_ERROR};
 use crate::storage::StoreError;
 use crate::storage::sql::errors::Place;
-use crate::storage::sql::migrating::{LOCK_WAIT, Migration};
-use crate::storage::sql::row::text_at;
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, RuntimeErr, Statement,
-};
+use crate::storage::sql::migrating::{self, LOCK_WAIT};
+use crate::storage::sql::row;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
 use sea_orm::{SqlxMySqlError, sqlx};
 use sha2::{Digest as _, Sha256};
 use std::time::{Duration, Instant};
@@ -22,8 +20,8 @@ use std::time::{Duration, Instant};
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// What a server or proxy says that has no named locks: unknown, unsupported, no such function.
 const NO_LOCKS: [u16; 4] = [UNKNOWN_ERROR, 1235, 1305, 1370];
-/// Table, column or row is there already: another was faster.
-const FASTER: [u16; 3] = [1050, 1060, DUPLICATE];
+/// Table, column, index or row is there already: another was faster.
+const FASTER: [u16; 4] = [1050, 1060, 1061, DUPLICATE];
 /// Turns against others who migrate at the same time, and the pause between them.
 const TURNS: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(200);
@@ -45,12 +43,12 @@ fn lock_name(place: &Place) -> String {
 }
 
 pub(super) async fn up(
-    migration: &Migration<'_>,
+    place: &Place,
     db: &DatabaseConnection,
     endings: &Endings,
 ) -> Result<Vec<String>, StoreError> {
-    let failed = |error| migration.failed(&error);
-    let name = || vec![lock_name(migration.place).into()];
+    let failed = |error| migrating::failed(&error, place);
+    let name = || vec![lock_name(place).into()];
     let wait = LOCK_WAIT.as_secs();
     let lock = format!("SELECT GET_LOCK(?, {wait})");
     let lock = Statement::from_sql_and_values(DbBackend::MySql, lock, name());
@@ -61,7 +59,7 @@ pub(super) async fn up(
             if got != Some(1) {
                 return Err(StoreError::Transient(format!(
                     "{}: another `migrate up` has been running for {wait} s; try again when it is done",
-                    migration.place.endpoint
+                    place.endpoint
                 )));
             }
             true
@@ -72,9 +70,9 @@ pub(super) async fn up(
         }
         Err(error) => return Err(failed(error)),
     };
-    let result = apply_between_others(migration, db, endings).await;
+    let result = apply_between_others(place, db, endings).await;
     if result.is_ok() {
-        until_known(&migration.place.table, db).await;
+        until_known(&place.table, db).await;
     }
     if is_locked {
         let unlock =
@@ -90,7 +88,7 @@ pub(super) async fn up(
 /// meanwhile. Somebody who has read the table in a transaction that is still open would hold up the ALTER, and the
 /// ALTER all claims: so it never waits for long.
 async fn apply_between_others(
-    migration: &Migration<'_>,
+    place: &Place,
     db: &DatabaseConnection,
     endings: &Endings,
 ) -> Result<Vec<String>, StoreError> {
@@ -103,14 +101,14 @@ async fn apply_between_others(
     let began = Instant::now();
     let mut turns = 0;
     loop {
-        let applied = tokio::time::timeout(LONGEST, migration.apply(db, db)).await;
+        let applied = tokio::time::timeout(LONGEST, migrating::apply(place, db, db)).await;
         let Ok(applied) = applied else {
             if let Some(thread) = &thread {
                 endings.end_other(thread).await;
             }
             return Err(StoreError::Transient(format!(
                 "{}: changing the table took longer than {} s and was ended",
-                migration.place.endpoint,
+                place.endpoint,
                 LONGEST.as_secs()
             )));
         };
@@ -121,18 +119,18 @@ async fn apply_between_others(
         match number(&error) {
             Some(LOCK_WAIT_OVER) if began.elapsed() <= PATIENCE => {}
             Some(LOCK_WAIT_OVER) => {
-                let who = blockers(&migration.place.table, db).await;
+                let who = blockers(&place.table, db).await;
                 return Err(StoreError::Transient(format!(
                     "{}: somebody holds the table `{}`, and claims are not made to wait for that: {who}; nothing is \
                      left waiting in the database: run `id-alloc migrate up` again once they are done",
-                    migration.place.endpoint, migration.place.table
+                    place.endpoint, place.table
                 )));
             }
             Some(number) if FASTER.contains(&number) && turns < TURNS => {
                 tracing::debug!(%error, "another migrates too");
                 turns += 1;
             }
-            _ => return Err(migration.failed(&error)),
+            _ => return Err(migrating::failed(&error, place)),
         }
         // Claims that waited for an attempt have their turn.
         tokio::time::sleep(PAUSE).await;
@@ -218,10 +216,5 @@ async fn blockers(table: &str, db: &DatabaseConnection) -> String {
 async fn texts(db: &DatabaseConnection, asked: &str) -> Result<Vec<Vec<String>>, DbErr> {
     let statement = Statement::from_string(DbBackend::MySql, asked);
     let rows = db.query_all_raw(statement).await?;
-    let columns = |row: &QueryResult| 0..row.column_names().len();
-    let text = |row: &QueryResult, index| text_at(row, index).unwrap_or_default();
-    Ok(rows
-        .iter()
-        .map(|row| columns(row).map(|index| text(row, index)).collect())
-        .collect())
+    Ok(rows.iter().filter_map(|row| row::texts(row).ok()).collect())
 }

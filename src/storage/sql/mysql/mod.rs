@@ -9,8 +9,7 @@ mod migrate;
 
 use super::database::{Catalogue, Connection, Database, Found, Unacquired, wrong_url};
 use super::dialect::{Dialect, Sql, Value};
-use super::errors::{Kind, Meaning, Place, SqlError};
-use super::migrating::Migration;
+use super::errors::{Place, SqlError};
 use super::renewal::Renewal;
 use crate::config;
 use crate::storage::StoreError;
@@ -18,8 +17,7 @@ use async_trait::async_trait;
 use connect::Session;
 use connections::Connections;
 use ending::Endings;
-pub(super) use errors::{DEADLOCK, SHARDED, UNKNOWN_COLUMN, UNKNOWN_ERROR};
-use sea_orm::sqlx::error::DatabaseError;
+pub(super) use errors::{DEADLOCK, SHARDED, UNKNOWN_ERROR};
 use sea_orm::sqlx::mysql::{MySqlArguments, MySqlConnectOptions};
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, MySql as Driver};
@@ -34,8 +32,8 @@ struct MySql {
     renewal: Renewal,
 }
 
-/// The database that the URL names, and the URL for people.
-pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, String), StoreError> {
+/// The database that the URL names, and where it is, for people.
+pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, Place), StoreError> {
     // The parser's own error could quote the URL, which holds the password.
     let options: MySqlConnectOptions = settings.url.expose().parse().map_err(|_| {
         wrong_url("database.url is not of the form mysql://user:password@host:port/db")
@@ -55,7 +53,11 @@ pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, St
         || format!("{bracketed}:{}", options.get_port()),
         |socket| socket.display().to_string(),
     );
-    let endpoint = format!("mysql://{}@{at}/{database}", options.get_username());
+    let place = Place {
+        endpoint: format!("mysql://{}@{at}/{database}", options.get_username()),
+        table: settings.table.clone(),
+        meaning: errors::meaning,
+    };
     // The driver sends nothing but SET NAMES by itself: what else it would change, Vitess refuses and a
     // connection pool in between would have to undo.
     let options = options
@@ -78,19 +80,13 @@ pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, St
         acquire_timeout: settings.acquire_timeout,
         renewal,
     };
-    Ok((Box::new(mysql), endpoint))
-}
-
-impl Meaning for MySql {
-    fn meaning(&self, error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError {
-        errors::meaning(error, kind, place)
-    }
+    Ok((Box::new(mysql), place))
 }
 
 #[async_trait]
 impl Database for MySql {
-    fn dialect(&self) -> &'static dyn Dialect {
-        &Words
+    fn dialect(&self) -> &'static Dialect {
+        &WORDS
     }
 
     async fn acquire(&self) -> Result<Box<dyn Connection>, Unacquired> {
@@ -131,12 +127,8 @@ impl Database for MySql {
         place: &Place,
         db: &DatabaseConnection,
     ) -> Result<Vec<String>, StoreError> {
-        let migration = Migration {
-            place,
-            meaning: self,
-        };
         let endings = Endings::new(self.options.clone(), self.acquire_timeout);
-        migrate::up(&migration, db, &endings).await
+        migrate::up(place, db, &endings).await
     }
 }
 
@@ -149,86 +141,36 @@ fn query(sql: &Sql) -> Query<'_, Driver, MySqlArguments> {
 }
 
 /// The dialect of MySQL and MariaDB.
-#[derive(Debug)]
-struct Words;
+static WORDS: Dialect = Dialect {
+    quotes: ["`", "`"],
+    bytes: ["CAST(CONVERT(", " USING utf8mb4) AS BINARY)"],
+    binary: "BINARY",
+    identity: ["LEFT(CONVERT(", " USING utf8mb4), 255)"],
+    bound_text: ["CONVERT(", " USING utf8mb4)"],
+    integer: ["CAST(", " AS SIGNED)"],
+    begins,
+    first_bytes: ["LEFT(", ", "],
+    greatest: "GREATEST",
+    least: "LEAST",
+    now: "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
+    div: "DIV",
+    // As a text, since `read_only` became an enumeration in MariaDB (MDEV-36425): each of its names equals the number 0.
+    writable: "CONCAT(@@global.read_only) IN ('0', 'OFF')",
+    touched: "",
+    locking: " FOR UPDATE",
+    returned: ["LAST_INSERT_ID(", ")"],
+    returning: None,
+};
 
-impl Dialect for Words {
-    fn quoted(&self, name: &str) -> String {
-        format!("`{name}`")
-    }
-
-    fn bytes(&self, expression: &str) -> String {
-        format!("CAST(CONVERT({expression} USING utf8mb4) AS BINARY)")
-    }
-
-    fn binary(&self) -> &'static str {
-        "BINARY"
-    }
-
-    fn identity(&self, expression: &str) -> String {
-        format!("LEFT(CONVERT({expression} USING utf8mb4), 255)")
-    }
-
-    fn bound_text(&self) -> [&'static str; 2] {
-        ["CONVERT(", " USING utf8mb4)"]
-    }
-
-    fn integer(&self, column: &str) -> String {
-        format!("CAST({column} AS SIGNED)")
-    }
-
-    fn begins(&self, sql: Sql, column: &str, prefix: &str) -> Sql {
-        let mut pattern = String::with_capacity(prefix.len() + 1);
-        for letter in prefix.chars() {
-            if matches!(letter, '%' | '_' | '|') {
-                pattern.push('|');
-            }
-            pattern.push(letter);
+fn begins(sql: Sql, column: &str, prefix: &str) -> Sql {
+    let mut pattern = String::with_capacity(prefix.len() + 1);
+    for letter in prefix.chars() {
+        if matches!(letter, '%' | '_' | '|') {
+            pattern.push('|');
         }
-        pattern.push('%');
-        let sql = sql.text(column).text(" LIKE ").bind(pattern.as_str());
-        sql.text(" ESCAPE '|'")
+        pattern.push(letter);
     }
-
-    fn first_bytes(&self, key: &str) -> String {
-        format!("LEFT({key}, ")
-    }
-
-    fn greatest(&self) -> &'static str {
-        "GREATEST"
-    }
-
-    fn least(&self) -> &'static str {
-        "LEAST"
-    }
-
-    fn now(&self) -> &'static str {
-        "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"
-    }
-
-    fn div(&self) -> &'static str {
-        "DIV"
-    }
-
-    /// As a text, since `read_only` became an enumeration in MariaDB (MDEV-36425): each of its names
-    /// equals the number 0.
-    fn writable(&self) -> &'static str {
-        "CONCAT(@@global.read_only) IN ('0', 'OFF')"
-    }
-
-    fn touched(&self) -> &'static str {
-        ""
-    }
-
-    fn locking(&self) -> &'static str {
-        " FOR UPDATE"
-    }
-
-    fn returned(&self) -> [&'static str; 2] {
-        ["LAST_INSERT_ID(", ")"]
-    }
-
-    fn returning(&self, _column: &str) -> String {
-        String::new()
-    }
+    pattern.push('%');
+    let sql = sql.text(column).text(" LIKE ").bind(pattern.as_str());
+    sql.text(" ESCAPE '|'")
 }

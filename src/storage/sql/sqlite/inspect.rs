@@ -1,6 +1,6 @@
 //! Whether the table of a file keeps ids unique.
 
-use super::Words;
+use super::WORDS;
 use crate::storage::sql::columns::{Columns, column, has_columns};
 use crate::storage::sql::database::{Catalogue, Found};
 use crate::storage::sql::dialect::{Identity, Sql};
@@ -33,7 +33,7 @@ async fn table(catalogue: &dyn Catalogue) -> Result<(Columns, Vec<Finding>), Sql
          GROUP BY l.name HAVING COUNT(*) = 1 AND MAX(i.name = 'biz_tag') = 1",
     );
     let unique = catalogue.texts(unique).await?;
-    has_columns(table, &columns, &Words)?;
+    has_columns(table, &columns, &WORDS)?;
     let kind = Sql::new("SELECT type FROM sqlite_master WHERE lower(name) = lower(");
     let kind = catalogue.texts(kind.bind(table).text(")")).await?;
     if kind.iter().flatten().any(|kind| kind == "view") {

@@ -1,15 +1,13 @@
 //! Migrations one at a time: one `BEGIN IMMEDIATE` transaction round the whole.
 
 use crate::storage::StoreError;
-use crate::storage::sql::migrating::Migration;
+use crate::storage::sql::errors::Place;
+use crate::storage::sql::migrating;
 use sea_orm::{DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use std::time::Duration;
 
-pub(super) async fn up(
-    migration: &Migration<'_>,
-    db: &DatabaseConnection,
-) -> Result<Vec<String>, StoreError> {
-    let failed = |error| migration.failed(&error);
+pub(super) async fn up(place: &Place, db: &DatabaseConnection) -> Result<Vec<String>, StoreError> {
+    let failed = |error| migrating::failed(&error, place);
     let immediate = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
@@ -24,10 +22,8 @@ pub(super) async fn up(
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    let applied = migration
-        .apply(&transaction, &transaction)
-        .await
-        .map_err(failed)?;
+    let applied = migrating::apply(place, &transaction, &transaction).await;
+    let applied = applied.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
     Ok(applied)
 }

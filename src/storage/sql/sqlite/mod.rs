@@ -7,24 +7,25 @@ mod opened;
 
 use super::database::{Catalogue, Connection, Database, Found, Unacquired, wrong_url};
 use super::dialect::{Dialect, Sql, Value};
-use super::errors::{Kind, Meaning, Place, SqlError};
-use super::migrating::Migration;
-use super::renewal::{Renewal, pool_options};
+use super::errors::{Place, SqlError};
+use super::renewal::{Renewal, Verdict};
 use crate::config;
 use crate::storage::StoreError;
 use async_trait::async_trait;
 use opened::Opened;
-use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
-use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Row as _, Sqlite as Driver};
+use sea_orm::sqlx::{
+    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, Sqlite as Driver,
+};
 use sea_orm::{DatabaseConnection, QueryResult, SqlxSqliteConnector};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A file.
 struct Sqlite {
@@ -42,15 +43,19 @@ pub(super) fn marker(file: &Path) -> PathBuf {
     marker.into()
 }
 
-/// The file that the URL names, and the URL for people.
-pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, String), StoreError> {
+/// The file that the URL names, and where it is, for people.
+pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, Place), StoreError> {
     let url = settings.url.expose();
     let options: SqliteConnectOptions = url
         .parse()
         .map_err(|error| wrong_url(format!("{url}: {error}")))?;
     let file = options.get_filename().to_path_buf();
     let file = std::path::absolute(&file).unwrap_or(file);
-    let endpoint = format!("sqlite://{}", file.display());
+    let place = Place {
+        endpoint: format!("sqlite://{}", file.display()),
+        table: settings.table.clone(),
+        meaning: errors::meaning,
+    };
     let options = match marker(&file).exists() {
         // Whoever opens a file that is gone would make an empty one.
         true => options.create_if_missing(false),
@@ -72,7 +77,7 @@ pub(super) fn open(settings: &config::Database) -> Result<(Box<dyn Database>, St
         renewal,
         opened,
     };
-    Ok((Box::new(sqlite), endpoint))
+    Ok((Box::new(sqlite), place))
 }
 
 /// SQLite has one writer at a time: a second connection would only poll for the lock.
@@ -83,7 +88,20 @@ fn pool(
     opened: Option<&Arc<Opened>>,
 ) -> SqlitePool {
     let (renewal, opened) = (renewal.clone(), opened.cloned());
-    pool_options(1, acquire_timeout, &renewal)
+    let used = renewal.clone();
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(move |connection, meta| {
+            let verdict = used.verdict(Instant::now(), meta.age, meta.idle_for);
+            Box::pin(async move {
+                if verdict == Verdict::Ping {
+                    connection.ping().await?;
+                }
+                Ok(verdict != Verdict::Close)
+            })
+        })
         .after_connect(move |connection, _| {
             renewal.count_connection();
             let opened = opened.clone();
@@ -101,16 +119,10 @@ fn pool(
         .connect_lazy_with(options.clone())
 }
 
-impl Meaning for Sqlite {
-    fn meaning(&self, error: &dyn DatabaseError, kind: Kind, place: &Place) -> SqlError {
-        errors::meaning(error, kind, place)
-    }
-}
-
 #[async_trait]
 impl Database for Sqlite {
-    fn dialect(&self) -> &'static dyn Dialect {
-        &Words
+    fn dialect(&self) -> &'static Dialect {
+        &WORDS
     }
 
     async fn acquire(&self) -> Result<Box<dyn Connection>, Unacquired> {
@@ -170,11 +182,7 @@ impl Database for Sqlite {
         place: &Place,
         db: &DatabaseConnection,
     ) -> Result<Vec<String>, StoreError> {
-        let migration = Migration {
-            place,
-            meaning: self,
-        };
-        migrate::up(&migration, db).await
+        migrate::up(place, db).await
     }
 }
 
@@ -249,77 +257,26 @@ impl Connection for Lent {
 }
 
 /// The dialect of SQLite.
-#[derive(Debug)]
-struct Words;
-
-impl Dialect for Words {
-    fn quoted(&self, name: &str) -> String {
-        format!("\"{name}\"")
-    }
-
-    fn bytes(&self, expression: &str) -> String {
-        format!("CAST({expression} AS BLOB)")
-    }
-
-    fn binary(&self) -> &'static str {
-        "BLOB"
-    }
-
-    fn identity(&self, expression: &str) -> String {
-        expression.to_owned()
-    }
-
-    fn bound_text(&self) -> [&'static str; 2] {
-        ["", ""]
-    }
-
-    fn integer(&self, column: &str) -> String {
-        column.to_owned()
-    }
-
-    fn begins(&self, sql: Sql, column: &str, prefix: &str) -> Sql {
+static WORDS: Dialect = Dialect {
+    quotes: ["\"", "\""],
+    bytes: ["CAST(", " AS BLOB)"],
+    binary: "BLOB",
+    identity: ["", ""],
+    bound_text: ["", ""],
+    integer: ["", ""],
+    begins: |sql, column, prefix| {
         let end = format!("{prefix}{}", char::MAX);
-        let sql = sql.text(&format!("{column} BETWEEN ")).bind(prefix);
-        sql.text(" AND ").bind(end.as_str())
-    }
-
-    fn first_bytes(&self, key: &str) -> String {
-        format!("SUBSTR({key}, 1, ")
-    }
-
-    fn greatest(&self) -> &'static str {
-        "MAX"
-    }
-
-    fn least(&self) -> &'static str {
-        "MIN"
-    }
-
-    fn now(&self) -> &'static str {
-        "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
-    }
-
-    fn div(&self) -> &'static str {
-        "/"
-    }
-
-    fn writable(&self) -> &'static str {
-        "1 = 1"
-    }
-
-    fn touched(&self) -> &'static str {
-        ", update_time = CURRENT_TIMESTAMP"
-    }
-
-    fn locking(&self) -> &'static str {
-        ""
-    }
-
-    fn returned(&self) -> [&'static str; 2] {
-        ["", ""]
-    }
-
-    fn returning(&self, column: &str) -> String {
-        format!(" RETURNING {column}")
-    }
-}
+        let between = format!("{column} BETWEEN ? AND ?");
+        sql.with(&between, [prefix.into(), end.as_str().into()])
+    },
+    first_bytes: ["SUBSTR(", ", 1, "],
+    greatest: "MAX",
+    least: "MIN",
+    now: "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
+    div: "/",
+    writable: "1 = 1",
+    touched: ", update_time = CURRENT_TIMESTAMP",
+    locking: "",
+    returned: ["", ""],
+    returning: Some(" RETURNING "),
+};

@@ -1,27 +1,24 @@
-//! `MemoryStore`: rows in memory, with scripted faults. For tests of what stands above the store.
+//! `MemoryStore`: rows in memory, with scripted faults. For tests and measurements of what stands above the store.
 
-use super::{Claim, Limited, Repairs, SegmentStore, StoreError, StoreReport};
-use crate::domain::{BizTag, ClaimRequest, IdRange};
 use async_trait::async_trait;
+use id_alloc::domain::{BizTag, ClaimRequest, IdRange};
+use id_alloc::storage::{Claim, Limited, Repairs, SegmentStore, StoreError, StoreReport};
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 use tokio::sync::watch;
 
 /// What one claim does instead of simply succeeding.
 #[derive(Debug, Clone)]
-pub enum Script {
+pub(crate) enum Script {
     /// Fails with this error and changes nothing.
     Fail(StoreError),
     /// Is committed, but its answer is lost.
     CommitAndLose,
-    /// Waits so long, then succeeds.
-    Slow(Duration),
     /// Never answers.
     Hang,
     /// Panics.
@@ -39,7 +36,7 @@ struct State {
 
 /// Rows in memory; see the module's documentation.
 #[derive(Debug, Default)]
-pub struct MemoryStore {
+pub(crate) struct MemoryStore {
     state: Mutex<State>,
     claims: AtomicU64,
     lookups: AtomicU64,
@@ -51,8 +48,7 @@ pub struct MemoryStore {
 
 impl MemoryStore {
     /// A store with one row per `(tag, max_id, step)`.
-    #[must_use]
-    pub fn with_rows<'a>(rows: impl IntoIterator<Item = (&'a str, i64, i64)>) -> Self {
+    pub(crate) fn with_rows<'a>(rows: impl IntoIterator<Item = (&'a str, i64, i64)>) -> Self {
         let store = Self::default();
         for (tag, max_id, step) in rows {
             store.put(tag, max_id, step);
@@ -61,27 +57,27 @@ impl MemoryStore {
     }
 
     /// Makes or overwrites a row.
-    pub fn put(&self, tag: &str, max_id: i64, step: i64) {
+    pub(crate) fn put(&self, tag: &str, max_id: i64, step: i64) {
         self.state().rows.insert(tag.to_owned(), (max_id, step));
     }
 
     /// Deletes a row.
-    pub fn remove(&self, tag: &str) {
+    pub(crate) fn remove(&self, tag: &str) {
         self.state().rows.remove(tag);
     }
 
     /// Lets the coming claims, in order, do this.
-    pub fn script(&self, faults: impl IntoIterator<Item = Script>) {
+    pub(crate) fn script(&self, faults: impl IntoIterator<Item = Script>) {
         self.state().script.extend(faults);
     }
 
     /// Fails every claim and check from now on, until called with `None`.
-    pub fn outage(&self, error: Option<StoreError>) {
+    pub(crate) fn outage(&self, error: Option<StoreError>) {
         self.state().outage = error;
     }
 
     /// Has claims of this tag wait, as for a row that is locked, until called with `false`.
-    pub fn lock(&self, tag: &str, locked: bool) {
+    pub(crate) fn lock(&self, tag: &str, locked: bool) {
         self.locked.send_modify(|tags| {
             match locked {
                 true => tags.insert(tag.to_owned()),
@@ -91,26 +87,22 @@ impl MemoryStore {
     }
 
     /// How many times names were looked up.
-    #[must_use]
-    pub fn lookups(&self) -> u64 {
+    pub(crate) fn lookups(&self) -> u64 {
         self.lookups.load(Ordering::SeqCst)
     }
 
     /// How many times the store was checked.
-    #[must_use]
-    pub fn checks(&self) -> u64 {
+    pub(crate) fn checks(&self) -> u64 {
         self.checks.load(Ordering::SeqCst)
     }
 
     /// How many times the loaded tags were gone through for deleted ones.
-    #[must_use]
-    pub fn looks_for_deleted(&self) -> u64 {
+    pub(crate) fn looks_for_deleted(&self) -> u64 {
         self.looks_for_deleted.load(Ordering::SeqCst)
     }
 
     /// How many claims were asked for.
-    #[must_use]
-    pub fn claims(&self) -> u64 {
+    pub(crate) fn claims(&self) -> u64 {
         self.claims.load(Ordering::SeqCst)
     }
 
@@ -131,7 +123,7 @@ impl MemoryStore {
             )));
         }
         if *max_id < request.mark {
-            repairs.note_raised();
+            repairs.raised.fetch_add(1, Ordering::Relaxed);
             *max_id = request.mark + 8 * *step;
         }
         let size = request.want.max(*step);
@@ -164,7 +156,6 @@ impl SegmentStore for MemoryStore {
                 self.commit(request, repairs)?;
                 return Err(StoreError::UnknownOutcome("the answer was lost".to_owned()));
             }
-            Some(Script::Slow(delay)) => tokio::time::sleep(delay).await,
             Some(Script::Hang) => std::future::pending().await,
             #[allow(clippy::panic, reason = "scripted by a test")]
             Some(Script::Panic) => panic!("scripted panic in the store"),
