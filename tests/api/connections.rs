@@ -118,11 +118,7 @@ async fn past_max_connections_a_client_waits_until_another_leaves() {
 #[tokio::test]
 async fn connections_leave_files_for_the_database_however_low_the_limit_on_open_files_is() {
     let server = Server::with_files(160, &[("server.workers", "1")]).await;
-    assert!(
-        server.stderr().contains("limit on open files"),
-        "{}",
-        server.stderr()
-    );
+    server.says("limit on open files").await;
     // More clients than there are files; those that are not let in wait in the kernel.
     let mut clients = Vec::new();
     for _ in 0..160 {

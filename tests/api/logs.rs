@@ -75,11 +75,11 @@ async fn a_broken_row_is_told_once_and_so_is_its_repair() {
         (server.metric(permanent).await? >= 3.0).then_some(())
     })
     .await;
-    let log = server.stderr();
+    let log = server.says("no segment can be claimed").await;
     assert_eq!(count(&log, "no segment can be claimed"), 1, "{log}");
     database.execute(&["UPDATE segments SET step = 10"]).await;
     server.until("/alloc?biz_tag=test", 200, PATIENCE).await;
-    let log = server.stderr();
+    let log = server.says("segments can be claimed again").await;
     assert_eq!(count(&log, "segments can be claimed again"), 1, "{log}");
 }
 

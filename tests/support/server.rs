@@ -186,6 +186,14 @@ impl Server {
         std::fs::read_to_string(self.directory.path().join("stderr.log")).unwrap_or_default()
     }
 
+    /// Its log once it says this: lines are written by a thread of their own, a moment after what they tell of.
+    pub(crate) async fn says(&self, text: &str) -> String {
+        eventually(&format!("a line with {text:?}"), PATIENCE, async || {
+            Some(self.stderr()).filter(|log| log.contains(text))
+        })
+        .await
+    }
+
     /// The directory it runs in, for another start in it.
     pub(crate) fn directory(&self) -> Arc<TempDir> {
         Arc::clone(&self.directory)
