@@ -152,9 +152,6 @@ pub fn read<T: Entry>(path: &Path) -> Result<Vec<T>, String> {
 }
 
 /// Reads the entries of a file's text.
-///
-/// # Errors
-/// As [`read`].
 pub fn parse<T: Entry>(text: &str) -> Result<Vec<T>, String> {
     // A file that is being written begins empty, and a full disk leaves it so.
     if text.trim().is_empty() {

@@ -33,9 +33,6 @@ impl<T: Entry> Content for Vec<Arc<T>> {
 
 impl<T: Entry> Tokens<T> {
     /// Whose token this is.
-    ///
-    /// # Errors
-    /// [`Denied`] where it is nobody's.
     pub fn holder(&self, sent: Option<&str>) -> Result<Arc<T>, Denied> {
         let sent = TokenHash::of(sent.ok_or(Denied::Missing)?);
         find(&self.get(), &sent)
@@ -65,9 +62,6 @@ pub struct Login<T> {
 
 impl<T: Entry> Login<T> {
     /// Whose token this is.
-    ///
-    /// # Errors
-    /// [`Denied::Unknown`] where it is nobody's.
     pub fn new(tokens: &Tokens<T>, sent: &str) -> Result<Self, Denied> {
         let (sent, among) = (TokenHash::of(sent), tokens.get());
         Ok(Self {
@@ -78,9 +72,6 @@ impl<T: Entry> Login<T> {
     }
 
     /// The holder, by what the file says now; it is looked for again only where the file has changed.
-    ///
-    /// # Errors
-    /// [`Denied::Unknown`] where it is none of those in force any more.
     pub fn holder(&mut self, tokens: &Tokens<T>) -> Result<&T, Denied> {
         let now = tokens.get();
         if !Arc::ptr_eq(&now, &self.among) {

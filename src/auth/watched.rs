@@ -79,9 +79,6 @@ fn read(path: &Path) -> std::io::Result<(SystemTime, Vec<u8>)> {
 
 impl<T: Content> Watched<T> {
     /// Reads the files that `key` names.
-    ///
-    /// # Errors
-    /// What is wrong with them.
     pub fn read(key: &'static str, paths: Vec<PathBuf>) -> Result<Arc<Self>, String> {
         let found = Found::look(&paths);
         let value = found.value()?;

@@ -26,7 +26,6 @@ macro_rules! table {
         pub(crate) enum Kind { $(#[doc = $todo] $kind,)+ }
 
         impl Kind {
-            /// The whole table, in order.
             const ALL: &[Self] = &[$(Self::$kind,)+];
 
             pub(crate) fn status(self) -> StatusCode {
@@ -96,20 +95,31 @@ table! {
     TagExhausted SERVICE_UNAVAILABLE "tag_exhausted" no (Ids Admin) "No ids are left below the tag's limit, or below `allocation.id_limit`: the text says which and what to do. Other tags are not affected."
 }
 
+/// A type that stands, in the OpenAPI document, for how such calls may be refused: with which body, of which media type.
+/// A protocol may have statuses of its own; `None` where it refuses as it grants.
+macro_rules! refusals {
+    ($($(#[$about:meta])* $Name:ident: $Body:ty, $media_type:expr, [$($asked:ident),+], $status:expr;)+) => {$(
+        $(#[$about])*
+        pub(in crate::http) struct $Name;
+
+        impl utoipa::IntoResponses for $Name {
+            fn responses() -> $crate::http::codes::Responses {
+                let asked = [$($crate::http::codes::Asked::$asked),+];
+                $crate::http::codes::responses::<$Body>(&asked, $media_type, $status)
+            }
+        }
+    )+};
+}
+pub(super) use refusals;
+
+pub(super) type Responses = BTreeMap<String, RefOr<Response>>;
+
 /// A response for each status, saying what its codes ask for.
 pub(super) fn responses<T: ToSchema>(
     asked: &[Asked],
     media_type: &str,
-) -> BTreeMap<String, RefOr<Response>> {
-    responses_as::<T>(asked, media_type, |kind| Some(kind.status()))
-}
-
-/// The same where a protocol has statuses of its own; `None` where it refuses as it grants.
-pub(super) fn responses_as<T: ToSchema>(
-    asked: &[Asked],
-    media_type: &str,
     status: impl Fn(Kind) -> Option<StatusCode>,
-) -> BTreeMap<String, RefOr<Response>> {
+) -> Responses {
     let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for kind in Kind::ALL
         .iter()

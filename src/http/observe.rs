@@ -126,11 +126,9 @@ fn route(request: &HttpRequest) -> Cow<'static, str> {
     let known = [ALLOC, "/range", "/health", "/livez", "/readyz", "/metrics"];
     match known.into_iter().find(|known| *known == request.path()) {
         Some(known) => Cow::Borrowed(known),
-        None => Cow::Owned(
-            request
-                .match_pattern()
-                .unwrap_or_else(|| "_none".to_owned()),
-        ),
+        None => request
+            .match_pattern()
+            .map_or(Cow::Borrowed("_none"), Cow::Owned),
     }
 }
 
@@ -138,14 +136,7 @@ const ALLOC: &str = "/alloc";
 
 /// The method as a label: the standard ones, else `OTHER`.
 fn method(request: &HttpRequest) -> &'static str {
-    match request.method().as_str() {
-        "GET" => "GET",
-        "POST" => "POST",
-        "HEAD" => "HEAD",
-        "OPTIONS" => "OPTIONS",
-        "PUT" => "PUT",
-        "DELETE" => "DELETE",
-        "PATCH" => "PATCH",
-        _ => "OTHER",
-    }
+    let known = ["GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"];
+    let known = known.into_iter().find(|known| request.method() == known);
+    known.unwrap_or("OTHER")
 }

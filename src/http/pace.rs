@@ -16,7 +16,6 @@ use tokio::{
 /// From one turn to the next.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Pace {
     began: Instant,
@@ -34,7 +33,6 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Waits for the next turn.
     pub(super) async fn turn(&self) {
         let next = Duration::from_millis(self.newest.load(Ordering::Relaxed)) + PAUSE;
         if self.began.elapsed() < next {

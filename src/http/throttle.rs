@@ -9,34 +9,22 @@ use std::{
 /// One line per kind in this time.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Which kinds were logged when. Kinds are the codes of refusals, so there are few.
+/// When each kind was logged last, and how many were not since. Kinds are the codes of refusals, so there are few.
 #[derive(Debug, Default)]
-pub(super) struct Throttle(Mutex<HashMap<&'static str, Kind>>);
-
-#[derive(Debug)]
-struct Kind {
-    logged: Instant,
-    /// Since then, and not logged.
-    held_back: u64,
-}
+pub(super) struct Throttle(Mutex<HashMap<&'static str, (Instant, u64)>>);
 
 impl Throttle {
     /// Whether to log one of `kind` now: then how many were held back since the last.
     pub(super) fn admit(&self, kind: &'static str, now: Instant) -> Option<u64> {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = Kind {
-            logged: now,
-            held_back: 0,
-        };
-        let Some(known) = kinds.get_mut(kind) else {
-            kinds.insert(kind, fresh);
-            return Some(0);
-        };
-        if now.saturating_duration_since(known.logged) < PAUSE {
-            known.held_back += 1;
+        if let Some((logged, held_back)) = kinds.get_mut(kind)
+            && now.saturating_duration_since(*logged) < PAUSE
+        {
+            *held_back += 1;
             return None;
         }
-        Some(std::mem::replace(known, fresh).held_back)
+        let before = kinds.insert(kind, (now, 0));
+        Some(before.map_or(0, |(_, held_back)| held_back))
     }
 }
 

@@ -56,10 +56,6 @@ impl HttpMetrics {
     /// The bounds of [`Self::durations`], in seconds.
     pub const BOUNDS: [f64; BUCKETS.len()] = BUCKETS;
 
-    pub(super) fn new(registry: &Registry) -> Made<Self> {
-        Self::registered(registry)
-    }
-
     /// Ids in answers so far, by all interfaces.
     #[must_use]
     pub fn ids_given(&self) -> u64 {

@@ -58,18 +58,14 @@ metrics! {
     /// The metrics of one server.
     pub struct Metrics {
         /// Of requests.
-        pub http: HttpMetrics = HttpMetrics::new();
+        pub http: HttpMetrics = HttpMetrics::registered();
         /// Of Redis' clients.
-        pub redis: RedisMetrics = RedisMetrics::new();
+        pub redis: RedisMetrics = RedisMetrics::registered();
         /// Of the store and of claims.
         pub store: StoreMetrics = StoreMetrics::new();
-        /// Tags in memory.
         pub tags_loaded: IntGauge = gauge("id_alloc_tags_loaded", "Tags in memory.");
-        /// Callers waiting for ids.
         pub waiting: IntGauge = gauge("id_alloc_waiting_requests", "Requests waiting for ids.");
-        /// 1 while the server drains.
         pub draining: IntGauge = gauge("id_alloc_draining", "1 while the server drains before it stops, else 0.");
-        /// Log lines that nobody read.
         pub log_lines_dropped: IntCounter = counter("id_alloc_log_lines_dropped_total",
             "Log lines that were dropped, as nobody read them fast enough, or could not be written.");
         /// Ids that nobody will ever get.
@@ -194,9 +190,6 @@ impl Metrics {
     }
 
     /// Everything in Prometheus' text format; `visit_all` visits the level of each loaded tag.
-    ///
-    /// # Errors
-    /// [`prometheus::Error`] where a metric cannot be written.
     pub fn render(
         &self,
         audience: Audience,

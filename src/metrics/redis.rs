@@ -1,7 +1,7 @@
 //! What is counted of Redis' clients. Ids and refusals are counted with those of HTTP, under the same names.
 
-use super::register::{Made, counters, durations, gauge, metrics};
-use prometheus::{Histogram, IntCounterVec, IntGauge, Registry};
+use super::register::{counters, durations, gauge, metrics};
+use prometheus::{Histogram, IntCounterVec, IntGauge};
 
 /// From ten microseconds to past the deadline, in seconds.
 const BUCKETS: [f64; 14] = [
@@ -14,19 +14,13 @@ metrics! {
     pub struct RedisMetrics {
         commands: IntCounterVec = counters("id_alloc_redis_commands_total",
             "Commands of Redis' clients answered, by name; _other is any that is not served.", ["command"]);
-        /// Of commands that came together.
         pub duration: Histogram = durations("id_alloc_redis_batch_duration_seconds",
             "Time from reading commands of Redis' clients that came together to their answers.", BUCKETS);
-        /// Open connections.
         pub connections: IntGauge = gauge("id_alloc_redis_connections", "Open connections of Redis' clients.");
     }
 }
 
 impl RedisMetrics {
-    pub(super) fn new(registry: &Registry) -> Made<Self> {
-        Self::registered(registry)
-    }
-
     /// Counts answered commands.
     pub fn answered(&self, command: &str, count: u64) {
         self.commands.with_label_values(&[command]).inc_by(count);

@@ -8,25 +8,31 @@ use prometheus::{
 /// A metric, or that there is one of its name already.
 pub(super) type Made<C> = Result<C, prometheus::Error>;
 
-/// A struct of metrics, and `registered`, which makes and registers all of them. What follows `and` it is given as it
-/// is.
+/// A struct of metrics, whose fields are documented by their help texts, and `registered`, which makes and registers all
+/// of them. What follows `and` it is given as it is.
 macro_rules! metrics {
     (
         $(#[$about:meta])* pub struct $Name:ident {
-            $($(#[$note:meta])* $seen:vis $field:ident: $Kind:ty = $($make:ident)::+($($argument:expr),*);)+
+            $($(#[$note:meta])* $seen:vis $field:ident: $Kind:ty =
+                $($make:ident)::+($($name:literal, $help:literal $(, $more:expr)*)?);)+
         }
         $(and { $($(#[$other:meta])* $given:ident: $Given:ty,)+ })?
     ) => {
         $(#[$about])*
         #[derive(Debug)]
         pub struct $Name {
-            $($(#[$note])* $seen $field: $Kind,)+
+            $($(#[$note])* $(#[doc = $help])? $seen $field: $Kind,)+
             $($($(#[$other])* $given: $Given,)+)?
         }
 
         impl $Name {
-            fn registered(registry: &prometheus::Registry $($(, $given: $Given)+)?) -> $crate::metrics::register::Made<Self> {
-                Ok(Self { $($field: $($make)::+(registry, $($argument),*)?,)+ $($($given,)+)? })
+            pub(super) fn registered(
+                registry: &prometheus::Registry $($(, $given: $Given)+)?
+            ) -> $crate::metrics::register::Made<Self> {
+                Ok(Self {
+                    $($field: $($make)::+(registry $(, $name, $help $(, $more)*)?)?,)+
+                    $($($given,)+)?
+                })
             }
         }
     };

@@ -23,9 +23,7 @@ const BUCKETS: [f64; 14] = [
 metrics! {
     /// Claims, what they found, and how the database does.
     pub struct StoreMetrics {
-        /// 1 while it can be used, as far as is known.
         pub up: IntGauge = gauge("id_alloc_store_up", "1 while the database can be used, as far as is known, else 0.");
-        /// 1 while claims carry the guard.
         pub guard_active: IntGauge = gauge("id_alloc_guard_active",
             "1 while claims are guarded against a row that went backwards, else 0.");
         connections: IntGaugeVec = gauges("id_alloc_store_connections",

@@ -5,7 +5,6 @@ use redis_protocol::resp2::{
     types::{OwnedFrame as Frame, Resp2Frame as _},
 };
 
-/// The two versions of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Version {
     /// With which every connection begins.
@@ -14,7 +13,6 @@ pub(super) enum Version {
     Resp3,
 }
 
-/// An answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
     Integer(i64),

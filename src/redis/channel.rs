@@ -33,7 +33,6 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
-/// See the module's documentation.
 pub(super) struct Channel<S> {
     stream: S,
     pub(super) unread: Vec<u8>,
@@ -53,16 +52,12 @@ impl<S: Stream> Channel<S> {
     }
 
     /// Reads what has come; 0 at the end.
-    pub(super) fn read(&mut self, context: &mut Context<'_>) -> io::Result<Poll<usize>> {
+    pub(super) fn read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         ROOM.with_borrow_mut(|room| {
             let mut room = ReadBuf::new(room);
-            match Pin::new(&mut self.stream).poll_read(context, &mut room)? {
-                Poll::Pending => Ok(Poll::Pending),
-                Poll::Ready(()) => {
-                    self.unread.extend_from_slice(room.filled());
-                    Ok(Poll::Ready(room.filled().len()))
-                }
-            }
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut room))?;
+            self.unread.extend_from_slice(room.filled());
+            Poll::Ready(Ok(room.filled().len()))
         })
     }
 
@@ -87,10 +82,10 @@ impl<S: Stream> Channel<S> {
             match sending.as_mut().now_or_never() {
                 Some(sent) => sent,
                 None if limit.is_zero() => sending.await,
-                None => match timeout(limit, sending).await {
-                    Ok(sent) => sent,
-                    Err(_) => Err(io::ErrorKind::TimedOut.into()),
-                },
+                None => {
+                    let sent = timeout(limit, sending).await;
+                    sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+                }
             }
         };
         self.unsent.clear();

@@ -27,12 +27,10 @@ use std::{
 /// Answers are sent when there are so many bytes of them.
 const SEND: usize = 64 * 1024;
 
-/// See the module's documentation.
 pub(super) struct Client<S> {
     pub(super) channel: Channel<S>,
     pub(super) service: Arc<Service>,
     session: Session,
-    /// The commands since `MULTI`.
     transaction: Option<Transaction>,
     /// The places of the words of a request, there for the next.
     places: Vec<Range<usize>>,

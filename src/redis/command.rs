@@ -4,6 +4,17 @@ use super::answer::Answer;
 use super::refusal::Refused;
 use super::request::Words;
 
+/// What `COMMAND` says of a command.
+struct About {
+    /// As errors and metrics have it, too.
+    name: &'static str,
+    /// How many words it has, itself included; at least so many where negative.
+    arity: i64,
+    /// Where its key stands; 0 where it has none.
+    key: i64,
+    flags: &'static [&'static str],
+}
+
 macro_rules! commands {
     ($($command:ident $name:literal $arity:literal $key:literal [$($flag:literal)*])+) => {
         /// A command that is served.
@@ -13,24 +24,8 @@ macro_rules! commands {
         impl Command {
             pub(super) const ALL: &[Self] = &[$(Self::$command,)+];
 
-            /// As errors, `COMMAND` and metrics have it.
-            pub(super) fn name(self) -> &'static str {
-                match self { $(Self::$command => $name,)+ }
-            }
-
-            /// How many words it has, itself included; at least so many where negative.
-            fn arity(self) -> i64 {
-                match self { $(Self::$command => $arity,)+ }
-            }
-
-            /// Where its key stands; 0 where it has none.
-            fn key(self) -> i64 {
-                match self { $(Self::$command => $key,)+ }
-            }
-
-            fn flags(self) -> &'static [&'static str] {
-                match self { $(Self::$command => &[$($flag),*],)+ }
-            }
+            const ABOUT: &[About] =
+                &[$(About { name: $name, arity: $arity, key: $key, flags: &[$($flag),*] },)+];
         }
     };
 }
@@ -63,29 +58,34 @@ const WOULD_CHANGE: &str = "append bitfield bitop copy decr decrby del eval eval
 
 impl Command {
     /// The command of a request.
-    ///
-    /// # Errors
-    /// [`Refused`] where it is not served, or has too few words or too many.
     pub(super) fn of(words: Words<'_>) -> Result<Self, Refused> {
         let called = |command: &&Self| words.is(0, command.name());
         let Some(command) = Self::ALL.iter().find(called).copied() else {
             return Err(refused(words.get(0)));
         };
-        let (count, arity) = (words.len() as i64, command.arity());
+        let (count, arity) = (words.len() as i64, command.about().arity);
         match count == arity || arity < 0 && count >= -arity {
             true => Ok(command),
             false => Err(Refused::Arguments(command.name())),
         }
     }
 
+    fn about(self) -> &'static About {
+        &Self::ABOUT[self as usize]
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        self.about().name
+    }
+
     /// Whether it is answered before a token was sent.
     pub(super) fn needs_no_token(self) -> bool {
-        self.flags().contains(&"no_auth")
+        self.about().flags.contains(&"no_auth")
     }
 
     /// Whether its tag says who may.
     pub(super) fn has_key(self) -> bool {
-        self.key() > 0
+        self.about().key > 0
     }
 
     /// Whether it waits for `EXEC` after `MULTI`.
@@ -102,15 +102,16 @@ impl Command {
 
     /// What `COMMAND` says of it.
     fn describe(self) -> Answer {
-        let last = if self == Self::Exists { -1 } else { self.key() };
-        let flags = self.flags().iter();
+        let about = self.about();
+        let last = if self == Self::Exists { -1 } else { about.key };
+        let flags = about.flags.iter().map(|flag| Answer::Simple(flag));
         Answer::List(vec![
-            Answer::text(self.name()),
-            Answer::Integer(self.arity()),
-            Answer::List(flags.map(|flag| Answer::Simple(flag)).collect()),
-            Answer::Integer(self.key()),
+            Answer::text(about.name),
+            Answer::Integer(about.arity),
+            Answer::List(flags.collect()),
+            Answer::Integer(about.key),
             Answer::Integer(last),
-            Answer::Integer(self.key()),
+            Answer::Integer(about.key),
         ])
     }
 }

@@ -6,7 +6,6 @@ use crate::{
     http::Refused as Reason,
 };
 
-/// The key at `index`.
 pub(super) fn tag(words: Words<'_>, index: usize) -> Result<TagName<'_>, Refused> {
     let name = std::str::from_utf8(words.get(index)).map_err(|_| Reason::NotUtf8)?;
     Ok(TagName::parse(name).map_err(Reason::BizTag)?)

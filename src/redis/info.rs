@@ -13,48 +13,37 @@ pub(super) fn info(words: Words<'_>, service: &Service) -> Answer {
         let is = |index| names.into_iter().any(|name| words.is(index, name));
         words.len() < 2 || (1..words.len()).any(is)
     };
-    let mut text = String::new();
-    let mut section = |name: &str, lines: &[(&str, String)]| {
-        if wanted(name) {
-            text += &format!("# {name}\r\n");
-            for (key, value) in lines {
-                text += &format!("{key}:{value}\r\n");
-            }
-            text += "\r\n";
-        }
-    };
-    let uptime = service.began.elapsed().as_secs();
-    let version = env!("CARGO_PKG_VERSION");
-    section(
-        "Server",
-        &[
-            ("redis_version", REDIS_VERSION.to_owned()),
-            ("server_name", "id-alloc".to_owned()),
-            ("id_alloc_version", version.to_owned()),
-            ("redis_mode", "standalone".to_owned()),
-            ("process_id", std::process::id().to_string()),
-            ("tcp_port", service.port.to_string()),
-            ("uptime_in_seconds", uptime.to_string()),
-        ],
-    );
-    let open = service.open.load(Ordering::Relaxed);
-    section(
-        "Clients",
-        &[
-            ("connected_clients", open.to_string()),
-            ("maxclients", service.most.to_string()),
-            ("blocked_clients", service.allocator.waiting().to_string()),
-        ],
-    );
-    // Clients wait until this says 0.
-    section("Persistence", &[("loading", "0".to_owned())]);
-    section(
-        "Replication",
-        &[
-            ("role", "master".to_owned()),
-            ("connected_slaves", "0".to_owned()),
-        ],
-    );
-    section("Cluster", &[("cluster_enabled", "0".to_owned())]);
-    Answer::text(text)
+    let (uptime, version) = (service.began.elapsed(), env!("CARGO_PKG_VERSION"));
+    let sections = [
+        (
+            "Server",
+            format!(
+                "redis_version:{REDIS_VERSION}\r\nserver_name:id-alloc\r\nid_alloc_version:{version}\r\n\
+                 redis_mode:standalone\r\nprocess_id:{}\r\ntcp_port:{}\r\nuptime_in_seconds:{}\r\n",
+                std::process::id(),
+                service.port,
+                uptime.as_secs()
+            ),
+        ),
+        (
+            "Clients",
+            format!(
+                "connected_clients:{}\r\nmaxclients:{}\r\nblocked_clients:{}\r\n",
+                service.open.load(Ordering::Relaxed),
+                service.most,
+                service.allocator.waiting()
+            ),
+        ),
+        // Clients wait until this says 0.
+        ("Persistence", "loading:0\r\n".to_owned()),
+        (
+            "Replication",
+            "role:master\r\nconnected_slaves:0\r\n".to_owned(),
+        ),
+        ("Cluster", "cluster_enabled:0\r\n".to_owned()),
+    ];
+    let wanted = sections.into_iter().filter(|(name, _)| wanted(name));
+    Answer::text(String::from_iter(
+        wanted.map(|(name, lines)| format!("# {name}\r\n{lines}\r\n")),
+    ))
 }

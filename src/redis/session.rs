@@ -17,11 +17,9 @@ const LONGEST_NAME: usize = 128;
 /// The user of those who send a token without a name, as Redis' clients do.
 const DEFAULT_USER: &str = "default";
 
-/// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Session {
     pub(super) version: Version,
-    /// The connection's number.
     id: i64,
     name: Vec<u8>,
     login: Option<Login<AllocToken>>,
@@ -49,12 +47,10 @@ impl Session {
         Ok(Some(login.holder(tokens)?))
     }
 
-    /// Whether it may ask for anything.
     pub(super) fn is_let_in(&mut self, service: &Service) -> Result<(), Refused> {
         self.holder(service).map(|_| ())
     }
 
-    /// Whether it may have ids of `tag`.
     pub(super) fn may_have(&mut self, service: &Service, tag: &str) -> Result<(), Refused> {
         match self.holder(service)? {
             Some(holder) if !holder.allows(tag) => Err(Reason::OtherTags.into()),
@@ -181,7 +177,6 @@ impl Session {
     }
 }
 
-/// `SELECT`.
 pub(super) fn select(words: Words<'_>) -> Result<Answer, Refused> {
     match words.get(1) {
         b"0" => Ok(Answer::Simple("OK")),

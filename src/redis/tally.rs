@@ -72,7 +72,6 @@ impl Tally {
         }
     }
 
-    /// Adds them to the metrics.
     pub(super) fn end(self, service: &Service) {
         let (shared, took) = (&service.shared, self.began.elapsed());
         let redis = &shared.metrics.redis;

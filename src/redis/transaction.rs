@@ -32,7 +32,6 @@ impl Transaction {
         }
     }
 
-    /// Keeps a request.
     pub(super) fn keep(&mut self, request: &[u8]) -> Result<Answer, Refused> {
         if self.bytes.len() + request.len() > LONGEST {
             self.is_spoiled = true;
@@ -43,7 +42,6 @@ impl Transaction {
         Ok(Answer::Simple("QUEUED"))
     }
 
-    /// Notes that a command was refused.
     pub(super) fn spoil(&mut self) {
         self.is_spoiled = true;
     }

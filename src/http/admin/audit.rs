@@ -11,27 +11,26 @@ use actix_web::{HttpMessage as _, HttpRequest};
 /// The target of the lines, for filters.
 const TARGET: &str = "id_alloc::audit";
 
-/// What a change is about.
 pub(super) struct Audit<'a> {
     request: &'a HttpRequest,
-    action: &'static str,
-    tag: String,
-    before: Option<String>,
+    action: &'a str,
+    tag: &'a str,
+    before: String,
 }
 
 impl<'a> Audit<'a> {
-    pub(super) fn of(request: &'a HttpRequest, action: &'static str, tag: &str) -> Self {
+    pub(super) fn of(request: &'a HttpRequest, action: &'a str, tag: &'a str) -> Self {
         Self {
             request,
             action,
-            tag: tag.to_owned(),
-            before: None,
+            tag,
+            before: "none".to_owned(),
         }
     }
 
     /// What the row said before.
-    pub(super) fn before(&mut self, row: Option<&TagRow>) {
-        self.before = row.map(said);
+    pub(super) fn before(&mut self, row: &TagRow) {
+        self.before = said(row);
     }
 
     /// Writes the line and hands the result on.
@@ -40,34 +39,36 @@ impl<'a> Audit<'a> {
         result: Result<T, Refused>,
         after: impl FnOnce(&T) -> String,
     ) -> Result<T, Refused> {
-        let (outcome, after) = match &result {
-            Ok(done) => ("ok", after(done)),
-            Err(refused) => (refused.kind().code(), String::new()),
-        };
-        let before = self.before.as_deref().unwrap_or("none");
-        write(
-            self.request,
-            self.action,
-            &self.tag,
-            before,
-            &after,
-            outcome,
-        );
+        match &result {
+            Ok(done) => self.write(&after(done), "ok"),
+            Err(refused) => self.write("", refused.kind().code()),
+        }
         result
+    }
+
+    fn write(&self, after: &str, outcome: &str) {
+        let extensions = self.request.extensions();
+        let token = extensions.get::<Caller>().map_or("", |caller| &caller.name);
+        let id = span::sent_id(self.request.headers());
+        let request_id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let Self {
+            action,
+            tag,
+            before,
+            ..
+        } = self;
+        tracing::info!(
+            target: TARGET, token, action, biz_tag = ?tag, before, after, request_id, outcome,
+            "admin"
+        );
     }
 }
 
 /// A call that its token does not allow.
 pub(super) fn refused(request: &HttpRequest, refused: &Refused) {
-    let path = request.uri().path();
-    write(
-        request,
-        request.method().as_str(),
-        path,
-        "",
-        "",
-        refused.kind().code(),
-    );
+    let mut call = Audit::of(request, request.method().as_str(), request.uri().path());
+    call.before.clear();
+    call.write("", refused.kind().code());
 }
 
 /// A row, as it stands in the log.
@@ -77,15 +78,4 @@ pub(super) fn said(row: &TagRow) -> String {
         "max_id={} step={} description={:?} id_limit={limit} retired={}",
         row.max_id, row.step, row.description, row.retired
     )
-}
-
-fn write(request: &HttpRequest, action: &str, tag: &str, before: &str, after: &str, outcome: &str) {
-    let extensions = request.extensions();
-    let token = extensions.get::<Caller>().map_or("", |caller| &caller.name);
-    let id = span::sent_id(request.headers());
-    let request_id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
-    tracing::info!(
-        target: TARGET, token, action, biz_tag = ?tag, before, after, request_id, outcome,
-        "admin"
-    );
 }

@@ -52,7 +52,6 @@ pub(super) fn query<const N: usize>(
     Ok(found)
 }
 
-/// How many entries a page has.
 pub(super) fn limit(query: &HashMap<&'static str, String>) -> Result<u64, Refused> {
     let Some(text) = query.get("limit") else {
         return Ok(PAGE.0);
@@ -63,7 +62,6 @@ pub(super) fn limit(query: &HashMap<&'static str, String>) -> Result<u64, Refuse
     limit.ok_or_else(|| Refused::invalid(text()))
 }
 
-/// The JSON body.
 pub(super) async fn json<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: web::Payload,
@@ -82,7 +80,6 @@ pub(super) async fn json<T: DeserializeOwned>(
     serde_json::from_slice(&body).map_err(|error| Refused::invalid(format!("the body: {error}")))
 }
 
-/// A success.
 pub(super) fn answer(
     mut response: HttpResponseBuilder,
     body: &impl serde::Serialize,

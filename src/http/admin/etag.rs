@@ -28,8 +28,8 @@ pub(in crate::http) fn digest<const N: usize>(parts: [&[u8]; N]) -> String {
         hash.update(part);
     }
     let hash = hash.finalize();
-    hash.iter()
-        .take(12)
+    hash[..12]
+        .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }

@@ -48,7 +48,6 @@ struct Round {
     members: Vec<Member>,
 }
 
-/// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Fleet {
     me: Instance,

@@ -48,7 +48,6 @@ use figures::Caller;
 use problem::Problem;
 use std::sync::Arc;
 
-/// The routes of the admin API.
 pub(super) fn routes(config: &mut web::ServiceConfig, admin: Arc<Admin>) {
     config.service(
         web::scope("/admin/v1")

@@ -14,10 +14,8 @@ use ureq::{
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long an answer may be, in bytes.
 const LONGEST: u64 = 256 * 1024;
-/// Connections that are kept.
 const KEPT: usize = 32;
 
-/// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Peers {
     /// Whether this server speaks TLS: then tokens are not sent without.

@@ -2,18 +2,15 @@
 
 use crate::{
     http::{
-        codes::{Asked, Kind, responses},
+        codes::{Kind, refusals},
         refusal::Refused,
     },
     storage::{StoreError, Unusable},
 };
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt};
-use utoipa::{
-    IntoResponses, ToSchema,
-    openapi::{RefOr, Response},
-};
+use std::fmt;
+use utoipa::ToSchema;
 
 const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -94,21 +91,9 @@ impl ResponseError for Problem {
     }
 }
 
-/// What any call may be refused with, for the OpenAPI document.
-pub(in crate::http) struct Refusals;
-
-/// What a change may be refused with besides.
-pub(in crate::http) struct ChangeRefusals;
-
-impl IntoResponses for Refusals {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        responses::<ProblemBody>(&[Asked::Admin], MEDIA_TYPE)
-    }
-}
-
-impl IntoResponses for ChangeRefusals {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        // These add to what any call may be refused with, whose statuses they keep.
-        responses::<ProblemBody>(&[Asked::Admin, Asked::Change], MEDIA_TYPE)
-    }
+refusals! {
+    /// What any call may be refused with, for the OpenAPI document.
+    Refusals: ProblemBody, MEDIA_TYPE, [Admin], |kind| Some(kind.status());
+    /// What a change may be refused with: this adds to what any call may be, whose statuses it keeps.
+    ChangeRefusals: ProblemBody, MEDIA_TYPE, [Admin, Change], |kind| Some(kind.status());
 }

@@ -51,7 +51,6 @@ impl Counts {
         }
     }
 
-    /// What happened since `before`.
     #[allow(clippy::cast_precision_loss, reason = "rates, not ids")]
     fn since(&self, before: &Self) -> Traffic {
         let time = self.at.duration_since(before.at).as_secs_f64();
@@ -127,7 +126,6 @@ struct State {
     supplies: Vec<ShortSupply>,
 }
 
-/// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Recent(Mutex<State>);
 

@@ -30,7 +30,6 @@ fn about(tag: &BizTag) -> impl Fn(StoreError) -> Refused + '_ {
     }
 }
 
-/// A row with its entity tag.
 fn shown(mut response: HttpResponseBuilder, row: &TagRow) -> HttpResponse {
     response.insert_header(ETag(etag::of(row)));
     answer(response, &model::Tag::from(row))
@@ -130,7 +129,9 @@ async fn put_row(
         Err(StoreError::UnknownTag) => None,
         Err(error) => return Err(error.into()),
     };
-    audit.before(row.as_ref());
+    if let Some(row) = &row {
+        audit.before(row);
+    }
     let seen = etag::check(request, row.as_ref())?;
     let Some(live) = row.filter(|row| !row.retired) else {
         let new = NewTag {
@@ -251,7 +252,7 @@ pub(in crate::http) async fn delete(request: HttpRequest, admin: web::Data<Admin
 async fn change<T>(
     request: &HttpRequest,
     admin: &Admin,
-    action: &'static str,
+    action: &str,
     tag: &BizTag,
     make: impl AsyncFnOnce(Option<Seen>) -> Result<T, StoreError>,
     said: fn(&T) -> String,
@@ -260,7 +261,7 @@ async fn change<T>(
     let mut audit = Audit::of(request, action, tag.as_str());
     let changing = async {
         let row = admin.store.show(tag).await.map_err(about(tag))?;
-        audit.before(Some(&row));
+        audit.before(&row);
         if row.retired {
             return Err(Refused::NoSuchTag(tag.to_string()));
         }

@@ -20,49 +20,29 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     require-trusted-types-for 'script'; trusted-types lit-html";
 
 const HTML: &str = "text/html; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-const STYLE: &str = "text/css; charset=utf-8";
-const ICON: &str = "image/svg+xml";
 
 macro_rules! files {
-    ($($name:literal $kind:expr),+ $(,)?) => {
-        [$(($name, $kind, include_str!(concat!("page/", $name)))),+]
-    };
+    ($($name:literal)+) => { &[$(($name, include_str!(concat!("page/", $name)))),+] };
 }
 
-/// Name, media type and text of what the page loads.
-const FILES: [(&str, &str, &str); 22] = files![
-    "api.js" SCRIPT,
-    "app.js" SCRIPT,
-    "buffers.js" SCRIPT,
-    "create.js" SCRIPT,
-    "danger.js" SCRIPT,
-    "format.js" SCRIPT,
-    "forms.js" SCRIPT,
-    "head.js" SCRIPT,
-    "icon.svg" ICON,
-    "legend.js" SCRIPT,
-    "lines.js" SCRIPT,
-    "lit-html.js" SCRIPT,
-    "quotas.js" SCRIPT,
-    "route.js" SCRIPT,
-    "say.js" SCRIPT,
-    "servers.js" SCRIPT,
-    "state.js" SCRIPT,
-    "style.css" STYLE,
-    "tag.js" SCRIPT,
-    "tags.js" SCRIPT,
-    "token.js" SCRIPT,
-    "traces.js" SCRIPT,
-];
+/// Name and text of what the page loads.
+const FILES: &[(&str, &str)] = files! {
+    "api.js" "app.js" "buffers.js" "create.js" "danger.js" "format.js" "forms.js" "head.js" "icon.svg" "legend.js"
+    "lines.js" "lit-html.js" "quotas.js" "route.js" "say.js" "servers.js" "state.js" "style.css" "tag.js" "tags.js"
+    "token.js" "traces.js"
+};
 
 const INDEX: &str = include_str!("page/index.html");
 const OFF: &str = include_str!("page/off.html");
 
-/// The page and what it loads.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(file("/console", HTML, INDEX));
-    for (name, kind, text) in FILES {
+    for (name, text) in FILES {
+        let kind = match name.rsplit_once('.') {
+            Some((_, "css")) => "text/css; charset=utf-8",
+            Some((_, "svg")) => "image/svg+xml",
+            _ => "text/javascript; charset=utf-8",
+        };
         config.service(file(&format!("/console/{name}"), kind, text));
     }
 }
@@ -76,14 +56,11 @@ pub(super) fn off(config: &mut web::ServiceConfig) {
 fn file(path: &str, kind: &'static str, text: &'static str) -> actix_web::Resource {
     let answer = move |request: HttpRequest| async move {
         let tag = EntityTag::new_strong(etag::digest([text.as_bytes()]));
-        if is_known(&request, &tag) {
-            return head(StatusCode::NOT_MODIFIED, kind)
-                .insert_header(ETag(tag))
-                .finish();
-        }
-        head(StatusCode::OK, kind)
-            .insert_header(ETag(tag))
-            .body(text)
+        let (status, text) = match is_known(&request, &tag) {
+            true => (StatusCode::NOT_MODIFIED, ""),
+            false => (StatusCode::OK, text),
+        };
+        head(status, kind).insert_header(ETag(tag)).body(text)
     };
     read_only(path, answer)
 }

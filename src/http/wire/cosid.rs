@@ -27,7 +27,6 @@ const DISTRIBUTOR: &str = "/segments/distributor/";
 /// The step of a tag that is made, where the call names none, as in CosId.
 const STEP: i64 = 100;
 
-/// The routes of CosId's proxy.
 pub(super) fn routes(config: &mut web::ServiceConfig, door: &Door) {
     config
         .service(

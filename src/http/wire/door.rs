@@ -41,7 +41,6 @@ pub(in crate::http) struct Door {
 }
 
 impl Door {
-    /// The route of a protocol.
     pub(in crate::http) fn route<P: Protocol>(
         self,
         path: &str,
@@ -78,8 +77,7 @@ impl Door {
         let form = match *request.method() {
             Method::GET | Method::HEAD => web::Bytes::new(),
             // Seldom needed, and so boxed: the others need not carry room for it.
-            _ if P::FORM => Box::pin(body::form(request, &self.shared)).await?,
-            _ => Box::pin(body::pass_over(request, &self.shared)).await?,
+            _ => Box::pin(body::form(request, &self.shared, P::FORM)).await?,
         };
         let (query, limits) = (request.query_string(), &self.shared.limits);
         if query.len() > limits.max_query {
@@ -124,13 +122,12 @@ impl Door {
         tag: TagName<'_>,
         demand: Demand,
     ) -> Result<Ids, Refused> {
-        let Some(token) = token.filter(|token| token.has_quota()) else {
-            return Ok(self.allocator.allocate(tag, demand).await?);
-        };
         let quotas = &self.shared.quotas;
-        quotas.take(token, tag.as_str(), demand.count)?;
+        if let Some(token) = token {
+            quotas.take(token, tag.as_str(), demand.count)?;
+        }
         let ids = self.allocator.allocate(tag.clone(), demand).await;
-        if ids.is_err() {
+        if let (Some(token), Err(_)) = (token, &ids) {
             quotas.give_back(token, tag.as_str(), demand.count);
         }
         Ok(ids?)
@@ -155,15 +152,13 @@ impl Door {
                 }
             }
         };
-        match (self.take(token, tag.clone(), demand).await, new_tag) {
-            (Err(Refused::Alloc(AllocError::UnknownTag)), Some(new)) => {
-                let new_tags = self.new_tags.as_ref().ok_or(AllocError::UnknownTag)?;
-                new_tags.make(&tag.to_biz_tag(), new).await?;
-                let ids = self.take(token, tag, demand).await?;
-                Ok((ids, demand.count))
-            }
-            (ids, _) => Ok((ids?, demand.count)),
+        let mut ids = self.take(token, tag.clone(), demand).await;
+        if let (Err(Refused::Alloc(AllocError::UnknownTag)), Some(new)) = (&ids, new_tag) {
+            let new_tags = self.new_tags.as_ref().ok_or(AllocError::UnknownTag)?;
+            new_tags.make(&tag.to_biz_tag(), new).await?;
+            ids = self.take(token, tag, demand).await;
         }
+        Ok((ids?, demand.count))
     }
 }
 

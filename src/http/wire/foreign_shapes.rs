@@ -1,16 +1,12 @@
 //! What callers of other id servers speak, for the OpenAPI document. Their answers are written byte for byte, not by serde.
+#![allow(dead_code, reason = "it describes what is written and read elsewhere")]
 
 use super::{leaf, tinyid};
-use crate::http::codes::{Asked, responses, responses_as};
-use std::collections::BTreeMap;
-use utoipa::{
-    IntoResponses, ToSchema,
-    openapi::{RefOr, Response},
-};
+use crate::http::codes::refusals;
+use utoipa::ToSchema;
 
 /// Ids, as tinyid answers them. A refusal has no data.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what is written here")]
 pub(in crate::http) struct TinyidIds {
     #[schema(required = true)]
     data: Option<Vec<i64>>,
@@ -22,7 +18,6 @@ pub(in crate::http) struct TinyidIds {
 
 /// A segment, as tinyid answers it. A refusal has no data.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what is written here")]
 pub(in crate::http) struct TinyidSegment {
     #[schema(required = true)]
     data: Option<TinyidRange>,
@@ -34,7 +29,6 @@ pub(in crate::http) struct TinyidSegment {
 
 /// The ids of `(currentId, maxId]` that are `remainder` modulo `delta`.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what is written here")]
 #[allow(non_snake_case, reason = "as tinyid spells them")]
 pub(in crate::http) struct TinyidRange {
     maxId: i64,
@@ -47,7 +41,6 @@ pub(in crate::http) struct TinyidRange {
 
 /// A refusal as Spring writes it, with fields of id-alloc besides.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what is written here")]
 pub(in crate::http) struct SpringError {
     /// Milliseconds since 1970.
     timestamp: u64,
@@ -66,7 +59,6 @@ pub(in crate::http) struct SpringError {
 
 /// A refusal as CosId writes it.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what is written here")]
 pub(in crate::http) struct CosIdError {
     #[schema(example = "500")]
     code: String,
@@ -83,7 +75,6 @@ pub(in crate::http) struct CosIdError {
         ("batchSize" = Option<i32>, Query, description = "How many: one by default, none below 1, at most 100,000 and `limits.max_count`."),
     ),
     responses((status = 200, body = TinyidIds, description = "Ids, or why there are none."), TinyidRefusals))]
-#[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn tinyid_next_id() {}
 
 /// As tinyid: ids as text, with commas between. Where `wire.tinyid` is on; also by POST, with a form.
@@ -94,7 +85,6 @@ pub(in crate::http) fn tinyid_next_id() {}
         ("batchSize" = Option<i32>, Query, description = "How many: one by default, none below 1, at most 100,000 and `limits.max_count`."),
     ),
     responses((status = 200, body = String, content_type = "text/plain", description = "Ids; nothing where they are refused."), TinyidRefusals))]
-#[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn tinyid_next_id_simple() {}
 
 /// As tinyid: a segment, for its client. Where `wire.tinyid` is on; also by POST, with a form.
@@ -104,7 +94,6 @@ pub(in crate::http) fn tinyid_next_id_simple() {}
         ("token" = Option<String>, Query, description = "A token of `alloc.tokens_file`."),
     ),
     responses((status = 200, body = TinyidSegment, description = "A segment as large as the tag's step, or why there is none."), TinyidRefusals))]
-#[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn tinyid_next_segment_id() {}
 
 /// As tinyid: `currentId,loadingId,maxId,delta,remainder`, for its client. Where `wire.tinyid` is on; also by GET.
@@ -114,14 +103,12 @@ pub(in crate::http) fn tinyid_next_segment_id() {}
         ("token" = Option<String>, Query, description = "A token of `alloc.tokens_file`."),
     ),
     responses((status = 200, body = String, content_type = "text/plain", description = "A segment; nothing where it is refused."), TinyidRefusals))]
-#[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn tinyid_next_segment_id_simple() {}
 
 /// As Leaf: an id. Where `wire.leaf` is on; by any method that may change something, too.
 #[utoipa::path(get, path = "/api/segment/get/{key}", tag = "others", security((), ("alloc" = [])),
     params(("key" = String, Path, description = "Whose id.")),
     responses((status = 200, content((String = "text/plain"), (i64 = "application/json")), description = "Its digits, in the type that `Accept` prefers."), LeafRefusals))]
-#[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn leaf_get() {}
 
 /// As CosId's proxy: the last of `step` more ids, which follow each other. Where `wire.cosid` is on. A tag `ns.name` that
@@ -133,7 +120,6 @@ pub(in crate::http) fn leaf_get() {}
         ("step" = Option<u32>, Query, minimum = 1, description = "How many: 100 by default, at most `limits.max_range`."),
     ),
     responses((status = 200, body = i64, content_type = "application/json", description = "The last of them."), CosIdRefusals))]
-#[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn cosid_next() {}
 
 /// As CosId's proxy: make a tag known. Where `wire.cosid` is on. A tag `ns.name` that does not exist is created, and begins
@@ -146,33 +132,13 @@ pub(in crate::http) fn cosid_next() {}
         ("step" = Option<u32>, Query, minimum = 1, description = "How many ids are claimed at once at least, 100 by default."),
     ),
     responses((status = 200, description = "It is there."), CosIdRefusals))]
-#[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn cosid_distributor() {}
 
-/// What tinyid's callers may be refused with besides 200.
-struct TinyidRefusals;
-
-impl IntoResponses for TinyidRefusals {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        responses_as::<SpringError>(&[Asked::Ids], "application/json", tinyid::status)
-    }
-}
-
-/// What Leaf's callers may be refused with.
-struct LeafRefusals;
-
-impl IntoResponses for LeafRefusals {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let status = |kind| Some(leaf::status(kind));
-        responses_as::<SpringError>(&[Asked::Ids], "application/json", status)
-    }
-}
-
-/// What CosId's callers may be refused with.
-struct CosIdRefusals;
-
-impl IntoResponses for CosIdRefusals {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        responses::<CosIdError>(&[Asked::Ids], "application/json")
-    }
+refusals! {
+    /// What tinyid's callers may be refused with besides 200.
+    TinyidRefusals: SpringError, "application/json", [Ids], tinyid::status;
+    /// What Leaf's callers may be refused with.
+    LeafRefusals: SpringError, "application/json", [Ids], |kind| Some(leaf::status(kind));
+    /// What CosId's callers may be refused with.
+    CosIdRefusals: CosIdError, "application/json", [Ids], |kind| Some(kind.status());
 }

@@ -12,7 +12,7 @@ use crate::{
     metrics::Interface,
 };
 use actix_web::{HttpRequest, HttpResponse, http::Method};
-use serde::Serialize;
+use serde_json::Value;
 
 pub(super) const JSON: &str = "application/json";
 
@@ -60,7 +60,7 @@ impl Protocol for Alloc {
 
 /// The answer of `/alloc` without ids.
 pub(in crate::http) fn not_given(refused: &Refused) -> HttpResponse {
-    refusal(refused, Some(0), None)
+    refusal(refused, r#""id":0,"#)
 }
 
 /// The answer of a health check: how many ids are in memory.
@@ -70,64 +70,43 @@ pub(in crate::http) fn health(result: Result<u64, Refused>) -> HttpResponse {
             let body = format!(r#"{{"errno":0,"msg":"success","left":{left}}}"#);
             success(JSON, body.into_bytes())
         }
-        Err(refused) => refusal(&refused, None, Some(0)),
+        Err(refused) => refusal(&refused, r#""left":0,"#),
     }
 }
 
-/// A refusal as it is sent. `id` stands in answers of `/alloc`, `left` in those of `/health`.
-#[derive(Serialize)]
-struct Body<'a> {
-    errno: i32,
-    msg: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    left: Option<u8>,
-    code: &'static str,
-}
-
-pub(super) fn refusal(refused: &Refused, id: Option<u8>, left: Option<u8>) -> HttpResponse {
-    let kind = refused.kind();
-    let body = Body {
-        errno: -1,
-        msg: &refused.to_string(),
-        id,
-        left,
-        code: kind.code(),
-    };
-    let body = serde_json::to_string(&body).unwrap_or_default();
+/// A refusal as it is sent; `extra`: the field that stands in answers of `/alloc`, or that in those of `/health`.
+pub(super) fn refusal(refused: &Refused, extra: &str) -> HttpResponse {
+    let (kind, msg) = (refused.kind(), Value::from(refused.to_string()));
+    let code = kind.code();
+    let body = format!(r#"{{"errno":-1,"msg":{msg},{extra}"code":"{code}"}}"#);
     refused.respond(kind.status(), JSON, body)
 }
 
 /// The success body; `None` where there is no id, which cannot be.
 fn render(ids: &Ids, shape: &Shape) -> Option<Vec<u8>> {
-    if shape.as_text {
-        return render_text(ids, shape.listed);
-    }
     let first = ids.first()?.first();
+    let quote: &[u8] = if shape.as_text { b"\"" } else { b"" };
     let list = if shape.listed { id_list::room(ids) } else { 0 };
     let mut body = Vec::with_capacity(64 + list);
     body.extend_from_slice(br#"{"errno":0,"msg":"success","id":"#);
+    body.extend_from_slice(quote);
     body.extend_from_slice(itoa::Buffer::new().format(first).as_bytes());
+    body.extend_from_slice(quote);
     if shape.listed {
         body.extend_from_slice(br#","ids":"#);
-        id_list::push_list(&mut body, ids);
+        match shape.as_text {
+            true => push_texts(&mut body, ids),
+            false => id_list::push_list(&mut body, ids),
+        }
     }
     body.push(b'}');
     Some(body)
 }
 
-/// The same with ids as strings.
-fn render_text(ids: &Ids, as_list: bool) -> Option<Vec<u8>> {
-    let first = ids.first()?.first();
-    let mut body = format!(r#"{{"errno":0,"msg":"success","id":"{first}""#);
-    if as_list {
-        let ids = ids.iter().flat_map(IdRange::iter);
-        let ids: Vec<String> = ids.map(|id| format!("\"{id}\"")).collect();
-        body += &format!(r#","ids":[{}]"#, ids.join(","));
-    }
-    body.push('}');
-    Some(body.into_bytes())
+fn push_texts(body: &mut Vec<u8>, ids: &Ids) {
+    let ids = ids.iter().flat_map(IdRange::iter);
+    let ids: Vec<String> = ids.map(|id| format!("\"{id}\"")).collect();
+    body.extend_from_slice(format!("[{}]", ids.join(",")).as_bytes());
 }
 
 #[cfg(test)]

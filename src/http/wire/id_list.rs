@@ -30,7 +30,6 @@ pub(super) fn room(ids: &Ids) -> usize {
     usize::try_from(count).unwrap_or(0) * (longest + 1) + WIDTH
 }
 
-/// Appends the ids as a JSON array.
 pub(super) fn push_list(body: &mut Vec<u8>, ids: &Ids) {
     body.push(b'[');
     for range in ids {
@@ -42,7 +41,6 @@ pub(super) fn push_list(body: &mut Vec<u8>, ids: &Ids) {
     body.push(b']');
 }
 
-/// Appends the ids, a comma behind each.
 fn push_range(body: &mut Vec<u8>, range: IdRange) {
     let mut digits = itoa::Buffer::new();
     let mut next = range.first();

@@ -25,7 +25,6 @@ use actix_web::{
 
 const PATH: &str = "/api/segment/get/";
 
-/// The routes of Leaf.
 pub(super) fn routes(config: &mut web::ServiceConfig, door: &Door) {
     let no_snowflake = "/api/segment/get/{key}: there are no Snowflake ids here, whose order and \
         uniqueness rest on clocks";
@@ -40,17 +39,20 @@ pub(super) fn routes(config: &mut web::ServiceConfig, door: &Door) {
 }
 
 /// What Leaf throws where it refuses for such a reason; `None` for what it does not know, such as tokens.
-fn thrown(kind: Kind) -> Option<&'static str> {
-    match kind {
+fn thrown(kind: Kind) -> Option<(&'static str, &'static str)> {
+    let message = match kind {
         Kind::UnknownTag | Kind::InvalidBizTag | Kind::MissingBizTag => {
-            Some("Result{id=-2, status=EXCEPTION}")
+            "Result{id=-2, status=EXCEPTION}"
         }
-        kind if kind.status().is_server_error() => Some("Result{id=-3, status=EXCEPTION}"),
-        _ => None,
-    }
+        kind if kind.status().is_server_error() => "Result{id=-3, status=EXCEPTION}",
+        _ => return None,
+    };
+    Some((
+        "com.sankuai.inf.leaf.server.exception.LeafServerException",
+        message,
+    ))
 }
 
-/// The status of a refusal.
 pub(super) fn status(kind: Kind) -> StatusCode {
     thrown(kind).map_or(kind.status(), |_| StatusCode::INTERNAL_SERVER_ERROR)
 }
@@ -97,10 +99,7 @@ impl Protocol for Segment {
     }
 
     fn refused(refused: &Refused, request: &HttpRequest) -> HttpResponse {
-        let thrown = thrown(refused.kind()).map(|message| spring::Thrown {
-            exception: "com.sankuai.inf.leaf.server.exception.LeafServerException",
-            message,
-        });
-        spring::error(refused, request, status(refused.kind()), thrown)
+        let kind = refused.kind();
+        spring::error(refused, request, status(kind), thrown(kind))
     }
 }

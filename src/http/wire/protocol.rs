@@ -10,7 +10,6 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header::HeaderMap},
 };
-use std::borrow::Cow;
 
 /// The methods of those who do not say which: any that may change something, besides reading.
 pub(super) const ANY: (&[Method], &str) = (
@@ -25,7 +24,6 @@ pub(super) const ANY: (&[Method], &str) = (
     "GET, HEAD, POST, PUT, PATCH, DELETE",
 );
 
-/// How a protocol asks and is answered.
 pub(in crate::http) trait Protocol: 'static {
     /// The methods it takes, and how `Allow` says so.
     const METHODS: (&[Method], &str);
@@ -38,7 +36,6 @@ pub(in crate::http) trait Protocol: 'static {
     /// What of a call its answer depends on.
     type Shape;
 
-    /// What was asked.
     fn read<'a>(asked: &Asked<'a>, limits: &Limits) -> Result<Call<'a, Self::Shape>, Refused>;
 
     /// The answer with ids; `None` where there are none, which cannot be.
@@ -48,7 +45,7 @@ pub(in crate::http) trait Protocol: 'static {
     fn refused(refused: &Refused, request: &HttpRequest) -> HttpResponse;
 
     /// The token that came as a parameter.
-    fn token<'a>(_: &Asked<'a>) -> Option<Cow<'a, str>> {
+    fn token(_: &Asked<'_>) -> Option<String> {
         None
     }
 }

@@ -51,6 +51,6 @@ impl Protocol for Range {
     }
 
     fn refused(refused: &Refused, _: &HttpRequest) -> HttpResponse {
-        refusal(refused, None, None)
+        refusal(refused, "")
     }
 }

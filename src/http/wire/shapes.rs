@@ -1,15 +1,11 @@
 //! `/alloc` and the bodies of `/health` for the OpenAPI document: they are read and written byte for byte, not by serde.
+#![allow(dead_code, reason = "it describes what is written and read elsewhere")]
 
-use crate::http::codes::{Asked, responses};
-use std::collections::BTreeMap;
-use utoipa::{
-    IntoResponses, ToSchema,
-    openapi::{RefOr, Response},
-};
+use crate::http::codes::refusals;
+use utoipa::ToSchema;
 
 /// Ids that nobody else gets.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what is written and read here")]
 pub(in crate::http) struct Ids {
     #[schema(example = 0)]
     errno: i32,
@@ -25,7 +21,6 @@ pub(in crate::http) struct Ids {
 
 /// Ids that follow each other, for a client that counts by itself.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what is written and read here")]
 pub(in crate::http) struct IdRange {
     #[schema(example = 0)]
     errno: i32,
@@ -41,7 +36,6 @@ pub(in crate::http) struct IdRange {
 
 /// Why there are none.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what is written and read here")]
 pub(in crate::http) struct Refusal {
     #[schema(example = -1)]
     errno: i32,
@@ -54,7 +48,6 @@ pub(in crate::http) struct Refusal {
 
 /// Ids in memory.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what is written and read here")]
 pub(in crate::http) struct Health {
     #[schema(example = 0)]
     errno: i32,
@@ -66,7 +59,6 @@ pub(in crate::http) struct Health {
 
 /// What a form may say; it wins over the query.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what is written and read here")]
 pub(in crate::http) struct Form {
     #[schema(required = false, max_length = 128)]
     biz_tag: String,
@@ -81,7 +73,6 @@ pub(in crate::http) struct Form {
         ("count" = Option<u32>, Query, minimum = 1, description = "How many, at most `limits.max_count`; without it one, and no `ids`."),
     ),
     responses((status = 200, body = Ids, description = "Ids."), AllocRefusals))]
-#[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn alloc_get() {}
 
 /// Take ids of a biz_tag.
@@ -92,7 +83,6 @@ pub(in crate::http) fn alloc_get() {}
     ),
     request_body(content = Form, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = Ids, description = "Ids."), AllocRefusals))]
-#[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn alloc_post() {}
 
 /// Take a range of ids of a biz_tag.
@@ -102,7 +92,6 @@ pub(in crate::http) fn alloc_post() {}
         ("count" = u32, Query, minimum = 1, description = "How many, at most `limits.max_range`: all of them, without a gap."),
     ),
     responses((status = 200, body = IdRange, description = "The range."), AllocRefusals))]
-#[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn range_get() {}
 
 /// Take a range of ids of a biz_tag.
@@ -113,14 +102,9 @@ pub(in crate::http) fn range_get() {}
     ),
     request_body(content = Form, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = IdRange, description = "The range."), AllocRefusals))]
-#[allow(dead_code, reason = "it describes a route")]
 pub(in crate::http) fn range_post() {}
 
-/// What a call for ids may be refused with.
-pub(in crate::http) struct AllocRefusals;
-
-impl IntoResponses for AllocRefusals {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        responses::<Refusal>(&[Asked::Ids], "application/json")
-    }
+refusals! {
+    /// What a call for ids may be refused with.
+    AllocRefusals: Refusal, "application/json", [Ids], |kind| Some(kind.status());
 }

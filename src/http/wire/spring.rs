@@ -25,18 +25,12 @@ struct Body<'a> {
     detail: &'a str,
 }
 
-/// What a service that throws this exception answers.
-pub(super) struct Thrown {
-    pub(super) exception: &'static str,
-    pub(super) message: &'static str,
-}
-
-/// The answer with this status, of an exception where one was thrown.
+/// The answer with this status; `thrown`: an exception and its message, where a service throws one.
 pub(super) fn error(
     refused: &Refused,
     request: &HttpRequest,
     status: StatusCode,
-    thrown: Option<Thrown>,
+    thrown: Option<(&'static str, &'static str)>,
 ) -> HttpResponse {
     let text = refused.to_string();
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -44,8 +38,8 @@ pub(super) fn error(
         timestamp: now.map_or(0, |now| now.as_millis()),
         status: status.as_u16(),
         error: status.canonical_reason().unwrap_or("Error"),
-        exception: thrown.as_ref().map(|thrown| thrown.exception),
-        message: thrown.as_ref().map_or(&text, |thrown| thrown.message),
+        exception: thrown.map(|(exception, _)| exception),
+        message: thrown.map_or(&text, |(_, message)| message),
         path: request.uri().path(),
         code: refused.kind().code(),
         detail: &text,

@@ -31,7 +31,6 @@ const MOST: i32 = 100_000;
 
 const WHY: header::HeaderName = header::HeaderName::from_static("x-id-alloc-error");
 
-/// The routes of tinyid.
 pub(super) fn routes(config: &mut web::ServiceConfig, door: &Door) {
     let door = || door.clone();
     config
@@ -94,11 +93,8 @@ impl<const IS_SEGMENT: bool, const IS_SIMPLE: bool> Protocol for Tinyid<IS_SEGME
     const TOKEN_AS_PARAMETER: bool = true;
     type Shape = ();
 
-    fn token<'a>(asked: &Asked<'a>) -> Option<Cow<'a, str>> {
-        match parameter(asked, "token")? {
-            Cow::Borrowed(raw) => std::str::from_utf8(raw).ok().map(Cow::Borrowed),
-            Cow::Owned(raw) => String::from_utf8(raw).ok().map(Cow::Owned),
-        }
+    fn token(asked: &Asked<'_>) -> Option<String> {
+        String::from_utf8(parameter(asked, "token")?.into_owned()).ok()
     }
 
     fn read<'a>(asked: &Asked<'a>, limits: &Limits) -> Result<Call<'a, ()>, Refused> {
