@@ -10,7 +10,7 @@
 //! | the claim, its retries; its statement | `claim.rs`, `claim_statement.rs` |
 //! | what is decided where no row matched, and carried out | `read_row.rs`, `decide.rs` (pure), `carry_out.rs` |
 //! | the heartbeat; which history the data belongs to | `heartbeat.rs`, `heart.rs`, `beat_statements.rs`, `lineage.rs` (pure) |
-//! | what server and table are, and whether ids stay unique there | `inspect.rs`, `inspection.rs`, `columns.rs`, `doctor.rs` |
+//! | what server and table are, and whether ids stay unique there | `inspect.rs`, `inspection.rs`, `columns.rs`, `doctor.rs`, `doctor_rows.rs` |
 //! | what is particular to a database: connections, errors, checks, its words | `mysql/`, `sqlite/`, behind `database.rs` and `dialect.rs` |
 //! | connections, the bound on each statement; which are used again | `pool.rs`, `renewal.rs` |
 //! | what an error means; a shard that is gone | `errors.rs`, `shards.rs` |
@@ -31,6 +31,7 @@ mod database;
 mod decide;
 mod dialect;
 mod doctor;
+mod doctor_rows;
 mod drops;
 mod edit;
 mod errors;

@@ -1,33 +1,28 @@
-//! What kind of server answers, and whether its table keeps ids unique.
+//! What kind of server answers, and what of its settings weakens a promise.
 //!
 //! The kind comes from the server's own answers, not from the handshake, which may be a proxy's.
 
-use super::WORDS;
-use crate::storage::sql::columns::{Columns, column, has_columns};
+use super::table::Table;
+use crate::storage::StoreError;
 use crate::storage::sql::database::{Catalogue, Found};
 use crate::storage::sql::dialect::{Identity, Sql};
 use crate::storage::sql::errors::SqlError;
-use crate::storage::{Finding, StoreError, Weight};
 use std::collections::HashMap;
 
 pub(super) async fn look(catalogue: &dyn Catalogue) -> Result<Found, SqlError> {
-    let version = first(
-        catalogue
-            .texts(Sql::new("SELECT CONVERT(VERSION() USING utf8mb4)"))
-            .await?,
-    );
+    let version = Sql::new("SELECT CONVERT(VERSION() USING utf8mb4)");
+    let version = catalogue.texts(version).await?.concat().concat();
     let variables = variables(catalogue).await?;
     let table = Table::read(catalogue).await?;
     let findings = table.findings(catalogue.table());
 
     let mut warnings = Vec::new();
-    let triggers = triggers(catalogue).await?;
-    if !triggers.is_empty() {
+    if !table.triggers.is_empty() {
         warnings.push(format!(
             "table `{}` has triggers that run with each claim ({}), so a claim takes a statement more, to be right \
              whatever they do; where they fail or are slow, so do claims",
             catalogue.table(),
-            triggers.join(", ")
+            table.triggers.join(", ")
         ));
     }
     let set = |name: &str| variables.get(name).map_or("", String::as_str);
@@ -53,23 +48,20 @@ pub(super) async fn look(catalogue: &dyn Catalogue) -> Result<Found, SqlError> {
          set binlog_format = ROW",
     );
     let number = version.split('-').next().unwrap_or_default();
-    // Others say which MySQL they take after.
-    let product = [
-        ("MariaDB", "MariaDB"),
-        ("TiDB", "TiDB as MySQL"),
-        ("Vitess", "Vitess as MySQL"),
-    ];
-    let product = product
-        .into_iter()
-        .find(|(name, _)| version.contains(name))
-        .map_or("MySQL", |(_, words)| words);
+    let product = match version.as_str() {
+        version if version.contains("MariaDB") => "MariaDB",
+        // Others say which MySQL they take after.
+        version if version.contains("TiDB") => "TiDB as MySQL",
+        version if version.contains("Vitess") => "Vitess as MySQL",
+        _ => "MySQL",
+    };
     Ok(Found {
         product: format!("{product} {number}"),
         columns: table.columns,
         findings,
         primary: Identity::Expression(mysql_identity(&variables)),
         refusal,
-        has_triggers: !triggers.is_empty(),
+        has_triggers: !table.triggers.is_empty(),
         warnings,
     })
 }
@@ -80,7 +72,7 @@ async fn membership(catalogue: &dyn Catalogue) -> Result<Option<String>, SqlErro
     let asked = "SELECT CONVERT(MEMBER_STATE USING utf8mb4) FROM \
                  performance_schema.replication_group_members WHERE MEMBER_ID = @@server_uuid";
     let state = match catalogue.texts(Sql::new(asked)).await {
-        Ok(rows) => first(rows),
+        Ok(rows) => rows.concat().concat(),
         Err(SqlError {
             store: StoreError::Unusable(_),
             ..
@@ -107,11 +99,6 @@ async fn membership(catalogue: &dyn Catalogue) -> Result<Option<String>, SqlErro
     .into())
 }
 
-/// A question to the catalogue about the table.
-fn named(table: &str, before: &str, after: &str) -> Sql {
-    Sql::new(before).bind(table).text(after)
-}
-
 /// The server's settings that matter, by name in lower case.
 async fn variables(catalogue: &dyn Catalogue) -> Result<HashMap<String, String>, SqlError> {
     let asked = "SHOW VARIABLES WHERE Variable_name IN ('server_uuid', 'server_uid', 'wsrep_on', \
@@ -123,130 +110,6 @@ async fn variables(catalogue: &dyn Catalogue) -> Result<HashMap<String, String>,
         Some((row.next()?.to_ascii_lowercase(), row.next()?))
     });
     Ok(pairs.collect())
-}
-
-/// The triggers that run with each claim, as far as the user may see them.
-async fn triggers(catalogue: &dyn Catalogue) -> Result<Vec<String>, SqlError> {
-    let rows = catalogue.texts(named(
-        catalogue.table(),
-        "SELECT CONVERT(TRIGGER_NAME USING utf8mb4) FROM information_schema.TRIGGERS \
-         WHERE EVENT_MANIPULATION = 'UPDATE' AND EVENT_OBJECT_SCHEMA = DATABASE() \
-         AND EVENT_OBJECT_TABLE = ",
-        "",
-    ));
-    let names = rows.await?.into_iter().flatten();
-    Ok(names.map(|name| format!("`{name}`")).collect())
-}
-
-/// What the catalogue says of the table.
-struct Table {
-    engine: String,
-    columns: Columns,
-    /// Whether a key keeps two rows from having one name.
-    is_unique: bool,
-    /// How names are compared.
-    collation: String,
-}
-
-impl Table {
-    async fn read(catalogue: &dyn Catalogue) -> Result<Self, SqlError> {
-        let table = catalogue.table();
-        let engine = catalogue.texts(named(
-        table,
-        "SELECT CONVERT(COALESCE(ENGINE, TABLE_TYPE) USING utf8mb4) FROM information_schema.TABLES \
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
-        "",
-    ));
-        let engine = first(engine.await?);
-        let columns = catalogue.texts(named(
-            table,
-            "SELECT CONVERT(COLUMN_NAME USING utf8mb4), CONVERT(COLUMN_TYPE USING utf8mb4), \
-         CONVERT(CHARACTER_MAXIMUM_LENGTH USING utf8mb4) FROM information_schema.COLUMNS \
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
-            "",
-        ));
-        let columns: Columns = columns.await?.into_iter().filter_map(column).collect();
-        if columns.is_empty() {
-            // The catalogue hides what the user may not see; the table itself says why. Else it is not asked: of a sharded
-            // one that would need each shard.
-            catalogue.reach_table().await?;
-        }
-        let unique = catalogue.texts(named(
-            table,
-            "SELECT CONVERT(INDEX_NAME USING utf8mb4) FROM information_schema.STATISTICS \
-         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
-            " AND NON_UNIQUE = 0 \
-         GROUP BY INDEX_NAME HAVING COUNT(*) = 1 AND MAX(LOWER(COLUMN_NAME) = 'biz_tag') = 1",
-        ));
-        let is_unique = !unique.await?.is_empty();
-        let collation = catalogue.texts(named(
-        table,
-        "SELECT CONVERT(COALESCE(COLLATION_NAME, '') USING utf8mb4) FROM information_schema.COLUMNS \
-         WHERE COLUMN_NAME = 'biz_tag' AND TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ",
-        "",
-    ));
-        let collation = first(collation.await?);
-        has_columns(table, &columns, &WORDS)?;
-        Ok(Self {
-            engine,
-            columns,
-            is_unique,
-            collation,
-        })
-    }
-
-    /// What would not keep ids unique, each with the statement that mends it; and what is good to know.
-    fn findings(&self, table: &str) -> Vec<Finding> {
-        if self.engine.to_ascii_uppercase().ends_with("VIEW") {
-            return vec![Finding::view()];
-        }
-        let mut found = Vec::new();
-        let mut fault = |what: String, alter: &str| {
-            let alter = format!("ALTER TABLE `{table}` {alter};");
-            found.push(Finding::new(Weight::Fault, what, alter));
-        };
-        if !self.engine.eq_ignore_ascii_case("InnoDB") {
-            let what = "which does not keep claims through a crash";
-            fault(
-                format!("its engine is {}, {what}", self.engine),
-                "ENGINE = InnoDB",
-            );
-        }
-        for (name, kinds) in [("max_id", &["bigint"][..]), ("step", &["bigint", "int"])] {
-            let kind = self.columns.get(name).map_or("", |column| &column.kind);
-            let is_one = |one: &&str| kind.starts_with(*one);
-            // A step may be smaller, as Leaf's is: it is not counted up.
-            if !kinds.iter().any(is_one) || kind.contains("unsigned") {
-                fault(
-                    format!("{name} is {kind}, not BIGINT, and would repeat ids at its end"),
-                    &format!("MODIFY {name} BIGINT NOT NULL"),
-                );
-            }
-        }
-        if !self.is_unique {
-            fault(
-                "biz_tag is not unique, so a claim could move two rows".to_owned(),
-                "ADD UNIQUE KEY (biz_tag)",
-            );
-        }
-        if !self.collation.is_empty() && !self.collation.ends_with("_bin") {
-            found.push(Finding::new(
-            Weight::Note,
-            format!(
-                "biz_tag is compared by {}, for which names such as `a` and `A` may be one: a tag cannot be made \
-                 beside such another",
-                self.collation
-            ),
-            format!(
-                "nothing, unless you need both; then: ALTER TABLE `{}` MODIFY biz_tag VARCHAR({}) CHARACTER SET \
-                 utf8mb4 COLLATE utf8mb4_bin NOT NULL;",
-                table,
-                self.columns.get("biz_tag").and_then(|column| column.length).unwrap_or(128)
-            ),
-        ));
-        }
-        found
-    }
 }
 
 /// Which expression names the server. Where any node may take the write, the cluster's name.
@@ -269,10 +132,6 @@ fn mysql_identity(variables: &HashMap<String, String>) -> &'static str {
 fn is_galera(variables: &HashMap<String, String>) -> bool {
     let set = |name: &str| variables.get(name).map_or("", String::as_str);
     matches!(set("wsrep_on"), "ON" | "1") && !matches!(set("wsrep_provider"), "" | "none")
-}
-
-fn first(rows: Vec<Vec<String>>) -> String {
-    rows.into_iter().flatten().next().unwrap_or_default()
 }
 
 #[cfg(test)]

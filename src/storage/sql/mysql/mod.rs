@@ -6,6 +6,7 @@ mod ending;
 mod errors;
 mod inspect;
 mod migrate;
+mod table;
 
 use super::database::{Catalogue, Connection, Database, Found, Unacquired, wrong_url};
 use super::dialect::{Dialect, Sql, Value};
