@@ -12,7 +12,7 @@ use crate::{
     http::model::Advanced,
     storage::{AdvanceTo, Effect, StoreError, TagAdministration as _, TagRow, sql::SqlStore},
 };
-use serde_json::json;
+use serde_json::{Map, json};
 use std::time::Duration;
 
 /// `tag advance`. Of all tags, one that cannot be raised is named and left out.
@@ -36,71 +36,58 @@ pub(super) async fn run(
         false => Effect::Announced,
     };
     let still = "ids already in the memory of running servers are still handed out";
-    if let Some(name) = &call.name {
-        let tag = parse(name)?;
-        let advanced = Advanced::of(&tag, &store.advance(&tag, to, effect).await?);
-        if !call.drop_buffers {
-            return output.say(&advanced, || format!("{}\n{still}", said(&advanced)));
-        }
-        if !output.is_json() {
-            output.line(&said(&advanced))?;
-        }
-        let dropped = dropped(store, call, &[tag], advanced.in_seconds).await?;
-        if output.is_json() {
-            let value = json!({
-                "advanced": [advanced], "dropped_by": dropped.by, "not_dropped_by": dropped.not_by
-            });
-            output.say(&value, String::new)?;
-        }
-        return drop_buffers::tell(&dropped);
+    let only = call.name.as_deref().map(parse).transpose()?;
+    if let Some(tag) = only.as_ref().filter(|_| !call.drop_buffers) {
+        let advanced = Advanced::of(tag, &store.advance(tag, to, effect).await?);
+        return output.say(&advanced, || format!("{}\n{still}", said(&advanced)));
     }
     let (mut tags, mut in_seconds, mut left_out) = (Vec::new(), 0, 0);
-    let mut pages = Pages::of_all(store);
     let mut long = Long::new(output, r#"{"advanced":["#.to_owned());
-    while let Some(rows) = pages.next().await? {
-        let mut done = Vec::with_capacity(rows.len());
-        let mut ended = Ok(());
-        for row in rows.iter().filter(|row| !row.retired) {
-            match advance(store, row, to, effect).await {
-                Ok(Some(advanced)) => done.push(advanced),
-                Ok(None) => {}
-                Err(error) if is_of_one_row(&error) => {
-                    note(&format!("left out: {error}"));
-                    left_out += 1;
-                }
-                Err(error) => {
-                    ended = Err(error);
-                    break;
+    if let Some(tag) = only {
+        let advanced = Advanced::of(&tag, &store.advance(&tag, to, effect).await?);
+        long.add(&[&advanced], |_| said(&advanced))?;
+        (tags, in_seconds) = (vec![tag], advanced.in_seconds);
+    } else {
+        let mut pages = Pages::of_all(store);
+        while let Some(rows) = pages.next().await? {
+            let mut done = Vec::with_capacity(rows.len());
+            let mut ended = Ok(());
+            for row in rows.iter().filter(|row| !row.retired) {
+                match advance(store, row, to, effect).await {
+                    Ok(Some((tag, advanced))) => {
+                        tags.push(tag);
+                        in_seconds = advanced.in_seconds.max(in_seconds);
+                        done.push(advanced);
+                    }
+                    Ok(None) => {}
+                    Err(error) if is_of_one_row(&error) => {
+                        note(&format!("left out: {error}"));
+                        left_out += 1;
+                    }
+                    Err(error) => {
+                        ended = Err(error);
+                        break;
+                    }
                 }
             }
-        }
-        long.add(&done, |_| {
-            done.iter().map(said).collect::<Vec<_>>().join("\n")
-        })?;
-        ended?;
-        if call.drop_buffers {
-            let names = done.iter().map(|done| BizTag::parse(&done.biz_tag));
-            tags.extend(names.filter_map(Result::ok));
-            in_seconds = done
-                .iter()
-                .map(|done| done.in_seconds)
-                .fold(in_seconds, u64::max);
+            long.add(&done, |_| {
+                done.iter().map(said).collect::<Vec<_>>().join("\n")
+            })?;
+            ended?;
         }
     }
-    let mut tail = serde_json::Map::new();
-    let dropped = match call.drop_buffers {
-        true => Some(dropped(store, call, &tags, in_seconds).await?),
-        false => None,
-    };
-    if let Some(dropped) = &dropped {
+    let mut tail = Map::new();
+    if call.drop_buffers {
+        let dropped = dropped(store, call, &tags, in_seconds).await?;
         tail.insert("dropped_by".to_owned(), json!(dropped.by));
         tail.insert("not_dropped_by".to_owned(), json!(dropped.not_by));
-    }
-    long.end(&tail)?;
-    match &dropped {
-        Some(dropped) => drop_buffers::tell(dropped)?,
-        None if !output.is_json() => output.line(still)?,
-        None => {}
+        long.end(&tail)?;
+        drop_buffers::tell(&dropped)?;
+    } else {
+        long.end(&tail)?;
+        if !output.is_json() {
+            output.line(still)?;
+        }
     }
     match left_out {
         0 => Ok(()),
@@ -129,7 +116,7 @@ async fn advance(
     row: &TagRow,
     to: AdvanceTo,
     effect: Effect,
-) -> Result<Option<Advanced>, StoreError> {
+) -> Result<Option<(BizTag, Advanced)>, StoreError> {
     if let Some(fault) = &row.fault {
         return Err(StoreError::TagMisconfigured(fault.clone()));
     }
@@ -137,7 +124,10 @@ async fn advance(
         return Ok(None);
     };
     match store.advance(&tag, to, effect).await {
-        Ok(done) => Ok(Some(Advanced::of(&tag, &done))),
+        Ok(done) => {
+            let advanced = Advanced::of(&tag, &done);
+            Ok(Some((tag, advanced)))
+        }
         Err(StoreError::UnknownTag) => Ok(None),
         Err(error) => Err(error),
     }

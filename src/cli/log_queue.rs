@@ -15,7 +15,6 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tracing_subscriber::fmt::MakeWriter;
 
 /// So many lines wait at most,
 const LINES: usize = 8192;
@@ -27,7 +26,6 @@ const BYTES: usize = 4 << 20;
 const BESIDES: Duration = Duration::from_secs(1);
 
 /// The way into the queue.
-#[derive(Clone)]
 pub(super) struct LogQueue {
     lines: SyncSender<Vec<u8>>,
     state: Arc<State>,
@@ -141,20 +139,10 @@ fn write_all(mut out: impl Write, queued: &Receiver<Vec<u8>>, state: &State, bes
     }
 }
 
-impl<'a> MakeWriter<'a> for LogQueue {
-    type Writer = Line<'a>;
-
-    fn make_writer(&'a self) -> Line<'a> {
-        Line(self)
-    }
-}
-
 /// Takes lines, each in one piece, and never fails.
-pub(super) struct Line<'a>(&'a LogQueue);
-
-impl Write for Line<'_> {
+impl Write for &LogQueue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.push(line);
+        self.push(line);
         Ok(line.len())
     }
 
@@ -206,7 +194,7 @@ mod tests {
         let (queue, permit, lines, dropped) = queue();
         for number in 0..LINES + 100 {
             let line = format!("line {number}\n");
-            queue.make_writer().write_all(line.as_bytes()).unwrap();
+            (&queue).write_all(line.as_bytes()).unwrap();
         }
         // One may be with the reader already.
         let lost = *dropped.lock().unwrap();
@@ -225,7 +213,7 @@ mod tests {
         let (queue, _permit, _lines, dropped) = queue();
         let line = vec![b'x'; 100_000];
         for _ in 0..100 {
-            queue.make_writer().write_all(&line).unwrap();
+            (&queue).write_all(&line).unwrap();
         }
         assert_eq!(*dropped.lock().unwrap(), 100 - (BYTES / 100_000) as u64);
     }
@@ -235,7 +223,7 @@ mod tests {
         let (queue, permit, _lines, dropped) = queue();
         drop(permit);
         for _ in 0..10 {
-            queue.make_writer().write_all(b"lost\n").unwrap();
+            (&queue).write_all(b"lost\n").unwrap();
         }
         queue.flush(Duration::from_secs(60));
         // The last is counted just after it left the queue.

@@ -7,6 +7,7 @@ use crate::config::{LogFormat, Telemetry};
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
     panic::PanicHookInfo,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tracing_subscriber::{
@@ -30,7 +31,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Logging for as long as it lives; its end waits until what was logged is written.
 pub(super) struct Logging {
-    lines: LogQueue,
+    lines: Arc<LogQueue>,
     bursts: LogBursts,
     #[cfg(feature = "otlp")]
     traces: Option<traces::Export>,
@@ -48,15 +49,30 @@ pub(super) fn init(telemetry: &Telemetry) -> Result<Logging, Exit> {
     };
     let queue = LogQueue::start(std::io::stderr(), now_and_then)
         .map_err(|error| Exit::internal(format!("cannot start the log's thread: {error}")))?;
+    let queue = Arc::new(queue);
     let to_stderr = tracing_subscriber::fmt::layer().with_writer(queue.clone());
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match telemetry.log_format {
         LogFormat::Json => Box::new(to_stderr.json().with_filter(filter)),
         LogFormat::Pretty => Box::new(to_stderr.with_ansi(false).with_filter(filter)),
     };
     let log = tracing_subscriber::registry().with(lines);
-    let logging = start(log, telemetry, queue, bursts)?;
+    #[cfg(feature = "otlp")]
+    let (traces, log) = {
+        let endpoint = telemetry.otlp_endpoint.as_deref();
+        let export = endpoint.map(traces::Export::to).transpose();
+        let export =
+            export.map_err(|error| Exit::internal(format!("telemetry.otlp_endpoint: {error}")))?;
+        let (traces, layer) = export.unzip();
+        (traces, log.with(layer))
+    };
+    let _ = log.try_init();
     std::panic::set_hook(Box::new(log_panic));
-    Ok(logging)
+    Ok(Logging {
+        lines: queue,
+        bursts,
+        #[cfg(feature = "otlp")]
+        traces,
+    })
 }
 
 /// The hook of the standard library would write to standard error by itself, and wait for whoever reads it.
@@ -71,39 +87,6 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         BacktraceStatus::Captured => tracing::error!(thread, at, %backtrace, "panicked: {text}"),
         _ => tracing::error!(thread, at, "panicked: {text}"),
     }
-}
-
-#[cfg(not(feature = "otlp"))]
-#[allow(clippy::unnecessary_wraps, reason = "it fails with the feature otlp")]
-fn start(log: Log, _: &Telemetry, lines: LogQueue, bursts: LogBursts) -> Result<Logging, Exit> {
-    let _ = log.try_init();
-    Ok(Logging { lines, bursts })
-}
-
-#[cfg(feature = "otlp")]
-fn start(
-    log: Log,
-    telemetry: &Telemetry,
-    lines: LogQueue,
-    bursts: LogBursts,
-) -> Result<Logging, Exit> {
-    let traces = match &telemetry.otlp_endpoint {
-        Some(endpoint) => {
-            let (export, layer) = traces::Export::to(endpoint)
-                .map_err(|error| Exit::internal(format!("telemetry.otlp_endpoint: {error}")))?;
-            let _ = log.with(layer).try_init();
-            Some(export)
-        }
-        None => {
-            let _ = log.try_init();
-            None
-        }
-    };
-    Ok(Logging {
-        lines,
-        bursts,
-        traces,
-    })
 }
 
 impl Logging {

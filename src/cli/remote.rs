@@ -5,7 +5,7 @@ use crate::config::{Config, base_url};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
 use ureq::{
-    Agent,
+    Agent, RequestBuilder,
     tls::{Certificate, PemItem, RootCerts, TlsConfig},
 };
 
@@ -45,15 +45,7 @@ impl Remote {
         config: impl FnOnce() -> Result<Config, Exit>,
         admin: bool,
     ) -> Result<Self, Exit> {
-        let base = address(reach, config, admin)?;
-        let mut tls = TlsConfig::builder();
-        if base.starts_with("https:") {
-            tls = tls.root_certs(RootCerts::Specific(Arc::new(roots(
-                reach.ca_file.as_deref(),
-            )?)));
-        }
-        let token = token(reach.token_file.as_deref())?;
-        Ok(Self::calling(base, tls.build(), token, admin))
+        Self::calling(reach, config, admin, false)
     }
 
     /// For `/health`, which asks for no token. The server that the configuration describes is asked at
@@ -63,17 +55,31 @@ impl Remote {
         reach: &Reach,
         config: impl FnOnce() -> Result<Config, Exit>,
     ) -> Result<Self, Exit> {
-        if reach.server.is_some() || reach.ca_file.is_some() {
-            return Self::new(reach, config, false);
-        }
-        let base = address(reach, config, false)?;
-        let tls = TlsConfig::builder().disable_verification(true).build();
-        Ok(Self::calling(base, tls, None, false))
+        let itself = reach.server.is_none() && reach.ca_file.is_none();
+        Self::calling(reach, config, false, itself)
     }
 
-    fn calling(base: String, tls: TlsConfig, token: Option<String>, admin: bool) -> Self {
+    fn calling(
+        reach: &Reach,
+        config: impl FnOnce() -> Result<Config, Exit>,
+        admin: bool,
+        itself: bool,
+    ) -> Result<Self, Exit> {
+        let base = match &reach.server {
+            Some(url) => given(url)?,
+            None => listening(&config()?, admin)?,
+        };
+        let mut tls = TlsConfig::builder().disable_verification(itself);
+        if base.starts_with("https:") && !itself {
+            let roots = roots(reach.ca_file.as_deref())?;
+            tls = tls.root_certs(RootCerts::Specific(Arc::new(roots)));
+        }
+        let token = match itself {
+            true => None,
+            false => token(reach.token_file.as_deref())?,
+        };
         let agent = Agent::config_builder()
-            .tls_config(tls)
+            .tls_config(tls.build())
             .http_status_as_error(false)
             // A token goes to the server that was named, and nowhere else.
             .max_redirects(0)
@@ -83,30 +89,32 @@ impl Remote {
             .timeout_global(Some(PATIENCE))
             .user_agent(concat!("id-alloc/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self {
+        Ok(Self {
             agent: agent.into(),
             base,
             token,
             admin,
-        }
+        })
     }
 
     /// `GET`: the body of a success.
     pub(super) fn get(&self, path: &str) -> Result<String, Exit> {
-        let mut request = self.agent.get(format!("{}{path}", self.base));
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        self.answered(request.call())
+        let request = self.agent.get(format!("{}{path}", self.base));
+        self.answered(self.authorized(request).call())
     }
 
     /// `POST` of a form: the body of a success.
     pub(super) fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<String, Exit> {
-        let mut request = self.agent.post(format!("{}{path}", self.base));
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
+        let request = self.agent.post(format!("{}{path}", self.base));
+        let request = self.authorized(request);
         self.answered(request.send_form(form.iter().copied()))
+    }
+
+    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
     }
 
     /// A body as what it should be.
@@ -165,18 +173,6 @@ fn hint(text: &str) -> &'static str {
         " (does it speak plain HTTP?)"
     } else {
         ""
-    }
-}
-
-/// Where the server is, as the call or else the configuration says.
-fn address(
-    reach: &Reach,
-    config: impl FnOnce() -> Result<Config, Exit>,
-    admin: bool,
-) -> Result<String, Exit> {
-    match &reach.server {
-        Some(url) => given(url),
-        None => listening(&config()?, admin),
     }
 }
 

@@ -3,15 +3,10 @@
 use super::{
     Exit,
     arguments::Migrate,
-    output::{Long, Output, name_width, note, plain},
-    tags::{Pages, note_broken},
+    output::{Long, Output, note, plain},
+    tags::Pages,
 };
-use crate::{
-    config::Config,
-    http::model::{BrokenTag, Tag},
-    startup,
-    storage::SegmentStore,
-};
+use crate::{config::Config, http::model::Tag, startup, storage::SegmentStore};
 use serde_json::json;
 use std::cmp::Ordering;
 use std::fmt::Write as _;
@@ -89,25 +84,11 @@ pub(super) async fn guard_status(config: &Config, output: Output) -> Result<(), 
         output.line(&text)?;
     }
     let mut long = Long::new(output, format!(r#"{{"database":{database},"tags":["#));
-    let (mut pages, mut width, mut unusable) = (Pages::of_all(&store), 0, Vec::new());
-    while report.guard_active
-        && let Some(rows) = pages.next().await?
-    {
-        let (tags, broken) = BrokenTag::apart(&rows);
-        long.add(&tags, |first| {
-            if first {
-                width = name_width(&tags);
-            }
-            guard_rows(&tags, width, first)
-        })?;
-        note_broken(&broken);
-        unusable.extend(broken);
-    }
+    let tail = match report.guard_active {
+        true => Pages::of_all(&store).print(&mut long, guard_rows).await?,
+        false => serde_json::Map::new(),
+    };
     store.close().await;
-    let mut tail = serde_json::Map::new();
-    if !unusable.is_empty() {
-        tail.insert("broken".to_owned(), json!(unusable));
-    }
     long.end(&tail)
 }
 

@@ -15,7 +15,7 @@ use crate::{
         Change, Listing, NewTag, SegmentStore as _, TagAdministration as _, TagRow, sql::SqlStore,
     },
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
 /// Rows read at once where all are listed.
@@ -24,7 +24,6 @@ const PAGE: u64 = 1000;
 /// `tag …`.
 pub(super) async fn run(config: &Config, command: Tag, output: Output) -> Result<(), Exit> {
     let store = startup::store(config)?;
-    let limit = config.allocation.id_limit;
     let writes = command.writes();
     let makes = match &command {
         Tag::Create { .. } => true,
@@ -34,28 +33,39 @@ pub(super) async fn run(config: &Config, command: Tag, output: Output) -> Result
     if makes {
         store.prepare_new_file().await?;
     }
-    let result = match command {
+    let result = carry_out(config, &store, command, output).await;
+    store.close().await;
+    if result.is_ok() && writes {
+        note(&format!("written to {}", store.place()));
+    }
+    result
+}
+
+async fn carry_out(
+    config: &Config,
+    store: &SqlStore,
+    command: Tag,
+    output: Output,
+) -> Result<(), Exit> {
+    match command {
         Tag::Create {
             name,
             start,
             step,
             description,
             limit,
-        } => match parse(&name) {
-            Ok(tag) => {
-                let new = NewTag {
-                    tag,
-                    start,
-                    step,
-                    description,
-                    id_limit: limit,
-                };
-                create(&store, &new, output).await
-            }
-            Err(exit) => Err(exit),
-        },
-        Tag::List(list) => self::list(&store, list, output).await,
-        Tag::Show { name } => show(&store, &name, output).await,
+        } => {
+            let new = NewTag {
+                tag: parse(&name)?,
+                start,
+                step,
+                description,
+                id_limit: limit,
+            };
+            create(store, &new, output).await
+        }
+        Tag::List(list) => self::list(store, list, output).await,
+        Tag::Show { name } => shown(&store.show(&parse(&name)?).await?, output),
         Tag::Set {
             name,
             step,
@@ -68,18 +78,13 @@ pub(super) async fn run(config: &Config, command: Tag, output: Output) -> Result
                 id_limit: limit,
                 seen: None,
             };
-            set(&store, &name, &change, output).await
+            set(store, &name, &change, output).await
         }
-        Tag::Delete { name, confirm } => delete(&store, &name, &confirm, output).await,
-        Tag::Advance(call) => advance::run(&store, &call, limit, output).await,
-        Tag::Export(call) => export::run(&store, &call, output).await,
-        Tag::Import(call) => import::run(config, &store, &call, output).await,
-    };
-    store.close().await;
-    if result.is_ok() && writes {
-        note(&format!("written to {}", store.place()));
+        Tag::Delete { name, confirm } => delete(store, &name, &confirm, output).await,
+        Tag::Advance(call) => advance::run(store, &call, config.allocation.id_limit, output).await,
+        Tag::Export(call) => export::run(store, &call, output).await,
+        Tag::Import(call) => import::run(config, store, &call, output).await,
     }
-    result
 }
 
 async fn create(store: &SqlStore, new: &NewTag, output: Output) -> Result<(), Exit> {
@@ -89,11 +94,6 @@ async fn create(store: &SqlStore, new: &NewTag, output: Output) -> Result<(), Ex
         let (name, first) = (&new.tag, new.start.max(1));
         format!("created {name}: the first id is {first}, step {}", new.step)
     })
-}
-
-async fn show(store: &SqlStore, name: &str, output: Output) -> Result<(), Exit> {
-    let row = store.show(&parse(name)?).await?;
-    shown(&row, output)
 }
 
 async fn set(store: &SqlStore, name: &str, change: &Change, output: Output) -> Result<(), Exit> {
@@ -161,25 +161,9 @@ async fn list(store: &SqlStore, list: List, output: Output) -> Result<(), Exit> 
     };
     let mut pages = Pages::of(store, listing);
     let mut long = Long::new(output, r#"{"tags":["#.to_owned());
-    let (mut last, mut width, mut unusable) = (None, 0, Vec::new());
-    while let Some(rows) = pages.next().await? {
-        let (tags, broken) = BrokenTag::apart(&rows);
-        long.add(&tags, |first| {
-            if first {
-                width = name_width(&tags);
-            }
-            table(&tags, width, first)
-        })?;
-        last = rows.last().map(|row| row.biz_tag.clone()).or(last);
-        note_broken(&broken);
-        unusable.extend(broken);
-    }
-    let next = last.filter(|_| pages.more);
-    let mut tail = serde_json::Map::new();
+    let mut tail = pages.print(&mut long, table).await?;
+    let next = pages.listing.after.filter(|_| pages.more);
     tail.insert("next".to_owned(), json!(next));
-    if !unusable.is_empty() {
-        tail.insert("broken".to_owned(), json!(unusable));
-    }
     long.end(&tail)?;
     if let Some(last) = next.filter(|_| !output.is_json()) {
         note(&format!(
@@ -188,13 +172,6 @@ async fn list(store: &SqlStore, list: List, output: Output) -> Result<(), Exit> 
         ));
     }
     Ok(())
-}
-
-/// Says which rows were left out.
-pub(super) fn note_broken(broken: &[BrokenTag]) {
-    for row in broken {
-        note(&format!("left out: {}", row.reason));
-    }
 }
 
 /// Lines of a table, with its head where they are the first.
@@ -243,6 +220,34 @@ impl<'a> Pages<'a> {
 
     pub(super) fn of_all(store: &'a SqlStore) -> Self {
         Self::of(store, Listing::page(None, u64::MAX))
+    }
+
+    /// Prints all rows as they come, and names those that cannot be used; returns these, as what the list's object
+    /// ends with. `table` makes lines of tags, with the width of their names and whether they are the first.
+    pub(super) async fn print(
+        &mut self,
+        long: &mut Long,
+        table: fn(&[model::Tag], usize, bool) -> String,
+    ) -> Result<Map<String, Value>, Exit> {
+        let (mut width, mut unusable) = (0, Vec::new());
+        while let Some(rows) = self.next().await? {
+            let (tags, broken) = BrokenTag::apart(&rows);
+            long.add(&tags, |first| {
+                if first {
+                    width = name_width(&tags);
+                }
+                table(&tags, width, first)
+            })?;
+            for row in &broken {
+                note(&format!("left out: {}", row.reason));
+            }
+            unusable.extend(broken);
+        }
+        let mut tail = Map::new();
+        if !unusable.is_empty() {
+            tail.insert("broken".to_owned(), json!(unusable));
+        }
+        Ok(tail)
     }
 
     /// The next page; the first may be empty.

@@ -11,6 +11,7 @@ use crate::{
         Exit,
         arguments::{From, Import},
         output::note,
+        token,
     },
     config::{self, Config, DatabaseUrl},
     domain::BizTag,
@@ -19,10 +20,7 @@ use crate::{
         sql::{Counter, Counters, OldToken, SqlStore, Unreadable},
     },
 };
-use std::{
-    collections::HashMap, fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-};
+use std::{collections::HashMap, path::Path};
 
 /// Where the other database is, where it is not said in the call: a password need not stand in it.
 const SOURCE: &str = "IDA_SOURCE";
@@ -220,11 +218,7 @@ async fn tokens(
         ));
         return Ok(());
     }
-    let mut options = OpenOptions::new();
-    let opened = options.write(true).create_new(true).mode(0o600).open(file);
-    opened
-        .and_then(|mut opened| opened.write_all(text.as_bytes()))
-        .map_err(|error| Exit::usage(format!("cannot write {}: {error}", file.display())))?;
+    token::write_new(file, &text)?;
     note(&format!(
         "{number} tokens were written to {}: name it in alloc.tokens_file, or add its entries to the file there",
         file.display()
@@ -233,12 +227,10 @@ async fn tokens(
 }
 
 fn entry(token: &OldToken) -> String {
-    let text = |text: &str| toml::Value::from(text).to_string();
-    let tags: Vec<String> = token.biz_types.iter().map(|tag| text(tag)).collect();
     format!(
-        "[[token]]\nname = {}\ntags = [{}]\nhash = \"{}\"\n",
-        text(&format!("tinyid-{}", token.id)),
-        tags.join(", "),
+        "[[token]]\nname = {}\n{}\nhash = \"{}\"\n",
+        token::quoted(&format!("tinyid-{}", token.id)),
+        token::list("tags", token.biz_types.iter().map(String::as_str)),
         TokenHash::of(&token.token)
     )
 }
