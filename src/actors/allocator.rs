@@ -4,12 +4,12 @@
 //! too little does it wait for the tag's actor, which the registry makes where there is none.
 
 use super::{
-    context::{Place, ServerContext},
+    context::ServerContext,
     directory::{Directory, Entry},
     error::AllocError,
-    messages::{Ensure, Refusal, RunsLow, Wait, Wake},
+    messages::{Ensure, RunsLow, Wait, Wake},
     name_lookup::NameLookup,
-    permits,
+    permits::{self, Place},
     store_health::StoreHealth,
 };
 use crate::{
@@ -139,11 +139,9 @@ impl Allocator {
                 let asked = entry.actor.as_ref().map(|actor| actor.try_send(wait));
                 if let Some(Ok(())) = asked {
                     self.server.permits.hurry(tag);
-                    match answer.await {
-                        Ok(Ok(ids)) => return Ok(ids),
-                        Ok(Err(Refusal::Failed(error))) => return Err(error),
-                        // It was evicted, or it panicked.
-                        Ok(Err(Refusal::Moved)) | Err(_) => {}
+                    // Else it has ended, or it panicked.
+                    if let Ok(answer) = answer.await {
+                        return answer;
                     }
                 }
             }

@@ -11,7 +11,6 @@ use std::{
 /// after a pause that grows from the first to the second, so that a mended row is soon seen.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(4));
 
-/// See the module's documentation.
 pub(super) struct ClaimFailures {
     fault: Option<Fault>,
     /// How long nobody asks after a fault.
@@ -72,21 +71,12 @@ impl ClaimFailures {
         known == Some(discriminant(error))
     }
 
-    /// No claim for `demand` ids or more can succeed.
-    pub(super) fn note_fault(&mut self, now: Instant, error: AllocError, demand: i64) {
-        let until = now + self.pause.after_failure(fastrand::f64());
+    /// No claim for `demand` ids or more can succeed until then, or for a pause that grows.
+    pub(super) fn note_fault(&mut self, until: Option<Instant>, error: AllocError, demand: i64) {
+        let pause = || Instant::now() + self.pause.after_failure(fastrand::f64());
         self.fault = Some(Fault {
             error,
-            until,
-            demand,
-        });
-    }
-
-    /// No claim for `demand` ids or more can succeed until then.
-    pub(super) fn note_used_up(&mut self, until: Instant, error: AllocError, demand: i64) {
-        self.fault = Some(Fault {
-            error,
-            until,
+            until: until.unwrap_or_else(pause),
             demand,
         });
     }

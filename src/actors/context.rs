@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::{self, Config},
-    domain::StepSettings,
+    domain::{BizTag, StepSettings},
     metrics::Metrics,
     storage::SegmentStore,
 };
@@ -68,7 +68,6 @@ impl Settings {
     }
 }
 
-/// See the module's documentation.
 pub(super) struct ServerContext {
     pub(super) settings: Settings,
     /// How claims are sized, for each tag.
@@ -152,6 +151,12 @@ impl ServerContext {
         }
     }
 
+    /// Has what is in memory of a tag thrown away, since it was deleted or that was asked for.
+    pub(super) fn discard(&self, tag: &BizTag, is_deleted: bool) {
+        let tag = tag.clone();
+        self.tell_registry(|registry| registry.discard.do_send(Discard { tag, is_deleted }));
+    }
+
     /// Waits until whoever still waits is to be refused; for ever where the server just ends.
     pub(super) async fn closed(&self) {
         let mut closed = self.closed.subscribe();
@@ -161,43 +166,10 @@ impl ServerContext {
     }
 }
 
-/// Counts a caller for as long as it waits.
-pub(super) struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    /// One of `limit` places, if there is one.
-    pub(super) fn take(taken: &'a AtomicUsize, limit: usize) -> Option<Self> {
-        let more = |taken| (taken < limit).then_some(taken + 1);
-        let order = Ordering::Relaxed;
-        taken.fetch_update(order, order, more).ok()?;
-        Some(Self(taken))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl fmt::Debug for ServerContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerContext")
             .field("settings", &self.settings)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn there_are_as_many_places_as_the_limit_says_and_they_are_given_back() {
-        let taken = AtomicUsize::new(0);
-        let places: Vec<_> = (0..9).filter_map(|_| Place::take(&taken, 5)).collect();
-        assert_eq!(places.len(), 5);
-        drop(places);
-        assert!(Place::take(&taken, 1).is_some());
     }
 }

@@ -50,7 +50,6 @@ const FEW: usize = 100;
 /// A tag counts as in use for `/health` for so long after a request.
 pub(super) const IN_USE: Duration = Duration::from_secs(60);
 
-/// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     entries: papaya::HashMap<BizTag, Arc<Entry>, ahash::RandomState>,

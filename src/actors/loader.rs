@@ -16,7 +16,7 @@ use crate::{
     metrics::Unused,
     storage::{Claim, Repairs, StoreError},
 };
-use actix::{Actor, Context, Handler, Supervised};
+use actix::{Actor, Context, Handler};
 use futures_util::FutureExt as _;
 use std::{
     panic::AssertUnwindSafe,
@@ -37,7 +37,6 @@ const MAILBOX: usize = 4096;
 /// A caller has counted itself among those who wait for its tag by then.
 const ASKING: Duration = Duration::from_millis(100);
 
-/// See the module's documentation.
 #[derive(Clone)]
 pub(super) struct SegmentLoader {
     server: Arc<ServerContext>,
@@ -58,8 +57,6 @@ impl Actor for SegmentLoader {
         ctx.set_mailbox_capacity(MAILBOX);
     }
 }
-
-impl Supervised for SegmentLoader {}
 
 impl Handler<LoadSegment> for SegmentLoader {
     type Result = ();
@@ -95,9 +92,9 @@ impl SegmentLoader {
         if given_up > 0 {
             tokio::time::sleep(backoff.after_failure(fastrand::f64())).await;
         }
-        for attempt in 1.. {
-            let result = self.claim_once(request).await;
-            match result {
+        let mut attempt = 1;
+        loop {
+            match self.claim_once(request).await {
                 Err(error)
                     if error.is_transient() && attempt < ATTEMPTS && !self.is_unwanted(request) =>
                 {
@@ -106,8 +103,8 @@ impl SegmentLoader {
                 }
                 ended => return ended,
             }
+            attempt += 1;
         }
-        Err(StoreError::Transient("no attempt was made".to_owned()))
     }
 
     async fn claim_once(&self, request: &ClaimRequest) -> Result<Claim, StoreError> {

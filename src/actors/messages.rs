@@ -23,17 +23,9 @@ pub(super) struct Wait {
     pub(super) reply: ReplyTo,
 }
 
-/// The way back to someone who waits for ids.
-pub(super) type ReplyTo = oneshot::Sender<Result<Ids, Refusal>>;
-
-/// Why a TagActor gives nothing.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// The actor has ended: ask the registry for its successor.
-    Moved,
-    /// The demand fails.
-    Failed(AllocError),
-}
+/// The way back to someone who waits for ids. It is dropped where the actor has ended: who waits asks the registry for
+/// its successor.
+pub(super) type ReplyTo = oneshot::Sender<Result<Ids, AllocError>>;
 
 /// A caller → TagActor: ids were taken up to where you wanted to hear of it. TagRegistry → TagActor: they were, but
 /// no more now. It measures the rate and asks for the next segment where it is time.
@@ -89,7 +81,7 @@ pub(super) struct Sweep;
 #[rtype(result = "()")]
 pub(super) struct Rest;
 
-/// TagActor → TagRegistry: I have ended and answer `Moved` from now on. What I had is at rest in the directory, or
+/// TagActor → TagRegistry: I have ended and answer nobody from now on. What I had is at rest in the directory, or
 /// revoked.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -43,7 +43,6 @@ struct Asked {
     running: bool,
 }
 
-/// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct NameLookup(Mutex<Asked>);
 

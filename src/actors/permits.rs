@@ -99,7 +99,7 @@ impl Permits {
         if request.mark > 0 {
             held.ahead = self.ahead_of_demand(&request.tag, is_wanted).await;
         }
-        let _waits = Counted::new(&self.waiting);
+        let _waits = Place::take(&self.waiting, usize::MAX);
         if request.mark == 0 {
             held.newcomer = self.newcomers.acquire().await.ok();
         }
@@ -197,18 +197,35 @@ pub(super) fn newcomers(claims: usize) -> usize {
     claims.div_ceil(2).max(1)
 }
 
-/// Counts for as long as it lives.
-struct Counted<'a>(&'a AtomicUsize);
+/// Counts a caller for as long as it waits.
+pub(super) struct Place<'a>(&'a AtomicUsize);
 
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+impl<'a> Place<'a> {
+    /// One of `limit` places, if there is one.
+    pub(super) fn take(taken: &'a AtomicUsize, limit: usize) -> Option<Self> {
+        let more = |taken| (taken < limit).then_some(taken + 1);
+        let order = Ordering::Relaxed;
+        taken.fetch_update(order, order, more).ok()?;
+        Some(Self(taken))
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_places_as_the_limit_says_and_they_are_given_back() {
+        let taken = AtomicUsize::new(0);
+        let places: Vec<_> = (0..9).filter_map(|_| Place::take(&taken, 5)).collect();
+        assert_eq!(places.len(), 5);
+        drop(places);
+        assert!(Place::take(&taken, 1).is_some());
     }
 }

@@ -12,7 +12,7 @@ use super::{
     tag_actor::TagActor,
 };
 use crate::{domain::BizTag, metrics::Unused};
-use actix::{Actor, ArbiterHandle, Context, Handler, Supervised, Supervisor};
+use actix::{Actor, ArbiterHandle, Context, Handler, Supervisor};
 use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
     sync::Arc,
@@ -22,7 +22,6 @@ use std::{
 /// Misses that may wait; past it callers try again until their deadline.
 const MAILBOX: usize = 16_384;
 
-/// See the module's documentation.
 pub(super) struct TagRegistry {
     server: Arc<ServerContext>,
     directory: Arc<Directory>,
@@ -142,8 +141,6 @@ impl TagRegistry {
 impl Actor for TagRegistry {
     type Context = Context<Self>;
 }
-
-impl Supervised for TagRegistry {}
 
 impl Handler<Ensure> for TagRegistry {
     type Result = ();

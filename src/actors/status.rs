@@ -4,7 +4,7 @@
 use super::{
     Allocation,
     directory::{Directory, Entry, IN_USE},
-    messages::{Describe, Discard, TagState},
+    messages::{Describe, TagState},
     store_health::StoreHealth,
 };
 use crate::{domain::BizTag, metrics::Level, storage::StoreReport};
@@ -88,18 +88,12 @@ impl Allocation {
         limit: usize,
     ) -> (Vec<TagStatus>, usize) {
         let now = self.server.clock.millis(Instant::now());
-        let look = {
-            let (directory, prefix) = (self.directory.clone(), prefix.to_owned());
-            let by_supply = order == Order::Supply;
-            let after = match order {
-                Order::Name { after } => after.map(str::to_owned),
-                Order::Supply => None,
-            };
-            move || match by_supply {
-                true => first_to_run_out(&directory, &prefix, limit, now),
-                false => first_names(&directory, &prefix, after.as_deref(), limit),
-            }
+        let (directory, prefix) = (self.directory.clone(), prefix.to_owned());
+        let after = match order {
+            Order::Name { after } => Some(after.unwrap_or_default().to_owned()),
+            Order::Supply => None,
         };
+        let look = move || first_tags(&directory, &prefix, after.as_deref(), limit, now);
         let (first, total) = match self.directory.is_small() {
             true => look(),
             false => self.server.lists.take(look).await.unwrap_or_default(),
@@ -166,13 +160,7 @@ impl Allocation {
         };
         let gone = async {
             while !entry.range.is_revoked() {
-                let tag = tag.clone();
-                self.server.tell_registry(|registry| {
-                    registry.discard.do_send(Discard {
-                        tag,
-                        is_deleted: false,
-                    });
-                });
+                self.server.discard(tag, false);
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -181,42 +169,38 @@ impl Allocation {
 
     /// A tag was deleted: what there is of it in memory is thrown away.
     pub fn tag_deleted(&self, tag: &BizTag) {
-        let tag = tag.clone();
-        self.server.tell_registry(|registry| {
-            registry.discard.do_send(Discard {
-                tag,
-                is_deleted: true,
-            })
-        });
+        self.server.discard(tag, true);
     }
 }
 
-/// The tags that begin with `prefix`, at most `limit`: those first whose ids last least, then by name; and how many
-/// begin so.
-fn first_to_run_out(
+/// The tags that begin with `prefix`, at most `limit`: the first names after `after`, or without that those first whose
+/// ids last least; and how many begin so.
+fn first_tags(
     directory: &Directory,
     prefix: &str,
+    after: Option<&str>,
     limit: usize,
     now: u64,
 ) -> (Vec<BizTag>, usize) {
-    let (mut first, mut total) = (BTreeSet::new(), 0);
+    // Only as many as are wanted are kept, however many tags are loaded.
+    let (mut first, mut total) = (BTreeSet::<(u64, BizTag)>::new(), 0);
     directory.for_each(|entry| {
-        if !entry.name.as_str().starts_with(prefix) {
+        let name = entry.name.as_str();
+        if !name.starts_with(prefix) {
             return;
         }
         total += 1;
-        let level = entry.level(now);
-        // Without ids, but nobody asks for any: it can wait.
-        let lasts = match level.left == 0 && entry.idle(now) > IN_USE {
-            true => f64::INFINITY,
-            false => level.supply_seconds(),
-        };
         // Seconds order as their bits do, since none is below 0.
-        let key = (lasts.to_bits(), entry.name.clone());
-        if first.len() >= limit && first.last().is_none_or(|last| *last <= key) {
+        let lasts = match after {
+            Some(after) if name <= after => return,
+            Some(_) => 0,
+            None => lasts(entry, now).to_bits(),
+        };
+        let is_late = |last: &(u64, BizTag)| (last.0, last.1.as_str()) <= (lasts, name);
+        if first.len() >= limit && first.last().is_none_or(is_late) {
             return;
         }
-        first.insert(key);
+        first.insert((lasts, entry.name.clone()));
         if first.len() > limit {
             first.pop_last();
         }
@@ -224,34 +208,13 @@ fn first_to_run_out(
     (first.into_iter().map(|(_, tag)| tag).collect(), total)
 }
 
-/// The first names, at most `limit`, that begin with `prefix` and come after `after`; and how many begin so.
-fn first_names(
-    directory: &Directory,
-    prefix: &str,
-    after: Option<&str>,
-    limit: usize,
-) -> (Vec<BizTag>, usize) {
-    // Only as many as are wanted are kept, however many tags are loaded.
-    let (mut first, mut total) = (BTreeSet::new(), 0);
-    directory.for_each(|entry| {
-        let name = entry.name.as_str();
-        if !name.starts_with(prefix) {
-            return;
-        }
-        total += 1;
-        if after.is_some_and(|after| name <= after) {
-            return;
-        }
-        let is_late = |last: &BizTag| name > last.as_str();
-        if first.len() >= limit && first.last().is_none_or(is_late) {
-            return;
-        }
-        first.insert(entry.name.clone());
-        if first.len() > limit {
-            first.pop_last();
-        }
-    });
-    (first.into_iter().collect(), total)
+/// How long the tag's ids last, in seconds. One without ids that nobody asks for can wait.
+fn lasts(entry: &Entry, now: u64) -> f64 {
+    let level = entry.level(now);
+    match level.left == 0 && entry.idle(now) > IN_USE {
+        true => f64::INFINITY,
+        false => level.supply_seconds(),
+    }
 }
 
 /// What the tag's actor tells of itself; `None` where it does not answer in time.

@@ -41,7 +41,6 @@ struct Claims {
     said: Option<Instant>,
 }
 
-/// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct StoreMonitor {
     health: ArcSwap<StoreHealth>,

@@ -3,9 +3,9 @@
 //! claims for minutes. Every `allocation.refresh`, and however many claims fail no more often, it drops the tags that
 //! were deleted, and looks how far those with a limit of their own have come.
 
-use super::{context::ServerContext, directory::Directory, messages::Discard};
+use super::{context::ServerContext, directory::Directory};
 use crate::{
-    domain::{BizTag, Ceilings},
+    domain::Ceilings,
     storage::{StoreError, StoreReport},
 };
 use futures_util::FutureExt as _;
@@ -27,7 +27,6 @@ const UNWELL: Duration = Duration::from_secs(1);
 /// A failure that came sooner says nothing of the store: one that does not answer takes longer.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// See the module's documentation.
 #[derive(Clone)]
 pub(super) struct StoreWatch {
     pub(super) server: Arc<ServerContext>,
@@ -82,26 +81,17 @@ impl StoreWatch {
         match caught(self.server.store.retired(&loaded)).await {
             Ok(deleted) => {
                 *unseen = false;
-                for tag in deleted {
-                    self.drop_deleted(tag);
+                for tag in deleted
+                    .iter()
+                    .filter(|tag| self.directory.get(tag).is_some())
+                {
+                    tracing::info!(biz_tag = %tag, "the tag was deleted; its ids in memory are left as a gap");
+                    self.server.discard(tag, true);
                 }
             }
             // The next look asks again.
             Err(error) => say_once(unseen, &error, "deleted tags"),
         }
-    }
-
-    fn drop_deleted(&self, tag: BizTag) {
-        if self.directory.get(&tag).is_none() {
-            return;
-        }
-        tracing::info!(biz_tag = %tag, "the tag was deleted; its ids in memory are left as a gap");
-        self.server.tell_registry(|registry| {
-            registry.discard.do_send(Discard {
-                tag,
-                is_deleted: true,
-            })
-        });
     }
 
     /// Checks the store, and whether it takes writes.

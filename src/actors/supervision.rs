@@ -10,7 +10,7 @@ use super::{
     messages::{LoaderReplaced, Sweep},
     registry::TagRegistry,
 };
-use actix::{Addr, ArbiterHandle, Supervisor};
+use actix::{Actor as _, Addr, ArbiterHandle};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -86,7 +86,7 @@ impl Supervision {
 
 fn start_loader(server: &Arc<ServerContext>, directory: &Arc<Directory>) -> Addr<SegmentLoader> {
     let made = SegmentLoader::new(server.clone(), directory.clone());
-    let loader = Supervisor::start_in_arbiter(&server.control, |_| made);
+    let loader = SegmentLoader::start_in_arbiter(&server.control, |_| made);
     server.loader.store(Some(Arc::new(LoaderLink {
         load: loader.clone().recipient(),
         #[cfg(feature = "fault-injection")]
@@ -101,7 +101,7 @@ fn start_registry(
     homes: &Arc<[ArbiterHandle]>,
 ) -> Addr<TagRegistry> {
     let parts = (server.clone(), directory.clone(), homes.clone());
-    let registry = Supervisor::start_in_arbiter(&server.control, |ctx| {
+    let registry = TagRegistry::start_in_arbiter(&server.control, |ctx| {
         TagRegistry::new(parts.0, parts.1, parts.2, ctx)
     });
     server.registry.store(Some(Arc::new(RegistryLink {

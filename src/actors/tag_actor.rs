@@ -16,7 +16,7 @@ use super::{
     context::ServerContext,
     error::AllocError,
     loaded_tag::{Buffer, LoadedTag},
-    messages::{AskAgain, Ended, LoadSegment, Refusal, ReplyTo},
+    messages::{AskAgain, Ended, LoadSegment, ReplyTo},
 };
 use crate::{
     domain::{DoubleBuffer, Offer, Replies},
@@ -29,7 +29,6 @@ use std::{sync::Arc, time::Instant};
 /// Messages beside those of callers that wait.
 const OTHER_MESSAGES: usize = 64;
 
-/// See the module's documentation.
 pub(super) struct TagActor {
     server: Arc<ServerContext>,
     tag: Arc<LoadedTag>,
@@ -105,7 +104,7 @@ impl TagActor {
     /// Refuses those who wait for so many ids or more.
     fn refuse_waiting(&mut self, demand: i64, error: &AllocError) {
         for reply in self.buffer.take_waiting(demand, |_| true) {
-            let _ = reply.send(Err(Refusal::Failed(error.clone())));
+            let _ = reply.send(Err(error.clone()));
         }
     }
 
@@ -116,7 +115,7 @@ impl TagActor {
         };
         let refuses = |deadline| fault.refuses(deadline);
         for reply in self.buffer.take_waiting(fault.demand, refuses) {
-            let _ = reply.send(Err(Refusal::Failed(fault.error.clone())));
+            let _ = reply.send(Err(fault.error.clone()));
         }
     }
 
@@ -203,7 +202,7 @@ impl TagActor {
             matches!(error, StoreError::Unusable(_)) || vanished && !self.tag.was_served();
         if let StoreError::AllowanceUsedUp { wait, .. } = error {
             tracing::debug!(biz_tag = %self.tag.name, %error, "a claim waits");
-            failures.note_used_up(now + wait, error.into(), self.demand);
+            failures.note_fault(Some(now + wait), error.into(), self.demand);
             self.refuse_faulty();
             self.ask_again(now, ctx);
             // Who wants less may still be served.
@@ -215,7 +214,7 @@ impl TagActor {
         let error = AllocError::from(error);
         let is_said = is_said || failures.is_known(&error);
         let demand = if is_too_much { self.demand } else { 0 };
-        failures.note_fault(now, error.clone(), demand);
+        failures.note_fault(None, error.clone(), demand);
         let left = self.buffer.left(&self.tag.range);
         if !is_said {
             tracing::error!(biz_tag = %self.tag.name, %error, left, "no segment can be claimed");
@@ -260,9 +259,7 @@ impl TagActor {
         if self.ended {
             return;
         }
-        for reply in self.buffer.take_waiting(0, |_| true) {
-            let _ = reply.send(Err(Refusal::Moved));
-        }
+        drop(self.buffer.take_waiting(0, |_| true));
         self.retire(Unused::Dropped);
     }
 

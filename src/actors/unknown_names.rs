@@ -12,7 +12,6 @@ use std::{
 /// So long after a name without a row others may follow.
 const FLOOD: Duration = Duration::from_secs(1);
 
-/// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct UnknownNames {
     names: Mutex<Names>,

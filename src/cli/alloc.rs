@@ -19,7 +19,6 @@ struct Range {
     count: i64,
 }
 
-/// `alloc TAG`.
 pub(super) fn run(
     call: &Alloc,
     config: impl FnOnce() -> Result<Config, Exit>,

@@ -19,7 +19,6 @@ const NOT: u8 = 1;
 /// Could not tell.
 const UNSURE: u8 = 2;
 
-/// `doctor`.
 pub(super) async fn run(config: &Config, call: &Doctor, output: Output) -> Result<(), Exit> {
     let in_use = call.in_use.iter().map(|text| column(text));
     let in_use = in_use.collect::<Result<Vec<InUse>, Exit>>()?;

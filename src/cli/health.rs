@@ -11,7 +11,6 @@ struct Healthy {
     left: u64,
 }
 
-/// `health [TAG]`.
 pub(super) fn run(
     call: &Health,
     config: impl FnOnce() -> Result<Config, Exit>,

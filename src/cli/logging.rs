@@ -11,9 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry,
-    filter::FilterExt as _,
-    layer::{Layered, SubscriberExt as _},
+    EnvFilter, Layer, Registry, filter::FilterExt as _, layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
 
@@ -23,8 +21,6 @@ use tracing_subscriber::{
 const LIBRARIES: &str = "actix_server=warn,actix_http=off,sea_orm_migration=warn,sqlx=error,\
     sqlx_core=error,hyper=warn,reqwest=warn,opentelemetry=warn,opentelemetry_sdk=warn,\
     opentelemetry_otlp=warn,opentelemetry_http=warn,id_alloc::audit=info";
-
-type Log = Layered<Box<dyn Layer<Registry> + Send + Sync>, Registry>;
 
 /// How long whoever reads the log may take for the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -90,7 +86,6 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 }
 
 impl Logging {
-    /// Has dropped lines counted.
     pub(super) fn count_dropped(&self, counted: impl Fn(u64) + Send + Sync + 'static) {
         self.lines.count_dropped(counted);
     }
@@ -111,12 +106,13 @@ impl Drop for Logging {
 mod traces {
     //! Export of spans by OTLP over HTTP.
 
-    use super::Log;
     use opentelemetry::{global, trace::TracerProvider as _};
     use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig as _};
     use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace};
     use std::time::Duration;
-    use tracing_subscriber::{Layer, filter};
+    use tracing_subscriber::{Layer, Registry, filter, layer::Layered};
+
+    type Log = Layered<Box<dyn Layer<Registry> + Send + Sync>, Registry>;
 
     /// How long the collector may take for a batch, and for the last one at the end.
     const PATIENCE: Duration = Duration::from_secs(2);

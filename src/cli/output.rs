@@ -22,7 +22,6 @@ impl Output {
         Self { json }
     }
 
-    /// Whether as JSON.
     pub(super) fn is_json(self) -> bool {
         self.json
     }

@@ -16,7 +16,6 @@ use std::{fmt::Write as _, time::Duration};
 /// Tags per call where all are listed.
 const PAGE: u32 = 1000;
 
-/// `server status`, `server tags`.
 pub(super) fn run(
     command: &arguments::Server,
     config: impl FnOnce() -> Result<Config, Exit>,

@@ -21,7 +21,6 @@ use std::fmt::Write as _;
 /// Rows read at once where all are listed.
 const PAGE: u64 = 1000;
 
-/// `tag …`.
 pub(super) async fn run(config: &Config, command: Tag, output: Output) -> Result<(), Exit> {
     let store = startup::store(config)?;
     let writes = command.writes();

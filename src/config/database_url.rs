@@ -142,10 +142,7 @@ impl DatabaseUrl {
         })
     }
 
-    /// The same URL with this password, whatever characters it has.
-    ///
-    /// # Errors
-    /// SQLite has no password.
+    /// The same URL with this password, whatever characters it has. SQLite has none.
     pub(super) fn with_password(&self, password: &str) -> Result<Self, DatabaseUrlError> {
         let encoded = utf8_percent_encode(password, NON_ALPHANUMERIC).to_string();
         if self.kind == DatabaseKind::MySql

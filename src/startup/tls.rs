@@ -43,9 +43,6 @@ struct Pair {
 }
 
 /// Reads the pair that the configuration names, if it names one.
-///
-/// # Errors
-/// [`StartError::Config`] says what is wrong with which file, and what to do.
 pub(super) fn read(config: &config::Tls) -> Result<Option<Tls>, StartError> {
     let (Some(cert_file), Some(key_file)) = (&config.cert_file, &config.key_file) else {
         return Ok(None);

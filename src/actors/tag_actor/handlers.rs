@@ -3,8 +3,7 @@
 use super::{TagActor, answer};
 use crate::{
     actors::messages::{
-        AskAgain, Describe, Discard, LoadEnded, LoaderReplaced, Refusal, Rest, RunsLow, TagState,
-        Wait, Wake,
+        AskAgain, Describe, Discard, LoadEnded, LoaderReplaced, Rest, RunsLow, TagState, Wait, Wake,
     },
     domain::Waiting,
     metrics::Unused,
@@ -17,9 +16,7 @@ impl Handler<Wait> for TagActor {
 
     fn handle(&mut self, message: Wait, ctx: &mut Context<Self>) {
         if self.ended {
-            self.end();
-            let _ = message.reply.send(Err(Refusal::Moved));
-            return;
+            return self.end();
         }
         let now = Instant::now();
         self.tag.touch(self.server.clock.millis(now));

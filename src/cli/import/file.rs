@@ -63,9 +63,6 @@ fn is_stdin(file: &Path) -> bool {
 pub(super) type Lines = (Vec<Line>, Vec<(u64, String)>);
 
 /// Reads the file.
-///
-/// # Errors
-/// Where it cannot be read, or its header says not what its columns are.
 pub(super) fn read(file: &Path) -> Result<Lines, Exit> {
     let failed = |reason: std::io::Error| Exit::usage(format!("{}: {reason}", name(file)));
     let mut text = Vec::new();

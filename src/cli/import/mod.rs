@@ -51,7 +51,6 @@ struct Different {
     reason: String,
 }
 
-/// `tag import`.
 pub(super) async fn run(
     config: &Config,
     store: &SqlStore,
