@@ -5,6 +5,7 @@
 
 mod address;
 mod admin;
+mod drain;
 mod error;
 mod gate;
 mod heartbeat;
@@ -13,6 +14,7 @@ mod open_files;
 mod redis;
 mod tls;
 
+pub use drain::Stop;
 pub use error::StartError;
 
 use crate::{
@@ -25,8 +27,8 @@ use crate::{
         sql::SqlStore,
     },
 };
-use actix_web::dev::{Server, ServerHandle};
-use futures_util::future::join_all;
+use actix_web::dev::Server;
+use drain::Listener;
 use gate::Gate;
 use listen::{Setup, bind_host, bracketed, serve, serve_metrics};
 use std::{sync::Arc, time::Duration};
@@ -35,29 +37,12 @@ use tokio::task::JoinHandle;
 /// Tags loaded at start where `allocation.preload` is `"recent"`.
 const RECENT: u64 = 1000;
 
-/// How long connections to the database may take to close at the end.
-const CLOSING: Duration = Duration::from_secs(1);
-
-/// What the stop signal asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// Answer for `server.drain_delay` more, so that load balancers notice (SIGTERM).
-    Drain,
-    /// Finish what runs and end (SIGINT).
-    Now,
-}
-
 /// A server that listens.
 pub struct Application {
-    server: Server,
-    /// Shut before the server is stopped.
-    gate: Gate,
-    /// Serves `/metrics` on `telemetry.metrics_bind`, where that is set.
-    metrics_server: Option<Server>,
-    /// Serves the admin API on `admin.bind`, where that is set.
-    admin_server: Option<Server>,
-    /// Serves Redis' clients on `wire.redis.bind`, where that is set.
-    redis: Option<redis::Redis>,
+    /// The API, and what `wire.redis.bind` names: they are drained.
+    listeners: Vec<Listener>,
+    /// What `telemetry.metrics_bind` and `admin.bind` name.
+    beside: Vec<Server>,
     port: u16,
     metrics: Arc<Metrics>,
     allocation: Allocation,
@@ -166,11 +151,14 @@ impl Application {
                 env!("CARGO_PKG_VERSION"),
                 bracketed(&config.server.host),
             ),
-            server,
-            gate,
-            metrics_server,
-            admin_server,
-            redis,
+            listeners: [Some(Listener { server, gate }), redis]
+                .into_iter()
+                .flatten()
+                .collect(),
+            beside: [metrics_server, admin_server]
+                .into_iter()
+                .flatten()
+                .collect(),
             port,
             heartbeat: actix_web::rt::spawn(heartbeat::keep(
                 store.clone(),
@@ -210,98 +198,6 @@ impl Application {
     pub fn log_lines_dropped(&self) -> impl Fn(u64) + Send + Sync + 'static {
         let dropped = self.metrics.log_lines_dropped.clone();
         move |lines| dropped.inc_by(lines)
-    }
-
-    /// Serves until `stop` gives the first signal, then drains. The next one ends the drain, and lets running requests
-    /// finish; one more ends those too.
-    ///
-    /// # Errors
-    /// [`StartError::Internal`] where the server ended by itself.
-    pub async fn run_until_stopped(
-        self,
-        mut stop: impl AsyncFnMut() -> Stop,
-    ) -> Result<(), StartError> {
-        let handle = self.server.handle();
-        let mut server = actix_web::rt::spawn(self.server);
-        let beside = [self.metrics_server, self.admin_server].map(|server| {
-            let server = server?;
-            let handle = server.handle();
-            actix_web::rt::spawn(server);
-            Some(handle)
-        });
-        let redis = self.redis.map(redis::Redis::start);
-        let first = tokio::select! {
-            first = stop() => first,
-            ended = &mut server => {
-                return Err(StartError::Internal(format!("the server ended by itself: {ended:?}")));
-            }
-        };
-        self.allocation.drain();
-        if first == Stop::Drain {
-            tracing::info!(delay = ?self.drain_delay, "draining: /health answers 503 from now on");
-            tokio::select! {
-                () = tokio::time::sleep(self.drain_delay) => {}
-                _ = stop() => tracing::info!("a second signal: the drain is cut short"),
-            }
-        }
-        let grace_period = self.grace_period;
-        let (mut handles, mut servers) = (vec![handle], vec![server]);
-        let mut gates = vec![self.gate];
-        if let Some(redis) = redis {
-            handles.push(redis.handle);
-            servers.push(redis.task);
-            gates.push(redis.gate);
-        }
-        let finished = async {
-            let limit = grace_period.mul_f64(0.2);
-            join_all(gates.into_iter().map(|gate| gate.close(limit))).await;
-            finish(&handles, &self.allocation, grace_period).await;
-        };
-        tokio::select! {
-            () = finished => {}
-            _ = stop() => {
-                tracing::warn!("another signal: running requests are not waited for");
-                join_all(handles.iter().map(|handle| handle.stop(false))).await;
-            }
-        }
-        for server in servers {
-            let _ = server.await;
-        }
-        for handle in beside.into_iter().flatten() {
-            handle.stop(false).await;
-        }
-        self.heartbeat.abort();
-        heartbeat::goodbye(&self.store, &self.me).await;
-        // One that does not answer has a connection that takes long to close.
-        if tokio::time::timeout(CLOSING, self.store.close())
-            .await
-            .is_err()
-        {
-            tracing::info!("the database did not close its connections in time");
-        }
-        let unused_ids = self.allocation.left();
-        tracing::info!(unused_ids, "stopped; the ids that were in memory are a gap");
-        Ok(())
-    }
-}
-
-/// Closes the listeners and lets running requests finish; near the end of the grace period those who
-/// still wait for ids are refused, so that each gets an answer.
-async fn finish(handles: &[ServerHandle], allocation: &Allocation, grace_period: Duration) {
-    // Each begins to stop as it is called.
-    let stopping: Vec<_> = handles.iter().map(|handle| handle.stop(true)).collect();
-    let stopped = async {
-        for stopped in stopping {
-            stopped.await;
-        }
-    };
-    tokio::pin!(stopped);
-    if tokio::time::timeout(grace_period.mul_f64(0.6), &mut stopped)
-        .await
-        .is_err()
-    {
-        allocation.close();
-        stopped.await;
     }
 }
 

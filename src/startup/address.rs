@@ -1,6 +1,7 @@
 //! Where other servers of the table reach this one's admin API. It is written down beside the table, so that the
 //! console of each server can show all of them.
 
+use super::listen::bracketed;
 use crate::config::Config;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -35,11 +36,7 @@ pub(super) async fn of(config: Config, port: u16) -> String {
         true => "https",
         false => "http",
     };
-    let host = match host.contains(':') {
-        true => format!("[{host}]"),
-        false => host,
-    };
-    format!("{scheme}://{host}:{port}")
+    format!("{scheme}://{}:{port}", bracketed(&host))
 }
 
 /// Host and port of the database; `None` where it is on this machine.

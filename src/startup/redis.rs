@@ -2,6 +2,7 @@
 
 use super::{
     StartError,
+    drain::Listener,
     gate::Gate,
     listen::{Setup, bind},
 };
@@ -11,37 +12,14 @@ use crate::{
     http,
     redis::{self, Service},
 };
-use actix_server::{GracefulShutdownSignal, Server, ServerHandle};
+use actix_server::{GracefulShutdownSignal, Server};
 use actix_service::{ServiceFactoryExt as _, fn_service};
 use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use std::{sync::Arc, time::Instant};
-use tokio::{net::TcpStream, task::JoinHandle};
+use tokio::net::TcpStream;
 
 /// Connections past `wire.redis.max_connections`, each of which is told that there are too many.
 const TOO_MANY: usize = 1024;
-
-/// The listener, before it is served from.
-pub(super) struct Redis {
-    server: Server,
-    gate: Gate,
-}
-
-/// The same, served from.
-pub(super) struct Serving {
-    pub(super) handle: ServerHandle,
-    pub(super) gate: Gate,
-    pub(super) task: JoinHandle<std::io::Result<()>>,
-}
-
-impl Redis {
-    pub(super) fn start(self) -> Serving {
-        Serving {
-            handle: self.server.handle(),
-            gate: self.gate,
-            task: actix_web::rt::spawn(self.server),
-        }
-    }
-}
 
 /// Binds `wire.redis.bind`, where that is set.
 pub(super) fn listen(
@@ -50,7 +28,7 @@ pub(super) fn listen(
     allocation: &Allocation,
     shared: Arc<http::Shared>,
     tokens: Option<Arc<Tokens<AllocToken>>>,
-) -> Result<Option<Redis>, StartError> {
+) -> Result<Option<Listener>, StartError> {
     let (keys, redis) = (&setup.config.server, &setup.config.wire.redis);
     let Some(address) = redis.bind else {
         return Ok(None);
@@ -104,7 +82,7 @@ pub(super) fn listen(
     };
     let server = server.map_err(internal)?.run();
     tracing::info!(%address, "Redis' clients are served");
-    Ok(Some(Redis { server, gate }))
+    Ok(Some(Listener { server, gate }))
 }
 
 async fn serve(

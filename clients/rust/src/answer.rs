@@ -1,6 +1,6 @@
 //! What is a good answer, and what a refusal means.
 
-use crate::error::said;
+use crate::error::{IdAllocError, Refusal, said};
 use hyper::{HeaderMap, StatusCode, header};
 use id_alloc_range::Run;
 use serde_json::Value;
@@ -19,7 +19,7 @@ pub(crate) struct Failure {
 }
 
 /// What to do after a [`Failure`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Verdict {
     /// Ask again, another server first.
     Retry,
@@ -27,14 +27,8 @@ pub(crate) enum Verdict {
     RetryForLess,
     /// Ask for less at once and from now on: the server permits fewer at once.
     TooMany,
-    /// No other attempt would help.
-    UnknownTag,
-    /// The same.
-    Exhausted,
-    /// The same.
-    Unauthorized,
-    /// The same.
-    Refused,
+    /// No other attempt would help: it fails with this error.
+    Final(fn(Refusal) -> IdAllocError),
 }
 
 impl Failure {
@@ -139,11 +133,11 @@ fn refusal(server: &str, status: u16, headers: &HeaderMap, body: &[u8]) -> Failu
         message => (text("code").to_owned(), message.to_owned()),
     };
     let verdict = match (status, code.as_str()) {
-        (404, "unknown_tag") => Verdict::UnknownTag,
-        (_, "tag_exhausted") => Verdict::Exhausted,
-        (401 | 403, _) => Verdict::Unauthorized,
+        (404, "unknown_tag") => Verdict::Final(IdAllocError::UnknownTag),
+        (_, "tag_exhausted") => Verdict::Final(IdAllocError::Exhausted),
+        (401 | 403, _) => Verdict::Final(IdAllocError::Unauthorized),
         (400, "invalid_count") => Verdict::TooMany,
-        (400 | 413 | 414 | 431, _) => Verdict::Refused,
+        (400 | 413 | 414 | 431, _) => Verdict::Final(IdAllocError::Refused),
         (_, "no_available_id") => Verdict::RetryForLess,
         _ => Verdict::Retry,
     };

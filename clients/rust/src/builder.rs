@@ -3,7 +3,6 @@
 use crate::{
     Client, IdAllocError, Metrics,
     core::{Clock, Core},
-    metrics::NoMetrics,
     server::{Manner, Server},
     tls::Tls,
 };
@@ -40,7 +39,7 @@ impl Builder {
             max_range: 10_000_000,
             deadline: Duration::from_secs(10),
             runtime: None,
-            metrics: Arc::new(NoMetrics),
+            metrics: Arc::new(()),
             clock: Arc::new(|| tokio::time::Instant::now().into_std()),
         }
     }

@@ -102,27 +102,15 @@ impl Fetch {
             }
             Err(failure) => failure,
         };
-        let refused = |error: fn(Refusal) -> IdAllocError| {
-            Some(error(Refusal {
-                tag: name.clone(),
-                server: server.clone(),
-                status: failure.status,
-                code: failure.code.clone(),
-                message: failure.message.clone(),
-            }))
-        };
         let error = match failure.verdict {
-            Verdict::UnknownTag => refused(IdAllocError::UnknownTag),
-            Verdict::Exhausted => refused(IdAllocError::Exhausted),
-            Verdict::Unauthorized => refused(IdAllocError::Unauthorized),
-            Verdict::Refused => refused(IdAllocError::Refused),
-            Verdict::TooMany if count == 1 => refused(IdAllocError::Refused),
+            Verdict::Final(error) => Some(error),
+            Verdict::TooMany if count == 1 => Some(IdAllocError::Refused as fn(_) -> _),
             Verdict::TooMany => {
                 rest.pace.permit(count / 2);
                 None
             }
             Verdict::Retry | Verdict::RetryForLess => {
-                if failure.verdict == Verdict::RetryForLess {
+                if matches!(failure.verdict, Verdict::RetryForLess) {
                     self.halvings += 1;
                 }
                 rest.line.failed(at, Instant::now(), &failure);
@@ -133,25 +121,27 @@ impl Fetch {
             rest.refused_at = Some(Instant::now());
         }
         drop(rest);
-        match &error {
-            Some(error) => {
-                tracing::warn!(%error, "no range can be had");
-                core.metrics.refused(name, error);
-            }
-            None => {
-                let why = failure.to_string();
-                tracing::warn!(
-                    why,
-                    "an attempt to get a range failed; there will be another"
-                );
-                core.metrics.attempt_failed(name, server, &why);
-            }
-        }
-        error.map(Err)
+        let Some(error) = error else {
+            let why = failure.to_string();
+            tracing::warn!(
+                why,
+                "an attempt to get a range failed; there will be another"
+            );
+            core.metrics.attempt_failed(name, server, &why);
+            return None;
+        };
+        let error = error(Refusal {
+            tag: name.clone(),
+            server: failure.server,
+            status: failure.status,
+            code: failure.code,
+            message: failure.message,
+        });
+        tracing::warn!(%error, "no range can be had");
+        core.metrics.refused(name, &error);
+        Some(Err(error))
     }
-}
 
-impl Fetch {
     /// Tells those who wait, after which another fetch may be on its way.
     fn end(&mut self, outcome: Outcome) {
         if let Some(sender) = self.outcome.take() {

@@ -54,7 +54,6 @@ pub(crate) struct Server {
 }
 
 /// What all requests of a client have in common.
-#[derive(Debug)]
 pub(crate) struct Manner {
     /// `Bearer TOKEN`.
     pub(crate) authorization: Option<header::HeaderValue>,

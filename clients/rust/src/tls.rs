@@ -7,17 +7,11 @@ use crate::{IdAllocError, server::Server};
 mod implementation {
     use super::{IdAllocError, Server};
     use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
-    use std::{fmt, io, sync::Arc};
+    use std::{io, sync::Arc};
     use tokio::net::TcpStream;
     use tokio_rustls::{TlsConnector, client::TlsStream};
 
     pub(crate) struct Tls(Option<TlsConnector>);
-
-    impl fmt::Debug for Tls {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.debug_tuple("Tls").finish_non_exhaustive()
-        }
-    }
 
     impl Tls {
         /// Reads certificates only if a server needs them.
@@ -61,7 +55,6 @@ mod implementation {
     use std::io;
     use tokio::net::TcpStream;
 
-    #[derive(Debug)]
     pub(crate) struct Tls;
 
     impl Tls {
