@@ -10,17 +10,10 @@ use super::{
     messages::{Ensure, RunsLow, Wait, Wake},
     name_lookup::NameLookup,
     permits::{self, Place},
-    store_health::StoreHealth,
 };
-use crate::{
-    domain::{BizTag, Demand, Ids, TagName, Take},
-    metrics::Level,
-};
+use crate::domain::{BizTag, Demand, Ids, TagName, Take};
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
@@ -31,8 +24,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_m
 /// Hands out ids; see the module's documentation.
 #[derive(Clone)]
 pub struct Allocator {
-    server: Arc<ServerContext>,
-    directory: Arc<Directory>,
+    pub(super) server: Arc<ServerContext>,
+    pub(super) directory: Arc<Directory>,
 }
 
 impl Allocator {
@@ -248,94 +241,6 @@ impl Allocator {
             used.then(|| range.front().first() - 1)
         };
         self.directory.with(tag.into().as_str(), newest)?
-    }
-
-    /// Whether this server can serve; the smallest number of ids in memory over the healthy tags in
-    /// use, 0 when none is.
-    ///
-    /// # Errors
-    /// While draining, or while the store cannot serve and no tag in use has an id left.
-    pub async fn health(&self) -> Result<u64, AllocError> {
-        if self.is_draining() {
-            return Err(AllocError::ShuttingDown);
-        }
-        match (self.least_left().await, self.store()) {
-            (Some(least), _) => Ok(least),
-            (None, Ok(())) => Ok(0),
-            (None, Err(error)) => Err(error),
-        }
-    }
-
-    /// The fewest ids that a healthy tag in use has left, now, or where there are many tags, a moment ago.
-    async fn least_left(&self) -> Option<u64> {
-        let (directory, now) = (self.directory.clone(), self.now());
-        let look = move || directory.least_left(now);
-        match self.has_few_tags() {
-            true => look(),
-            false => self.server.least_left.get(look).await.flatten(),
-        }
-    }
-
-    /// Whether there are so few tags that all may be looked at on a request's thread.
-    #[must_use]
-    pub fn has_few_tags(&self) -> bool {
-        self.directory.is_small()
-    }
-
-    /// Whether the store can be used.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn store(&self) -> Result<(), AllocError> {
-        match &*self.server.monitor.health() {
-            StoreHealth::Up => Ok(()),
-            StoreHealth::Starting => Err(AllocError::NoAvailableId(
-                "the database has not answered yet".to_owned(),
-            )),
-            StoreHealth::Down(reason) => Err(AllocError::StoreFailed(reason.clone())),
-            StoreHealth::Unusable(reason) => {
-                Err(crate::storage::StoreError::Unusable(reason.clone()).into())
-            }
-        }
-    }
-
-    /// Whether the server is going away: connections should be closed.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.server.is_draining()
-    }
-
-    /// The same, for who looks at it with every answer.
-    #[must_use]
-    pub fn draining(&self) -> Arc<AtomicBool> {
-        self.server.draining.clone()
-    }
-
-    /// The level of each loaded tag that ever had a segment; its ids are counted up to now.
-    pub fn levels(&self, mut visit: impl FnMut(&BizTag, Level)) {
-        let now = self.now();
-        self.directory.for_each(|entry| {
-            if entry.was_served() && entry.is_sound() {
-                entry.report();
-                visit(&entry.name, entry.level(now));
-            }
-        });
-    }
-
-    /// Connections to the store: idle, and in use.
-    #[must_use]
-    pub fn store_connections(&self) -> (usize, usize) {
-        self.server.store.connections()
-    }
-
-    /// Callers waiting in the whole server.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.server.waiting.load(Ordering::Relaxed)
-    }
-
-    fn now(&self) -> u64 {
-        self.server.clock.millis(Instant::now())
     }
 }
 

@@ -18,7 +18,6 @@ use crate::{
 use actix::{ArbiterHandle, Recipient};
 use arc_swap::ArcSwapOption;
 use std::{
-    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -163,13 +162,5 @@ impl ServerContext {
         if closed.wait_for(|closed| *closed).await.is_err() {
             std::future::pending::<()>().await;
         }
-    }
-}
-
-impl fmt::Debug for ServerContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerContext")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
     }
 }

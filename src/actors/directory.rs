@@ -6,11 +6,12 @@ use super::{loaded_tag::LoadedTag, tag_actor::TagActor};
 use crate::domain::BizTag;
 use actix::Addr;
 use papaya::Guard as _;
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     ops::Deref,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -102,7 +103,7 @@ impl Directory {
     /// The mark of a tag that is not loaded; 0 where there is none.
     pub(super) fn kept_mark(&self, tag: &BizTag) -> i64 {
         let hash = self.hasher.hash_one(tag);
-        self.marks().get(&hash).copied().unwrap_or(0)
+        self.marks.lock().get(&hash).copied().unwrap_or(0)
     }
 
     pub(super) fn insert(&self, entry: Arc<Entry>) {
@@ -117,7 +118,7 @@ impl Directory {
         {
             let mark = entry.mark();
             if mark > 0 {
-                let mut marks = self.marks();
+                let mut marks = self.marks.lock();
                 let kept = marks.entry(self.hasher.hash_one(tag)).or_insert(mark);
                 *kept = (*kept).max(mark);
             }
@@ -152,10 +153,5 @@ impl Directory {
             Some((seconds, tag)) => format!("at its present rate {tag} lasts {seconds:.0} s"),
             None => "no tag is in use".to_owned(),
         }
-    }
-
-    /// The marks are valid after every statement, so a poisoned lock is used on.
-    fn marks(&self) -> MutexGuard<'_, HashMap<u64, i64, ahash::RandomState>> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

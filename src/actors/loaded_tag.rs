@@ -9,9 +9,10 @@ use crate::{
     domain::{BizTag, DoubleBuffer, OpenRange, RateMeter},
     metrics::{Level, TagMetrics, Unused},
 };
+use parking_lot::Mutex;
 use std::{
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
+        OnceLock,
         atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -135,22 +136,22 @@ impl LoadedTag {
 
     /// Leaves the buffer to a later actor.
     pub(super) fn lay_to_rest(&self, buffer: Buffer) {
-        *self.at_rest() = Some(Box::new(buffer));
+        *self.at_rest.lock() = Some(Box::new(buffer));
     }
 
     /// What was left by an earlier actor, once.
     pub(super) fn take_up(&self) -> Option<Buffer> {
-        self.at_rest().take().map(|buffer| *buffer)
+        self.at_rest.lock().take().map(|buffer| *buffer)
     }
 
     /// Whether a later actor can take up what was left.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.at_rest().is_some()
+        self.at_rest.lock().is_some()
     }
 
     /// What there is to tell of the tag while it is at rest.
     pub(super) fn resting_state(&self) -> Option<TagState> {
-        let at_rest = self.at_rest();
+        let at_rest = self.at_rest.lock();
         at_rest.as_ref().map(|buffer| self.state(buffer))
     }
 
@@ -169,10 +170,6 @@ impl LoadedTag {
             restarts: 0,
             last_error: None,
         }
-    }
-
-    fn at_rest(&self) -> MutexGuard<'_, Option<Box<Buffer>>> {
-        self.at_rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Someone asked for ids, whatever came of it.

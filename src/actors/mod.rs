@@ -9,7 +9,8 @@
 //!
 //! | what you want to see | file |
 //! |---|---|
-//! | what HTTP sees: taking ids, waiting for them, health | `allocator.rs` |
+//! | what HTTP sees: taking ids, and waiting for them | `allocator.rs` |
+//! | what those who poll see: health and levels | `health.rs` |
 //! | the cursor that requests take from | the crate `id-alloc-range` (`range/src/cursor.rs`) |
 //! | the books about it: ids handed out, ids left | `domain/open_range.rs` |
 //! | the tag's actor: segments, those who wait, when to claim | `tag_actor.rs`, `tag_actor/handlers.rs` (its rules: `domain/double_buffer.rs`) |
@@ -34,6 +35,7 @@ mod claim_failures;
 mod context;
 mod directory;
 mod error;
+mod health;
 mod kept;
 mod loaded_tag;
 mod loader;
@@ -57,11 +59,7 @@ pub use messages::TagState;
 pub use status::{Order, ServerState, TagStatus};
 pub use store_health::StoreHealth;
 
-use crate::{
-    domain::BizTag,
-    metrics::Metrics,
-    storage::{SegmentStore, StoreError, StoreReport},
-};
+use crate::{domain::BizTag, metrics::Metrics, storage::SegmentStore};
 use actix::{Arbiter, ArbiterHandle};
 use arc_swap::ArcSwapOption;
 use context::{Clock, ServerContext};
@@ -76,7 +74,6 @@ use std::{
     time::Duration,
 };
 use store_health::StoreMonitor;
-use store_watch::StoreWatch;
 use supervision::Supervision;
 use tokio::sync::watch;
 use turns::Turns;
@@ -86,7 +83,7 @@ use unknown_names::UnknownNames;
 const STORE_POLL: Duration = Duration::from_millis(50);
 
 /// All actors of one server. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Allocation {
     server: Arc<ServerContext>,
     directory: Arc<Directory>,
@@ -133,20 +130,8 @@ impl Allocation {
         let allocation = Self { server, directory };
         let (server, directory) = (allocation.server.clone(), allocation.directory.clone());
         control.spawn(Supervision::start(server, directory, homes).watch());
-        control.spawn(allocation.store_watch().run());
+        control.spawn(allocation.clone().watch_store());
         allocation
-    }
-
-    fn store_watch(&self) -> StoreWatch {
-        StoreWatch {
-            server: self.server.clone(),
-            directory: self.directory.clone(),
-        }
-    }
-
-    /// Takes in what a check of the store found before the actors were started.
-    pub fn note_check(&self, found: Result<&StoreReport, &StoreError>) {
-        self.store_watch().note_check(found);
     }
 
     /// What hands out ids.

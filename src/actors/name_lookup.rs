@@ -9,10 +9,11 @@
 use super::context::ServerContext;
 use crate::domain::BizTag;
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use std::{
     collections::{HashMap, VecDeque},
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::sync::oneshot;
@@ -62,7 +63,7 @@ impl NameLookup {
 
     /// Adds a name; true where the caller has to see to it that it is looked up.
     fn push(&self, tag: &BizTag, reply: oneshot::Sender<bool>) -> bool {
-        let mut asked = self.asked();
+        let mut asked = self.0.lock();
         let Asked {
             order,
             replies,
@@ -90,7 +91,7 @@ impl NameLookup {
 
     /// The next names that somebody waits for; none where nobody does.
     fn next(&self) -> Vec<(BizTag, Replies)> {
-        let mut asked = self.asked();
+        let mut asked = self.0.lock();
         let mut batch = Vec::new();
         while batch.len() < BATCH
             && let Some(tag) = asked.order.pop_front()
@@ -143,13 +144,8 @@ impl NameLookup {
 
     /// How long the next names wait after some that had no row.
     fn pace(&self) -> Duration {
-        let statements = self.asked().order.len().div_ceil(BATCH).max(1);
+        let statements = self.0.lock().order.len().div_ceil(BATCH).max(1);
         PACE.min(TURN / u32::try_from(statements).unwrap_or(u32::MAX))
-    }
-
-    /// Valid after every statement, so a poisoned lock is used on.
-    fn asked(&self) -> MutexGuard<'_, Asked> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,7 +155,7 @@ struct Ends<'a>(&'a NameLookup);
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            *self.0.asked() = Asked::default();
+            *self.0.0.lock() = Asked::default();
         }
     }
 }
@@ -177,7 +173,7 @@ mod tests {
         for number in 1..20 * BATCH {
             assert!(!lookup.push(&tag(number), oneshot::channel().0));
         }
-        assert!(lookup.asked().order.len() <= 2 * BATCH);
+        assert!(lookup.0.lock().order.len() <= 2 * BATCH);
         let next = lookup.next();
         assert_eq!(next.len(), 1);
         assert_eq!(next[0].0, tag(0), "who waits is looked up");

@@ -8,11 +8,12 @@
 
 use crate::domain::{BizTag, ClaimRequest};
 use lru::LruCache;
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     num::NonZeroUsize,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -114,7 +115,7 @@ impl Permits {
         is_wanted: impl Fn() -> bool,
     ) -> Option<SemaphorePermit<'_>> {
         let hurry = Arc::new(Notify::new());
-        self.queued().insert(tag.clone(), hurry.clone());
+        self.queued.lock().insert(tag.clone(), hurry.clone());
         // Whoever comes to wait from now on finds it there.
         let permit = match is_wanted() {
             true => None,
@@ -123,13 +124,13 @@ impl Permits {
                 () = hurry.notified() => None,
             },
         };
-        self.queued().remove(tag);
+        self.queued.lock().remove(tag);
         permit
     }
 
     /// Somebody waits for the tag by now: its claim does not queue behind those that nobody waits for.
     pub(super) fn hurry(&self, tag: &BizTag) {
-        if let Some(hurry) = self.queued().get(tag) {
+        if let Some(hurry) = self.queued.lock().get(tag) {
             hurry.notify_one();
         }
     }
@@ -169,26 +170,16 @@ impl Permits {
         let _ = self
             .typical
             .fetch_update(order, order, |typical| Some(follow(typical)));
-        self.slow_tags().pop(tag);
+        self.slow_tags.lock().pop(tag);
     }
 
     /// Takes in that the claim took longer than others.
     pub(super) fn note_slow(&self, tag: &BizTag) {
-        self.slow_tags().put(tag.clone(), ());
+        self.slow_tags.lock().put(tag.clone(), ());
     }
 
     fn is_slow(&self, tag: &BizTag) -> bool {
-        self.slow_tags().contains(tag)
-    }
-
-    fn queued(&self) -> MutexGuard<'_, HashMap<BizTag, Arc<Notify>, ahash::RandomState>> {
-        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn slow_tags(&self) -> MutexGuard<'_, LruCache<BizTag, ()>> {
-        self.slow_tags
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.slow_tags.lock().contains(tag)
     }
 }
 

@@ -5,9 +5,10 @@ use crate::{
     storage::{StoreError, StoreReport, Unusable},
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
+use parking_lot::Mutex;
 use std::{
     mem::discriminant,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::Notify;
@@ -104,7 +105,7 @@ impl StoreMonitor {
     /// One log line where claims begin to fail, and one where they succeed again.
     fn note_failing(&self, failed: Option<&StoreError>, supply: impl Fn() -> String) {
         let now = Instant::now();
-        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut claims = self.claims.lock();
         match (failed, claims.failing) {
             (None, true) => {
                 tracing::info!("claims succeed again");
@@ -162,7 +163,7 @@ impl StoreMonitor {
     /// Whether all that is wrong is that the store has no connection left, and that has not lasted. Then it is what
     /// it was before: it is there, and this server's turn comes.
     fn is_only_full(&self, error: Option<&StoreError>) -> bool {
-        let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut full = self.full.lock();
         let Some(StoreError::NoConnection(reason)) = error else {
             *full = None;
             return false;

@@ -3,7 +3,7 @@
 //! claims for minutes. Every `allocation.refresh`, and however many claims fail no more often, it drops the tags that
 //! were deleted, and looks how far those with a limit of their own have come.
 
-use super::{context::ServerContext, directory::Directory};
+use super::Allocation;
 use crate::{
     domain::Ceilings,
     storage::{StoreError, StoreReport},
@@ -11,7 +11,6 @@ use crate::{
 use futures_util::FutureExt as _;
 use std::{
     panic::AssertUnwindSafe,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -27,15 +26,9 @@ const UNWELL: Duration = Duration::from_secs(1);
 /// A failure that came sooner says nothing of the store: one that does not answer takes longer.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-#[derive(Clone)]
-pub(super) struct StoreWatch {
-    pub(super) server: Arc<ServerContext>,
-    pub(super) directory: Arc<Directory>,
-}
-
-impl StoreWatch {
+impl Allocation {
     /// Runs until the server ends.
-    pub(super) async fn run(self) {
+    pub(super) async fn watch_store(self) {
         let (server, settings) = (&self.server, &self.server.settings.allocation);
         let mut ceilings = Ceilings::default();
         // Whether it was said that the deleted ones, or those with a limit, cannot be looked for.
@@ -111,7 +104,7 @@ impl StoreWatch {
     }
 
     /// Takes in what a check of the store found.
-    pub(super) fn note_check(&self, found: Result<&StoreReport, &StoreError>) {
+    pub fn note_check(&self, found: Result<&StoreReport, &StoreError>) {
         self.server
             .monitor
             .note_check(found, || self.shortest_supply());

@@ -3,9 +3,9 @@
 
 use crate::domain::BizTag;
 use lru::LruCache;
+use parking_lot::Mutex;
 use std::{
     num::NonZeroUsize,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -41,19 +41,19 @@ impl UnknownNames {
 
     /// Remembers briefly that `tag` has no row.
     pub(super) fn remember(&self, tag: &BizTag) {
-        let (now, mut names) = (Instant::now(), self.names());
+        let (now, mut names) = (Instant::now(), self.names.lock());
         names.newest = Some(now);
         names.until.put(tag.clone(), now + self.ttl);
     }
 
     /// A row was made for `tag`.
     pub(super) fn forget(&self, tag: &BizTag) {
-        self.names().until.pop(tag);
+        self.names.lock().until.pop(tag);
     }
 
     /// Whether `tag` had no row a moment ago.
     pub(super) fn contains(&self, tag: &BizTag) -> bool {
-        let mut names = self.names();
+        let mut names = self.names.lock();
         match names.until.peek(tag) {
             Some(until) if *until > Instant::now() => true,
             Some(_) => {
@@ -66,12 +66,7 @@ impl UnknownNames {
 
     /// Whether a name without a row was asked for a moment ago, so that another new one may be one too.
     pub(super) fn are_asked_for(&self) -> bool {
-        let newest = self.names().newest;
+        let newest = self.names.lock().newest;
         newest.is_some_and(|newest| newest.elapsed() < FLOOD)
-    }
-
-    /// The names are valid after every statement, so a poisoned lock is used on.
-    fn names(&self) -> MutexGuard<'_, Names> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,7 +7,7 @@ use super::{
     tags::parse,
 };
 use crate::{
-    config::Config,
+    config::{Config, is_plain_name},
     startup,
     storage::{Finding, InUse, SegmentStore as _, ServerRecord, StoreError, Unusable, Weight},
 };
@@ -80,11 +80,7 @@ fn column(text: &str) -> Result<InUse, Exit> {
     let wrong = || Exit::usage(format!("--in-use takes TAG=TABLE.COLUMN, not {text:?}"));
     let (tag, place) = text.rsplit_once('=').ok_or_else(wrong)?;
     let mut parts: Vec<String> = place.split('.').map(str::to_owned).collect();
-    let is_name = |part: &String| {
-        let known = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '$');
-        !part.is_empty() && part.chars().all(known)
-    };
-    if !(2..=3).contains(&parts.len()) || !parts.iter().all(is_name) {
+    if !(2..=3).contains(&parts.len()) || !parts.iter().all(|part| is_plain_name(part)) {
         return Err(wrong());
     }
     let column = parts.pop().ok_or_else(wrong)?;

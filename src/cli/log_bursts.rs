@@ -4,10 +4,11 @@
 //! Only lines of one kind hold each other back. What is logged for the record (`id_alloc::audit`), and what is only
 //! logged when somebody looks for a fault (debug), is always written.
 
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tracing::{
@@ -72,7 +73,7 @@ impl LogBursts {
     /// Whether to write this line, which comes now.
     fn admits(&self, event: &Event<'_>, now: Instant) -> bool {
         let metadata = event.metadata();
-        let mut bursts = self.bursts();
+        let mut bursts = self.0.lock();
         let burst = bursts.entry(metadata.callsite()).or_insert_with(|| Burst {
             level: *metadata.level(),
             written: 0,
@@ -110,7 +111,8 @@ impl LogBursts {
     fn tell_those(&self, is_due: impl Fn(&Burst) -> bool) {
         // Logged when nothing is locked any more.
         let due: Vec<_> = self
-            .bursts()
+            .0
+            .lock()
             .values_mut()
             .filter(|burst| burst.held_back > 0 && is_due(burst))
             .map(|burst| {
@@ -125,11 +127,6 @@ impl LogBursts {
                 _ => tracing::info!(lines, first = tag, "and more tags: {text}"),
             }
         }
-    }
-
-    /// Valid after every statement, so a poisoned lock is used on.
-    fn bursts(&self) -> MutexGuard<'_, HashMap<Identifier, Burst>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -177,7 +174,7 @@ mod tests {
 
     impl Write for Written {
         fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(line)
+            self.0.lock().write(line)
         }
 
         fn flush(&mut self) -> std::io::Result<()> {
@@ -199,7 +196,7 @@ mod tests {
         let lines = layer().with_ansi(false).with_writer(out.clone());
         let subscriber = tracing_subscriber::registry().with(lines.with_filter(bursts.clone()));
         tracing::subscriber::with_default(subscriber, || log(&bursts));
-        let bytes = out.0.lock().unwrap().clone();
+        let bytes = out.0.lock().clone();
         String::from_utf8(bytes)
             .unwrap()
             .lines()
@@ -238,7 +235,7 @@ mod tests {
             bursts.tell_all();
             log(11);
             bursts.tell_all();
-            for burst in bursts.bursts().values_mut() {
+            for burst in bursts.0.lock().values_mut() {
                 burst.newest -= PAUSE;
             }
             log(12);

@@ -6,10 +6,11 @@
 //!
 //! (tracing-appender's non-blocking writer is not used: as it ends it prints, and waits, on the same pipe.)
 
+use parking_lot::{Condvar, Mutex};
 use std::{
     io::{self, Write},
     sync::{
-        Arc, Condvar, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
@@ -82,14 +83,12 @@ impl LogQueue {
     /// Waits until all is written, at most `limit`.
     pub(super) fn flush(&self, limit: Duration) {
         let state = &self.state;
-        let looking = state.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looking = state.looking.lock();
         let is_left = |(): &mut ()| state.bytes.load(Ordering::Acquire) > 0;
         // Whether in time or not, this is the end.
-        drop(
-            state
-                .all_written
-                .wait_timeout_while(looking, limit, is_left),
-        );
+        let _ = state
+            .all_written
+            .wait_while_for(&mut looking, is_left, limit);
     }
 
     fn push(&self, line: &[u8]) {
@@ -185,7 +184,7 @@ mod tests {
         let queue = LogQueue::start(Reader { permits, seen }, || ()).unwrap();
         let dropped = Arc::new(Mutex::new(0));
         let count = dropped.clone();
-        queue.count_dropped(move |lines| *count.lock().unwrap() += lines);
+        queue.count_dropped(move |lines| *count.lock() += lines);
         (queue, permit, lines, dropped)
     }
 
@@ -197,7 +196,7 @@ mod tests {
             (&queue).write_all(line.as_bytes()).unwrap();
         }
         // One may be with the reader already.
-        let lost = *dropped.lock().unwrap();
+        let lost = *dropped.lock();
         assert!((99..=100).contains(&lost), "{lost}");
         for _ in 0..LINES + 1 {
             permit.send(()).unwrap();
@@ -215,7 +214,7 @@ mod tests {
         for _ in 0..100 {
             (&queue).write_all(&line).unwrap();
         }
-        assert_eq!(*dropped.lock().unwrap(), 100 - (BYTES / 100_000) as u64);
+        assert_eq!(*dropped.lock(), 100 - (BYTES / 100_000) as u64);
     }
 
     #[test]
@@ -227,7 +226,7 @@ mod tests {
         }
         queue.flush(Duration::from_secs(60));
         // The last is counted just after it left the queue.
-        while *dropped.lock().unwrap() < 10 {
+        while *dropped.lock() < 10 {
             std::thread::yield_now();
         }
     }

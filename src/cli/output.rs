@@ -2,7 +2,6 @@
 //! `head` expects.
 
 use super::Exit;
-use crate::http::model::Tag;
 use serde::Serialize;
 use serde_json::Value;
 use std::{borrow::Cow, fmt::Write as _, io::Write as _, sync::mpsc, time::Duration};
@@ -198,8 +197,8 @@ pub(super) fn width<'a>(title: &str, names: impl Iterator<Item = &'a str>) -> us
 }
 
 /// The width of the column of tags' names.
-pub(super) fn name_width(tags: &[Tag]) -> usize {
-    let names: Vec<_> = tags.iter().map(|tag| plain(&tag.biz_tag)).collect();
+pub(super) fn name_width<'a>(tags: impl Iterator<Item = &'a str>) -> usize {
+    let names: Vec<_> = tags.map(plain).collect();
     width("biz_tag", names.iter().map(AsRef::as_ref))
 }
 

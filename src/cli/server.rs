@@ -2,7 +2,7 @@
 
 use super::{
     Exit, arguments,
-    output::{Output, plain, width},
+    output::{Output, name_width, plain},
     remote::Remote,
     tags::parse,
 };
@@ -158,8 +158,7 @@ fn buffer(tag: &LoadedTag) -> String {
 }
 
 fn table(tags: &[LoadedTag]) -> String {
-    let names: Vec<_> = tags.iter().map(|tag| plain(&tag.biz_tag)).collect();
-    let width = width("biz_tag", names.iter().map(AsRef::as_ref));
+    let width = name_width(tags.iter().map(|tag| tag.biz_tag.as_str()));
     let mut text = format!(
         "{:<width$}  {:>19}  {:>10}  {:>10}  {:>12}  {:>19}  {:>8}  last error",
         "biz_tag", "left", "rate/s", "supply", "step", "claimed_to", "restarts"

@@ -233,7 +233,7 @@ impl<'a> Pages<'a> {
             let (tags, broken) = BrokenTag::apart(&rows);
             long.add(&tags, |first| {
                 if first {
-                    width = name_width(&tags);
+                    width = name_width(tags.iter().map(|tag| tag.biz_tag.as_str()));
                 }
                 table(&tags, width, first)
             })?;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     go_id_alloc,
-    problems::{Origin, Problems, nearest},
+    problems::{DEFAULT, Origin, Problems, nearest},
 };
 
 const ENV_PREFIX: &str = "ID_ALLOC__";
@@ -95,7 +95,7 @@ impl Layers {
             Ok(Value::Object(tree)) if is_json && go_id_alloc::is_alloc_json(&tree) => {
                 go_id_alloc::add(&name, tree, self, problems);
             }
-            Ok(Value::Object(tree)) => self.add_tree("", tree, &Origin::File(name), problems),
+            Ok(Value::Object(tree)) => self.add_tree("", tree, &name, problems),
             Ok(_) => fail("the file must contain sections"),
             Err(reason) => fail(&reason),
         }
@@ -106,7 +106,7 @@ impl Layers {
         &mut self,
         section: &str,
         tree: Map<String, Value>,
-        origin: &Origin,
+        origin: &str,
         problems: &mut Problems,
     ) {
         for (name, value) in tree {
@@ -122,7 +122,7 @@ impl Layers {
                 _ if self.is_section(&key) => {
                     problems.at(origin, &key, "is a section; it must contain keys");
                 }
-                value => self.set(&key, value, origin.clone(), problems),
+                value => self.set(&key, value, origin.to_owned(), problems),
             }
         }
     }
@@ -153,7 +153,7 @@ impl Layers {
                 continue;
             };
             let key = rest.to_ascii_lowercase().replace("__", ".");
-            let origin = Origin::Env(name.clone());
+            let origin = format!("environment variable {name}");
             if let Some(other) = seen.insert(key.clone(), name) {
                 problems.at(&origin, &key, format!("set by {other} too"));
                 continue;
@@ -189,7 +189,7 @@ impl Layers {
     /// Puts the built-in default back in place of a wrong value; false where it stands there already.
     pub(super) fn reset(&mut self, key: &str) -> bool {
         match (self.entries.get_mut(key), self.defaults.get(key)) {
-            (Some(entry), Some(default)) if entry.origin != Origin::Default => {
+            (Some(entry), Some(default)) if entry.origin != DEFAULT => {
                 *entry = default.clone();
                 true
             }
@@ -201,7 +201,7 @@ impl Layers {
     pub(super) fn origin(&self, key: &str) -> Origin {
         self.entries
             .get(key)
-            .map_or(Origin::Default, |entry| entry.origin.clone())
+            .map_or(DEFAULT.to_owned(), |entry| entry.origin.clone())
     }
 
     /// Whether there is such a key.
@@ -241,7 +241,7 @@ fn flatten(section: &str, tree: Map<String, Value>, into: &mut BTreeMap<String, 
         match value {
             Value::Object(keys) => flatten(&key, keys, into),
             value => {
-                let origin = Origin::Default;
+                let origin = DEFAULT.to_owned();
                 into.insert(key, Entry { value, origin });
             }
         }

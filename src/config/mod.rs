@@ -35,7 +35,7 @@ pub use self::problems::ConfigError;
 pub use self::sections::{
     Admin, Alloc, Allocation, Database, Guard, Limits, LogFormat, Server, Telemetry, Tls,
 };
-pub use self::texts::base_url;
+pub use self::texts::{base_url, is_plain_name};
 pub use self::wire::{Redis, Wire};
 
 /// Everything an operator can set. Always complete and checked.

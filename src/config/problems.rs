@@ -3,26 +3,12 @@
 
 use std::fmt;
 
-/// Where a value was written, as an operator finds it again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// `config/default.toml`; a problem here is a bug of this program, or of two values together.
-    Default,
-    /// The file given; of go-id-alloc's with the key as it is spelled there.
-    File(String),
-    /// An environment variable, by its exact name.
-    Env(String),
-}
+/// Where a value was written, as an operator finds it again: a file, a key of go-id-alloc's `alloc.json`, an
+/// environment variable.
+pub(super) type Origin = String;
 
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("built-in default"),
-            Self::File(file) => f.write_str(file),
-            Self::Env(name) => write!(f, "environment variable {name}"),
-        }
-    }
-}
+/// The origin of a value in `config/default.toml`; a problem there is a bug of this program, or of two values together.
+pub(super) const DEFAULT: &str = "built-in default";
 
 /// Everything that is wrong with a configuration; displayed one line per problem.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +27,7 @@ pub(super) struct Problems {
 
 impl Problems {
     /// A problem with the value of one key.
-    pub(super) fn at(&mut self, origin: &Origin, key: &str, message: impl fmt::Display) {
+    pub(super) fn at(&mut self, origin: &str, key: &str, message: impl fmt::Display) {
         self.general(format!("{origin}: {key}: {message}"));
     }
 

@@ -78,9 +78,14 @@ impl Kind for Table {
     const IS: &'static str = "1 to 48 letters, digits, '_' or '$'";
 
     fn serves(table: &str) -> bool {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$';
-        (1..=48).contains(&table.len()) && table.bytes().all(plain)
+        table.len() <= 48 && is_plain_name(table)
     }
+}
+
+/// Whether a name stands in SQL as it is.
+pub fn is_plain_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$';
+    !name.is_empty() && name.bytes().all(plain)
 }
 
 /// A database server's name; the column `claimed_on` holds 255 characters.

@@ -59,8 +59,30 @@ fn is_stdin(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
-/// The tags of a file, and what is wrong with its other lines.
-pub(super) type Lines = (Vec<Line>, Vec<(u64, String)>);
+/// The tags of a file, or of another system, and what is wrong with its other lines.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    pub(super) good: Vec<Line>,
+    pub(super) wrong: Vec<(u64, String)>,
+    seen: HashMap<BizTag, u64>,
+}
+
+impl Lines {
+    /// Adds the line of this number; `kind` is what it is called.
+    pub(super) fn add(&mut self, number: u64, line: Result<Line, String>, kind: &str) {
+        let line = line.and_then(|line| match self.seen.get(&line.new.tag) {
+            Some(first) => Err(format!("biz_tag {} is in {kind} {first} too", line.new.tag)),
+            None => Ok(line),
+        });
+        match line {
+            Ok(line) => {
+                self.seen.insert(line.new.tag.clone(), number);
+                self.good.push(line);
+            }
+            Err(reason) => self.wrong.push((number, reason)),
+        }
+    }
+}
 
 /// Reads the file.
 pub(super) fn read(file: &Path) -> Result<Lines, Exit> {
@@ -97,36 +119,21 @@ fn parse(text: &[u8]) -> Result<Lines, String> {
         .from_reader(text);
     let header = reader.byte_headers().map_err(|error| error.to_string())?;
     let columns = columns(header)?;
-    let (mut lines, mut wrong) = (Vec::new(), Vec::new());
-    let mut seen: HashMap<BizTag, u64> = HashMap::new();
-    let mut record = ByteRecord::new();
-    loop {
-        match reader.read_byte_record(&mut record) {
-            Ok(false) => return Ok((lines, wrong)),
-            Ok(true) => {}
-            Err(error) => return Err(error.to_string()),
-        }
+    let (mut lines, mut record) = (Lines::default(), ByteRecord::new());
+    while reader
+        .read_byte_record(&mut record)
+        .map_err(|error| error.to_string())?
+    {
         let number = numbers.of(&record);
-        match tag(&columns, &record) {
-            Err(reason) => wrong.push((number, reason)),
-            Ok((new, deleted)) => {
-                if let Some(first) = seen.get(&new.tag) {
-                    wrong.push((
-                        number,
-                        format!("biz_tag {} is in line {first} too", new.tag),
-                    ));
-                } else {
-                    seen.insert(new.tag.clone(), number);
-                    lines.push(Line {
-                        number,
-                        new,
-                        deleted,
-                        source: None,
-                    });
-                }
-            }
-        }
+        let line = tag(&columns, &record).map(|(new, deleted)| Line {
+            number,
+            new,
+            deleted,
+            source: None,
+        });
+        lines.add(number, line, "line");
     }
+    Ok(lines)
 }
 
 /// Counts lines. The position that csv tells lies before the end of the line above, and before empty lines.
@@ -237,7 +244,7 @@ mod tests {
     type Parsed = (Vec<(u64, String, i64, i64, String)>, Vec<(u64, String)>);
 
     fn parsed(text: &str) -> Parsed {
-        let (lines, wrong) = parse(text.as_bytes()).unwrap();
+        let Lines { good, wrong, .. } = parse(text.as_bytes()).unwrap();
         let line = |line: Line| {
             let new = line.new;
             (
@@ -248,7 +255,7 @@ mod tests {
                 new.description,
             )
         };
-        (lines.into_iter().map(line).collect(), wrong)
+        (good.into_iter().map(line).collect(), wrong)
     }
 
     #[test]

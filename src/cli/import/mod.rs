@@ -16,7 +16,7 @@ use super::{
 use crate::config::Config;
 use crate::domain::BizTag;
 use crate::storage::{NewTag, StoreError, TagAdministration as _, TagRow, sql::SqlStore};
-use file::Line;
+use file::{Line, Lines};
 use serde::Serialize;
 use std::{
     collections::HashMap,
@@ -109,11 +109,8 @@ pub(super) async fn run(
 }
 
 /// The lines, where none is wrong; else each that is goes to standard error.
-async fn checked(
-    store: &SqlStore,
-    name: &str,
-    (lines, mut wrong): (Vec<Line>, Vec<(u64, String)>),
-) -> Result<Vec<Line>, Exit> {
+async fn checked(store: &SqlStore, name: &str, lines: Lines) -> Result<Vec<Line>, Exit> {
+    let (lines, mut wrong) = (lines.good, lines.wrong);
     let new: Vec<NewTag> = lines.iter().map(|line| line.new.clone()).collect();
     for (line, refusal) in lines.iter().zip(store.vet_all(&new).await?) {
         if let Some(refusal) = refusal {

@@ -20,7 +20,7 @@ use crate::{
         sql::{Counter, Counters, OldToken, SqlStore, Unreadable},
     },
 };
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 /// Where the other database is, where it is not said in the call: a password need not stand in it.
 const SOURCE: &str = "IDA_SOURCE";
@@ -79,8 +79,7 @@ fn source(config: &Config, call: &Import) -> Result<DatabaseUrl, Exit> {
 }
 
 fn store(config: &Config, url: &DatabaseUrl, table: &str) -> Result<SqlStore, Exit> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$');
-    if table.is_empty() || !table.chars().all(is_plain) {
+    if !config::is_plain_name(table) {
         return Err(Exit::usage(format!(
             "--table: {table:?} has characters other than letters, digits, _ and $"
         )));
@@ -137,8 +136,7 @@ async fn auto_increments(
 
 /// The counters as lines, numbered as they were read.
 fn lines(counters: Counters, call: &Import) -> Lines {
-    let (mut lines, mut wrong) = (Vec::new(), Vec::new());
-    let mut seen: HashMap<BizTag, u64> = HashMap::new();
+    let mut lines = Lines::default();
     for (number, counter) in (1..).zip(counters) {
         let (Ok(Counter { name, .. }) | Err(Unreadable { name, .. })) = &counter;
         if !call.only.is_empty() && !call.only.contains(name) {
@@ -146,23 +144,16 @@ fn lines(counters: Counters, call: &Import) -> Lines {
         }
         let counter = counter.map_err(|unreadable| unreadable.reason);
         let line = counter.and_then(|counter| line(number, counter, call));
-        match line {
-            Ok(line) => match seen.insert(line.new.tag.clone(), number) {
-                None => lines.push(line),
-                Some(first) => wrong.push((
-                    number,
-                    format!("biz_tag {} is in row {first} too", line.new.tag),
-                )),
-            },
-            Err(reason) => wrong.push((number, reason)),
-        }
+        lines.add(number, line, "row");
     }
     for name in &call.only {
-        if !lines.iter().any(|line| line.new.tag.as_str() == name) && wrong.is_empty() {
-            wrong.push((0, format!("--only {name}: there is none of this name")));
+        let is_there = lines.good.iter().any(|line| line.new.tag.as_str() == name);
+        if !is_there && lines.wrong.is_empty() {
+            let reason = format!("--only {name}: there is none of this name");
+            lines.wrong.push((0, reason));
         }
     }
-    (lines, wrong)
+    lines
 }
 
 fn line(number: u64, counter: Counter, call: &Import) -> Result<Line, String> {

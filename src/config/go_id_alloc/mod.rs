@@ -27,12 +27,12 @@ pub(super) fn add(
     layers.set(
         "server.host",
         Value::from("0.0.0.0"),
-        Origin::File(file.to_owned()),
+        file.to_owned(),
         problems,
     );
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for (key, value) in tree {
-        let origin = Origin::File(format!("{file}: {key}"));
+        let origin = format!("{file}: {key}");
         let lower = key.to_ascii_lowercase();
         if let Some(other) = seen.insert(lower.clone(), key.clone()) {
             problems.general(format!("{file}: {key}: set by {other} too"));
