@@ -58,21 +58,15 @@ pub struct AllocToken {
 
 /// What both kinds of entries have.
 pub trait Entry: for<'de> Deserialize<'de> + PartialEq + Send + Sync + 'static {
-    /// Whose it is.
-    fn name(&self) -> &str;
-    /// By which it is known.
-    fn hash(&self) -> &TokenHash;
+    /// Whose it is, and by which it is known.
+    fn who(&self) -> (&str, &TokenHash);
     /// What is wrong with it, if anything.
     fn problem(&self) -> Option<&'static str>;
 }
 
 impl Entry for AdminToken {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn hash(&self) -> &TokenHash {
-        &self.hash
+    fn who(&self) -> (&str, &TokenHash) {
+        (&self.name, &self.hash)
     }
 
     fn problem(&self) -> Option<&'static str> {
@@ -82,12 +76,8 @@ impl Entry for AdminToken {
 }
 
 impl Entry for AllocToken {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn hash(&self) -> &TokenHash {
-        &self.hash
+    fn who(&self) -> (&str, &TokenHash) {
+        (&self.name, &self.hash)
     }
 
     fn problem(&self) -> Option<&'static str> {
@@ -164,13 +154,13 @@ pub fn parse<T: Entry>(text: &str) -> Result<Vec<T>, String> {
         format!("line {line}: {}", unquoted(error.message()))
     })?;
     for (index, token) in file.token.iter().enumerate() {
-        let earlier = &file.token[..index];
-        let name = token.name();
+        let (name, hash) = token.who();
+        let is_earlier = |is: &dyn Fn(&T) -> bool| file.token[..index].iter().any(is);
         let problem = if name.is_empty() || name.contains(char::is_control) {
             Some("name must be a text without control characters")
-        } else if earlier.iter().any(|other| other.name() == name) {
+        } else if is_earlier(&|other| other.who().0 == name) {
             Some("an earlier one has the same name")
-        } else if earlier.iter().any(|other| other.hash() == token.hash()) {
+        } else if is_earlier(&|other| other.who().1 == hash) {
             Some("an earlier one has the same hash")
         } else {
             token.problem()

@@ -44,7 +44,7 @@ fn find<T: Entry>(tokens: &[Arc<T>], sent: &TokenHash) -> Result<Arc<T>, Denied>
     let mut holder = Err(Denied::Unknown);
     // Each is looked at, to the last byte: how long it takes tells nothing.
     for token in tokens {
-        if bool::from(token.hash().bytes().ct_eq(sent.bytes())) {
+        if bool::from(token.who().1.bytes().ct_eq(sent.bytes())) {
             holder = Ok(token.clone());
         }
     }

@@ -82,8 +82,7 @@ pub fn routes(
     shared: Arc<Shared>,
     options: Options,
 ) -> actix_web::App<impl AppFactory> {
-    let mut door = door(allocator, shared, options.alloc_tokens);
-    door.new_tags = options.new_tags;
+    let door = door(allocator, shared, options.alloc_tokens, options.new_tags);
     app(&door)
         .configure(|config| wire::routes(config, &door))
         .configure(|config| match options.admin {
@@ -113,7 +112,7 @@ pub fn admin_app(
     alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
 ) -> actix_web::App<impl AppFactory> {
     let allocator = admin.allocation.allocator();
-    let door = door(allocator, shared, alloc_tokens);
+    let door = door(allocator, shared, alloc_tokens, None);
     app(&door).configure(|config| admin_routes(config, admin))
 }
 
@@ -148,13 +147,14 @@ where
 fn door(
     allocator: Allocator,
     shared: Arc<Shared>,
-    alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
+    tokens: Option<Arc<Tokens<AllocToken>>>,
+    new_tags: Option<Arc<NewTags>>,
 ) -> Door {
     Door {
         allocator: web::Data::new(allocator),
         shared: web::Data::from(shared),
-        tokens: alloc_tokens,
-        new_tags: None,
+        tokens,
+        new_tags,
     }
 }
 

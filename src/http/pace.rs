@@ -2,8 +2,6 @@
 //! answered at once; who polls without a pause takes no time from those who take ids. `Rests`: the same for what asks
 //! the database.
 
-use crate::actors::Kept;
-use actix_web::web;
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -78,10 +76,6 @@ impl Drop for Working<'_> {
         *self.next = Some(Instant::now() + rest);
     }
 }
-
-/// What was written for the last scrapers, by what they see and how they take it.
-#[derive(Debug, Default)]
-pub(super) struct Scrapes(pub(super) [[Kept<Option<web::Bytes>>; 2]; 2]);
 
 #[cfg(test)]
 mod tests {

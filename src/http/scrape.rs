@@ -15,8 +15,8 @@ use actix_web::{
     http::header::{self, AcceptEncoding, ContentEncoding, Encoding, Header as _},
     web,
 };
-use flate2::{Compression, write::GzEncoder};
-use std::io::{self, Write as _};
+use flate2::{Compression, read::GzEncoder};
+use std::io::Read as _;
 
 /// Everything Prometheus scrapes.
 #[utoipa::path(get, path = "/metrics", tag = "operations",
@@ -51,7 +51,7 @@ pub(super) async fn metrics(
     let written = match allocator.has_few_tags() {
         true => write(),
         false => {
-            let kept = &shared.scrapes.0[audience as usize][usize::from(is_compressed)];
+            let kept = &shared.scrapes[audience as usize][usize::from(is_compressed)];
             kept.get(write).await.flatten()
         }
     };
@@ -82,21 +82,15 @@ fn write(
     audience: Audience,
     is_compressed: bool,
 ) -> Option<web::Bytes> {
-    let text = match metrics.render(audience, |visit| allocator.levels(visit)) {
-        Ok(text) => text.into_bytes(),
-        Err(error) => {
-            tracing::error!(%error, "cannot write metrics");
-            return None;
-        }
-    };
-    match is_compressed {
-        true => compressed(&text).ok().map(Into::into),
-        false => Some(text.into()),
+    let text = metrics.render(audience, |visit| allocator.levels(visit));
+    let text = text
+        .inspect_err(|error| tracing::error!(%error, "cannot write metrics"))
+        .ok()?;
+    if !is_compressed {
+        return Some(text.into());
     }
-}
-
-fn compressed(text: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text)?;
-    encoder.finish()
+    let mut compressed = Vec::new();
+    let mut encoder = GzEncoder::new(text.as_bytes(), Compression::fast());
+    encoder.read_to_end(&mut compressed).ok()?;
+    Some(compressed.into())
 }

@@ -1,16 +1,13 @@
 //! What all requests meet: the sections of the configuration, the metrics, and who may know of which tags.
 
-use super::{
-    pace::{Pace, Scrapes},
-    refusal::Refused,
-    throttle::Throttle,
-};
+use super::{pace::Pace, refusal::Refused, throttle::Throttle};
 use crate::{
+    actors::Kept,
     auth::{self, AllocToken, Quotas, Tokens},
     config::{Config, Limits, Server, Telemetry, Wire},
     metrics::Metrics,
 };
-use actix_web::http::header;
+use actix_web::{http::header, web};
 use std::{
     sync::{
         Arc,
@@ -38,8 +35,8 @@ pub struct Shared {
     throttle: Throttle,
     /// When those who poll are answered.
     pub(super) pace: Pace,
-    /// What those who scrape got last.
-    pub(super) scrapes: Scrapes,
+    /// What those who scrape got last, by what they see and how they take it.
+    pub(super) scrapes: [[Kept<Option<web::Bytes>>; 2]; 2],
     /// Set once `allocation.preload` is done.
     preloaded: AtomicBool,
 }
@@ -57,7 +54,7 @@ impl Shared {
             quotas: Quotas::default(),
             throttle: Throttle::default(),
             pace: Pace::default(),
-            scrapes: Scrapes::default(),
+            scrapes: Default::default(),
             preloaded: AtomicBool::new(false),
         }
     }

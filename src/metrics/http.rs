@@ -2,7 +2,7 @@
 
 use super::register::{Made, counters, durations_by, metrics};
 use prometheus::{
-    Histogram, HistogramVec, IntCounter, IntCounterVec, Registry, core::Collector as _,
+    Histogram, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, core::Collector as _,
 };
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ metrics! {
 
 type ByInterface = [IntCounter; Interface::LABELS.len()];
 
-fn by_interface(registry: &Registry, name: &str, help: &str) -> Made<ByInterface> {
-    let all = counters(registry, name, help, ["interface"])?;
+fn by_interface(registry: &Registry, opts: Opts) -> Made<ByInterface> {
+    let all = counters(registry, opts, ["interface"])?;
     Ok(Interface::LABELS.map(|label| all.with_label_values(&[label])))
 }
 

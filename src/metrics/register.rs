@@ -30,7 +30,7 @@ macro_rules! metrics {
                 registry: &prometheus::Registry $($(, $given: $Given)+)?
             ) -> $crate::metrics::register::Made<Self> {
                 Ok(Self {
-                    $($field: $($make)::+(registry $(, $name, $help $(, $more)*)?)?,)+
+                    $($field: $($make)::+(registry $(, prometheus::Opts::new($name, $help) $(, $more)*)?)?,)+
                     $($($given,)+)?
                 })
             }
@@ -44,55 +44,40 @@ fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -
     Ok(collector)
 }
 
-pub(super) fn counter(registry: &Registry, name: &str, help: &str) -> Made<IntCounter> {
-    register(registry, IntCounter::new(name, help)?)
+pub(super) fn counter(registry: &Registry, opts: Opts) -> Made<IntCounter> {
+    register(registry, IntCounter::with_opts(opts)?)
 }
 
 pub(super) fn counters<const N: usize>(
     registry: &Registry,
-    name: &str,
-    help: &str,
+    opts: Opts,
     labels: [&str; N],
 ) -> Made<IntCounterVec> {
-    register(
-        registry,
-        IntCounterVec::new(Opts::new(name, help), &labels)?,
-    )
+    register(registry, IntCounterVec::new(opts, &labels)?)
 }
 
-pub(super) fn gauge(registry: &Registry, name: &str, help: &str) -> Made<IntGauge> {
-    register(registry, IntGauge::new(name, help)?)
+pub(super) fn gauge(registry: &Registry, opts: Opts) -> Made<IntGauge> {
+    register(registry, IntGauge::with_opts(opts)?)
 }
 
-/// By one label.
-pub(super) fn gauges(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    label: &str,
-) -> Made<IntGaugeVec> {
-    register(registry, IntGaugeVec::new(Opts::new(name, help), &[label])?)
+pub(super) fn gauges(registry: &Registry, opts: Opts, label: &str) -> Made<IntGaugeVec> {
+    register(registry, IntGaugeVec::new(opts, &[label])?)
 }
 
-/// `buckets`: their upper ends, in seconds.
-pub(super) fn durations(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    buckets: [f64; 14],
-) -> Made<Histogram> {
-    let opts = HistogramOpts::new(name, help).buckets(buckets.into());
+/// The upper ends of buckets, in seconds.
+type Buckets = [f64; 14];
+
+pub(super) fn durations(registry: &Registry, opts: Opts, buckets: Buckets) -> Made<Histogram> {
+    let opts = HistogramOpts::from(opts).buckets(buckets.into());
     register(registry, Histogram::with_opts(opts)?)
 }
 
-/// The same, by one label.
 pub(super) fn durations_by(
     registry: &Registry,
-    name: &str,
-    help: &str,
-    buckets: [f64; 14],
+    opts: Opts,
+    buckets: Buckets,
     label: &str,
 ) -> Made<HistogramVec> {
-    let opts = HistogramOpts::new(name, help).buckets(buckets.into());
+    let opts = HistogramOpts::from(opts).buckets(buckets.into());
     register(registry, HistogramVec::new(opts, &[label])?)
 }

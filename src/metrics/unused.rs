@@ -2,7 +2,7 @@
 //! had in memory stands in its log, since nobody reads its metrics any more.
 
 use super::register::{Made, counters};
-use prometheus::{IntCounterVec, Registry};
+use prometheus::{IntCounterVec, Opts, Registry};
 
 /// Why ids are left unused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +41,9 @@ pub struct UnusedIds(IntCounterVec);
 
 impl UnusedIds {
     pub(super) fn new(registry: &Registry) -> Made<Self> {
-        let unused = counters(
-            registry,
-            "id_alloc_ids_unused_total",
-            "Ids that nobody will get any more, by what left them (gaps).",
-            ["reason"],
-        )?;
+        let help = "Ids that nobody will get any more, by what left them (gaps).";
+        let opts = Opts::new("id_alloc_ids_unused_total", help);
+        let unused = counters(registry, opts, ["reason"])?;
         for label in Unused::LABELS {
             unused.with_label_values(&[label]);
         }

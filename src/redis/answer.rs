@@ -31,7 +31,6 @@ impl Answer {
         Self::Text(text.into().into_bytes())
     }
 
-    /// An error that begins with `code`.
     pub(super) fn error(code: &str, text: impl std::fmt::Display) -> Self {
         let line = format!("{code} {text}");
         // A line ends an error, and texts of databases have several.

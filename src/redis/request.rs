@@ -41,16 +41,12 @@ impl<'a> Words<'a> {
     }
 }
 
+/// Where a request ends; `None`: more has to come. [`Broken`] where no more could make a request of it.
+type Read = Result<Option<usize>, Broken>;
+
 /// Reads the first request of `bytes`, at most `limit` long: puts the places of its words into `places`, none for an
-/// empty request, and says where it ends. `None`: more has to come.
-///
-/// # Errors
-/// [`Broken`] where no more could make a request of it.
-pub(super) fn read(
-    bytes: &[u8],
-    limit: usize,
-    places: &mut Vec<Range<usize>>,
-) -> Result<Option<usize>, Broken> {
+/// empty request.
+pub(super) fn read(bytes: &[u8], limit: usize, places: &mut Vec<Range<usize>>) -> Read {
     places.clear();
     let end = match bytes.first() {
         None => return Ok(None),
@@ -65,11 +61,7 @@ pub(super) fn read(
     }
 }
 
-fn array(
-    bytes: &[u8],
-    limit: usize,
-    places: &mut Vec<Range<usize>>,
-) -> Result<Option<usize>, Broken> {
+fn array(bytes: &[u8], limit: usize, places: &mut Vec<Range<usize>>) -> Read {
     let head = &bytes[..bytes.len().min(limit)];
     let Some(length) = head.windows(2).position(|two| two == b"\r\n") else {
         return Ok(None);
@@ -103,11 +95,7 @@ fn array(
     Ok(Some(at))
 }
 
-fn line(
-    bytes: &[u8],
-    limit: usize,
-    places: &mut Vec<Range<usize>>,
-) -> Result<Option<usize>, Broken> {
+fn line(bytes: &[u8], limit: usize, places: &mut Vec<Range<usize>>) -> Read {
     let head = &bytes[..bytes.len().min(limit)];
     let Some(length) = head.iter().position(|byte| *byte == b'\n') else {
         return Ok(None);

@@ -8,7 +8,6 @@ use crate::{
 };
 use actix_web::{HttpMessage as _, HttpRequest};
 
-/// The target of the lines, for filters.
 const TARGET: &str = "id_alloc::audit";
 
 pub(super) struct Audit<'a> {
@@ -28,7 +27,6 @@ impl<'a> Audit<'a> {
         }
     }
 
-    /// What the row said before.
     pub(super) fn before(&mut self, row: &TagRow) {
         self.before = said(row);
     }

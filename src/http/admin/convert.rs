@@ -56,7 +56,6 @@ impl From<&GuardRow> for Guard {
 }
 
 impl Server {
-    /// Of what there is of this server and what it saw lately.
     pub(super) fn of(state: ServerState, id: &str, recent: &Recent, caller: Caller) -> Self {
         let (traffic, shortest_supplies) = recent.now();
         let (status, error) = match state.store {
@@ -118,7 +117,6 @@ impl LimitUsed {
 }
 
 impl LoadedTag {
-    /// Of a loaded tag, and the limit that is its own.
     pub(super) fn of(status: &TagStatus, ceiling: Option<Ceiling>) -> Self {
         let (level, state) = (&status.level, status.state.as_ref());
         let supply = level.supply_seconds();

@@ -42,7 +42,6 @@ impl Peers {
         found.unwrap_or_else(|_| Err("it could not be asked".to_owned()))
     }
 
-    /// Why an address is not asked.
     fn refuses(&self, address: &str) -> Option<&'static str> {
         match address {
             "" => Some(

@@ -175,17 +175,17 @@ impl Recent {
 
     pub(super) fn history(&self) -> History {
         let state = self.state();
-        let points = || state.points.iter();
+        let (points, supplies): (Vec<Traffic>, _) = state.points.iter().cloned().unzip();
+        let rates = |of: fn(&Traffic) -> f64| points.iter().map(of).collect();
         #[allow(clippy::cast_precision_loss, reason = "a small number")]
         let every = EVERY.as_secs_f64() * LOOKS as f64;
+        let latencies = points.iter().map(|point| point.latency_p99_seconds);
         History {
             every_seconds: every,
-            ids_per_second: points().map(|(point, _)| point.ids_per_second).collect(),
-            errors_per_second: points().map(|(point, _)| point.errors_per_second).collect(),
-            latency_p99_seconds: points()
-                .map(|(point, _)| point.latency_p99_seconds)
-                .collect(),
-            supply_seconds: points().map(|(_, supply)| *supply).collect(),
+            ids_per_second: rates(|point| point.ids_per_second),
+            errors_per_second: rates(|point| point.errors_per_second),
+            latency_p99_seconds: latencies.collect(),
+            supply_seconds: supplies,
         }
     }
 
@@ -203,7 +203,6 @@ impl State {
     }
 }
 
-/// The tags that run out first.
 pub(super) async fn supplies(allocation: &Allocation) -> Option<Vec<ShortSupply>> {
     let look = {
         let allocation = allocation.clone();

@@ -16,19 +16,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What the admin API works on.
 pub struct Admin {
-    /// The tags' rows.
     pub(super) store: Arc<dyn TagAdministration>,
     /// What this server has in memory.
     pub(in crate::http) allocation: Allocation,
-    /// Who may.
     pub(super) tokens: Arc<Tokens<AdminToken>>,
     /// Who may take ids, where that is asked.
     pub(super) alloc_tokens: Option<Arc<Tokens<AllocToken>>>,
-    /// How long bodies may be.
     pub(super) shared: Arc<Shared>,
-    /// The other servers.
     pub(super) fleet: Fleet,
-    /// What happened lately.
     pub(super) recent: Recent,
     /// Few ask the store at once, so that claims hardly wait behind administrators.
     pub(super) turns: Semaphore,
