@@ -146,14 +146,15 @@ impl Allocator {
     /// The tag's actor, which is made where there is none; `None` where that has to be asked again.
     ///
     /// Of new names a few are asked for at once; the caller keeps that `newcomer` place. Others are looked up first,
-    /// and so are all of them while names without a row are asked for.
+    /// and so are all that are not loaded while names without a row are asked for: thousands of tags may have been
+    /// deleted, and be asked for as before.
     async fn loaded<'a>(
         &'a self,
         tag: &BizTag,
         newcomer: &mut Option<Place<'a>>,
     ) -> Result<Option<Arc<Entry>>, AllocError> {
         let entry = self.directory.get(tag);
-        let is_new = entry.is_none() && self.directory.kept_mark(tag) == 0;
+        let is_loaded = entry.is_some();
         if let Some(entry) = entry
             && entry.live_actor().is_some()
         {
@@ -162,9 +163,11 @@ impl Allocator {
         if self.server.unknown.contains(tag) {
             return Err(AllocError::UnknownTag);
         }
-        if is_new && newcomer.is_none() {
+        let is_flood = self.server.unknown.are_asked_for();
+        let may_have_no_row = is_flood || self.directory.kept_mark(tag) == 0;
+        if !is_loaded && may_have_no_row && newcomer.is_none() {
             let at_once = permits::newcomers(self.server.settings.claims());
-            if !self.server.unknown.are_asked_for() {
+            if !is_flood {
                 *newcomer = Place::take(&self.server.newcomers, at_once);
             }
             if newcomer.is_none() {

@@ -197,9 +197,10 @@ impl TagActor {
             return;
         }
         let vanished = error == StoreError::UnknownTag;
-        // What is wrong with the whole store is said once for all tags.
+        // What is wrong with the whole store is said once for all tags; a row that was not there before has not vanished
+        // now, though it may have been in another year.
         let is_said =
-            matches!(error, StoreError::Unusable(_)) || vanished && !self.tag.was_served();
+            matches!(error, StoreError::Unusable(_)) || vanished && self.tag.row_step() == 0;
         if let StoreError::AllowanceUsedUp { wait, .. } = error {
             tracing::debug!(biz_tag = %self.tag.name, %error, "a claim waits");
             failures.note_fault(Some(now + wait), error.into(), self.demand);

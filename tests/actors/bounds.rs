@@ -5,6 +5,7 @@ use crate::world::{PATIENCE, World, eventually, settings, transient};
 use futures_util::future::join_all;
 use id_alloc::{
     actors::{AllocError, Settings},
+    domain::BizTag,
     storage::StoreError,
 };
 use std::rc::Rc;
@@ -170,6 +171,33 @@ async fn after_a_name_without_a_row_others_are_looked_up_before_anything_is_made
     assert!((1..20).contains(&claims), "{claims} claims");
     assert!(world.store.lookups() > 0);
     assert_eq!(world.one("real").await, 1);
+}
+
+#[actix_web::test]
+async fn tags_that_were_deleted_and_are_asked_for_as_before_are_looked_up_together() {
+    let tags: Vec<String> = (0..300).map(|number| format!("old{number}")).collect();
+    let rows: Vec<_> = tags.iter().map(|tag| (&**tag, 0, 10)).collect();
+    let mut settings = patient();
+    settings.limits.unknown_tag_ttl = Duration::ZERO;
+    let world = Rc::new(World::with(&rows, settings));
+    for tag in &tags {
+        world.one(tag).await;
+        world.store.remove(tag);
+        world.allocation.tag_deleted(&BizTag::parse(tag).unwrap());
+    }
+    eventually("they are gone", || {
+        world.metric("id_alloc_tags_loaded ") == 0.0
+    })
+    .await;
+    let claims = world.store.claims();
+    // On a machine that stands still for a second the next one is claimed for again.
+    let asked = tags.iter().map(|tag| ask(&world, tag.clone(), 1));
+    for answer in join_all(asked).await {
+        assert_eq!(answer.unwrap(), Err(AllocError::UnknownTag));
+    }
+    let claims = world.store.claims() - claims;
+    assert!(claims < 100, "{claims} claims");
+    assert!(world.store.lookups() > 0);
 }
 
 #[actix_web::test]

@@ -2,13 +2,14 @@
 
 use super::SqlStore;
 use super::columns::{Column, Columns};
+use super::count::COUNTED;
 use super::database::{Catalogue as _, Found};
 use super::dialect::{Identity, Sql};
 use super::errors::SqlError;
 use super::inspection::Inspection;
 use super::mysql::SHARDED;
 use super::shards;
-use super::statements::{COUNTED, Statements};
+use super::statements::Statements;
 use crate::config::{DatabaseKind, Guard};
 use crate::storage::{Finding, StoreError, StoreReport, Unusable, Weight};
 use std::sync::Arc;
@@ -65,11 +66,8 @@ impl SqlStore {
         let found = self.inspect().await?;
         let place = &self.pool.place;
         let mut warnings = found.warnings.clone();
-        let (tags, looked_at) = match self.pool.rows(&found.statements.count()).await {
-            Ok(rows) => match rows.first() {
-                Some(row) => (row.value::<i64>("tags")?, row.value("looked_at")?),
-                None => (0, 0),
-            },
+        let (tags, looked_at) = match self.count(&found.statements).await {
+            Ok(counted) => (counted.tags, counted.looked_at),
             // Claims on the other shards need no count.
             Err(error) if shards::may_be_gone(&error) => {
                 warnings.push(format!("the tags cannot be counted: {}", error.store));

@@ -26,6 +26,7 @@ mod carry_out;
 mod claim;
 mod claim_statement;
 mod columns;
+mod count;
 mod create;
 mod database;
 mod decide;
@@ -94,6 +95,8 @@ pub struct SqlStore {
     compares: AtomicBool,
     /// Why the guard was last said to be off, so that it is not said every minute.
     said: Mutex<Option<String>>,
+    /// How many tags were counted last.
+    counted: Mutex<Option<count::Counted>>,
     /// Whether the table had the columns of the guard when it was looked at once.
     was_guarded: AtomicBool,
 }
@@ -123,6 +126,7 @@ impl SqlStore {
             prune_at: AtomicU64::new(0),
             compares: AtomicBool::new(false),
             said: Mutex::default(),
+            counted: Mutex::default(),
             was_guarded: AtomicBool::new(false),
         })
     }

@@ -29,9 +29,6 @@ pub(super) struct Statements {
     pub(super) heartbeat: Option<String>,
 }
 
-/// So many rows are counted by each check: of millions it takes seconds.
-pub(super) const COUNTED: i64 = 100_000;
-
 impl Statements {
     /// `UPDATE <table> SET `
     pub(super) fn update(&self) -> Sql {
@@ -233,15 +230,5 @@ impl Statements {
             sql = sql.with(" AND lineage = ?", [account.lineage.into()]);
         }
         self.only_writable(sql)
-    }
-
-    /// How many of the first rows are not retired, and how many were looked at.
-    pub(super) fn count(&self) -> Sql {
-        let retired_at = if self.retirable { "retired_at" } else { "NULL" };
-        Sql::new(format!(
-            "SELECT COUNT(*) AS looked_at, COUNT(CASE WHEN retired_at IS NULL THEN 1 END) AS tags \
-             FROM (SELECT {retired_at} AS retired_at FROM {} LIMIT {COUNTED}) AS sample",
-            self.table
-        ))
     }
 }
