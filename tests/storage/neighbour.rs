@@ -5,6 +5,7 @@ use crate::support::PATIENCE;
 use futures_util::future::join_all;
 use id_alloc::config::Database;
 use id_alloc::storage::{SegmentStore as _, StoreError, TagAdministration as _};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// Of everybody but the test.
@@ -95,6 +96,38 @@ async fn who_is_refused_a_connection_waits_until_another_server_needs_it_no_more
         );
         assert!(refused.is_transient());
         server(PATIENCE).take(&ask("test")).await.unwrap();
+        db.sql(&format!("DROP USER {name}@'%'")).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
+async fn who_waits_for_a_connection_has_it_before_those_who_come_later() {
+    on_servers(async |db| {
+        db.ready().await;
+        let (name, url) = account(db, 1).await;
+        let store = open(Database {
+            url: url.parse().unwrap(),
+            acquire_timeout: Duration::from_secs(10),
+            ..db.settings()
+        });
+        let (test, served) = (ask("test"), Cell::new(false));
+        store.take(&test).await.unwrap();
+        // Takes the only connection again as soon as it has given it back.
+        let on_and_on = async {
+            while !served.get() {
+                let _ = store.take(&test).await;
+            }
+        };
+        let waits = async {
+            let taken = store.take(&test).await;
+            served.set(true);
+            taken
+        };
+        let ((), taken) = tokio::join!(on_and_on, waits);
+        taken.unwrap();
+        drop(store);
         db.sql(&format!("DROP USER {name}@'%'")).await;
     })
     .await;

@@ -2,7 +2,8 @@
 //!
 //! The newest idle one is used first, so that what a server does not need stays idle, and is closed within
 //! seconds: other servers need it. A connection that the server refuses because it has none left
-//! ([`Unacquired::Full`]) is waited for, as one of the own ones is.
+//! ([`Unacquired::Full`]) is waited for, as one of the own ones is: who waits has the next one before those who come
+//! later, so that claims of locked rows, which come back for theirs at once, leave others out for no longer than one takes.
 
 use super::connect::{Session, prepare};
 use super::ending::{Endings, Thread};
@@ -17,7 +18,7 @@ use deadpool::managed::{
 use sea_orm::QueryResult;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ const PING_TIMEOUT: Duration = Duration::from_millis(300);
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// A server that had no connection left is asked again after this time at the earliest, by one at a time.
 const FULL: Duration = Duration::from_millis(100);
+/// Who is first of those that wait for such a server looks so often whether one of the own connections is free.
+const FREE: Duration = Duration::from_millis(2);
 /// The first and the longest pause of who waits for a connection that could not be made.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 /// A connection that is closed does not hold anybody up.
@@ -64,7 +67,30 @@ pub(super) struct Connections {
     pool: Pool<Maker>,
     acquire_timeout: Duration,
     closed: AtomicBool,
+    /// Whoever is first of those for whom the server had no connection left.
+    first: tokio::sync::Mutex<()>,
+    /// How many those are.
+    queued: AtomicUsize,
 }
+
+/// One of those for whom the server had no connection left, counted until it is dropped.
+struct Queued<'a>(&'a AtomicUsize);
+
+impl<'a> Queued<'a> {
+    fn new(queued: &'a AtomicUsize) -> Self {
+        queued.fetch_add(1, Ordering::AcqRel);
+        Self(queued)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Held by whoever is first of them.
+type First<'a> = (Queued<'a>, tokio::sync::MutexGuard<'a, ()>);
 
 impl Connections {
     pub(super) fn new(
@@ -93,6 +119,8 @@ impl Connections {
             pool,
             acquire_timeout,
             closed: AtomicBool::new(false),
+            first: tokio::sync::Mutex::default(),
+            queued: AtomicUsize::new(0),
         })
     }
 
@@ -103,7 +131,11 @@ impl Connections {
         }
         let deadline = Instant::now() + self.acquire_timeout;
         let (mut pause, mut why) = (PAUSES.0, None);
+        let mut first = None;
         loop {
+            if first.is_none() && self.queued.load(Ordering::Acquire) > 0 {
+                first = Some(self.queue(deadline).await.ok_or_else(|| self.none_left())?);
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             let got = tokio::time::timeout(left, self.pool.get()).await;
             let error = match got {
@@ -123,9 +155,33 @@ impl Connections {
             if !may_pass || Instant::now() + pause >= deadline {
                 return Err(error);
             }
+            if let Unacquired::Full(_) = &error {
+                if first.is_none() {
+                    first = Some(self.queue(deadline).await.ok_or(error)?);
+                } else {
+                    why = Some(error);
+                    tokio::time::sleep(FREE).await;
+                }
+                continue;
+            }
             why = Some(error);
             tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
             pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Waits until it is first of those for whom the server had no connection left; `None` where that takes too long.
+    async fn queue(&self, deadline: Instant) -> Option<First<'_>> {
+        let queued = Queued::new(&self.queued);
+        let first = tokio::time::timeout_at(deadline.into(), self.first.lock()).await;
+        Some((queued, first.ok()?))
+    }
+
+    /// Why those who queue get no connection.
+    fn none_left(&self) -> Unacquired {
+        match &*self.pool.manager().full() {
+            Some((_, said)) => Unacquired::Full(said.clone()),
+            None => self.none_in_time(),
         }
     }
 
