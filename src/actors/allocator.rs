@@ -245,6 +245,12 @@ impl Allocator {
         };
         self.directory.with(tag.into().as_str(), newest)?
     }
+
+    /// Whether the tag is loaded, or being loaded.
+    #[must_use]
+    pub fn is_loaded(&self, tag: &str) -> bool {
+        self.directory.with(tag, |_| ()).is_some()
+    }
 }
 
 impl std::fmt::Debug for Allocator {

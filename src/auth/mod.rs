@@ -20,6 +20,6 @@ mod watched;
 
 pub use entries::{AdminToken, AllocToken, Entry, Scope, parse, read};
 pub use hash::{TokenHash, generate};
-pub use quotas::{Exceeded, Quotas};
+pub use quotas::{Exceeded, Quotas, Spent};
 pub use tokens::{Denied, Login, Tokens, bearer};
 pub use watched::{Content, Watched};

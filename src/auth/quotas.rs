@@ -14,7 +14,7 @@ use std::{
 /// So much of the quota of a second can be taken at once.
 const BURST: Duration = Duration::from_millis(2500);
 const DAY: u64 = 86_400;
-/// A line for each holder and tag is logged this often.
+/// A line for each holder is logged this often.
 const SAID_EVERY: Duration = Duration::from_secs(1);
 
 /// More than the entry allows.
@@ -74,15 +74,21 @@ struct Used {
     /// Days since 1970, in UTC, to which `taken` belongs.
     day: u64,
     taken: u64,
+}
+
+/// What is known of a holder.
+#[derive(Debug, Default)]
+struct Holder {
+    tags: HashMap<String, Used>,
     /// When a refusal was logged last, and how many were not since.
     said: Option<Instant>,
     unsaid: u64,
 }
 
-/// By holder and tag; only of tokens with a quota.
+/// Only of tokens with a quota.
 #[derive(Debug, Default)]
 struct All {
-    used: HashMap<String, HashMap<String, Used>>,
+    holders: HashMap<String, Holder>,
     /// The day on which entries of earlier days were thrown away last.
     day: u64,
 }
@@ -90,6 +96,39 @@ struct All {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Quotas(Mutex<All>);
+
+/// Ids that were counted, until it is known what became of them.
+#[must_use]
+pub struct Spent<'a, F: Fn() -> bool> {
+    quotas: &'a Quotas,
+    token: &'a AllocToken,
+    tag: &'a str,
+    count: u64,
+    /// Whether there is such a tag.
+    exists: F,
+}
+
+impl<F: Fn() -> bool> Spent<'_, F> {
+    /// They were handed out.
+    pub fn keep(mut self) {
+        self.count = 0;
+    }
+
+    /// They were not.
+    pub fn give_back(mut self) {
+        let count = std::mem::take(&mut self.count);
+        self.quotas.give_back(self.token, self.tag, count);
+    }
+}
+
+impl<F: Fn() -> bool> Drop for Spent<'_, F> {
+    /// Whoever asked has gone away: ids of a tag may have been taken for it, a name that nobody made takes no room.
+    fn drop(&mut self) {
+        if self.count > 0 && !(self.exists)() {
+            self.quotas.give_back(self.token, self.tag, self.count);
+        }
+    }
+}
 
 impl Quotas {
     /// Counts `count` ids of the tag, unless they are too many.
@@ -102,10 +141,15 @@ impl Quotas {
         }
         let (now, clock) = (Instant::now(), clock());
         let mut all = self.all();
-        let used = all.entry(&token.name, tag, now, clock);
+        let holder = all.holder(&token.name, now, clock);
+        let used = holder.entry(tag, now, clock);
         let result = used.take(token, count, now, clock);
+        // Names that are only asked for take no room.
+        if result.is_err() && used.taken == 0 && used.paid <= now {
+            holder.tags.remove(tag);
+        }
         if let Err(exceeded) = &result
-            && let Some(unsaid) = used.say(now)
+            && let Some(unsaid) = holder.say(now)
         {
             tracing::warn!(
                 target: "id_alloc::audit", token = token.name, biz_tag = ?tag, count, unsaid, %exceeded,
@@ -115,16 +159,37 @@ impl Quotas {
         result
     }
 
+    /// The same, until it is known whether they are handed out.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub fn spend<'a, F: Fn() -> bool>(
+        &'a self,
+        token: &'a AllocToken,
+        tag: &'a str,
+        count: u64,
+        exists: F,
+    ) -> Result<Spent<'a, F>, Exceeded> {
+        self.take(token, tag, count)?;
+        Ok(Spent {
+            quotas: self,
+            token,
+            tag,
+            count,
+            exists,
+        })
+    }
+
     /// Counts ids back that could not be handed out.
     pub fn give_back(&self, token: &AllocToken, tag: &str, count: u64) {
         if !token.has_quota() {
             return;
         }
         let mut all = self.all();
-        let Some(tags) = all.used.get_mut(&token.name) else {
+        let Some(holder) = all.holders.get_mut(&token.name) else {
             return;
         };
-        let Some(used) = tags.get_mut(tag) else {
+        let Some(used) = holder.tags.get_mut(tag) else {
             return;
         };
         used.taken = used.taken.saturating_sub(count);
@@ -134,7 +199,7 @@ impl Quotas {
         }
         // Names that do not exist take no room.
         if used.taken == 0 {
-            tags.remove(tag);
+            holder.tags.remove(tag);
         }
     }
 
@@ -143,7 +208,8 @@ impl Quotas {
     pub fn today(&self, holder: &str, limit: usize) -> (Vec<(String, u64)>, usize) {
         let day = clock().as_secs() / DAY;
         let all = self.all();
-        let tags = all.used.get(holder).into_iter().flatten();
+        let tags = all.holders.get(holder).map(|holder| &holder.tags);
+        let tags = tags.into_iter().flatten();
         let mut taken: Vec<(&String, u64)> = tags
             .filter(|(_, used)| used.day == day)
             .map(|(tag, used)| (tag, used.taken))
@@ -161,23 +227,38 @@ impl Quotas {
 }
 
 impl All {
-    fn entry(&mut self, holder: &str, tag: &str, now: Instant, clock: Duration) -> &mut Used {
+    fn holder(&mut self, name: &str, now: Instant, clock: Duration) -> &mut Holder {
         let day = clock.as_secs() / DAY;
         if self.day != day {
             self.day = day;
-            self.used.retain(|_, tags| {
+            self.holders.retain(|_, holder| {
+                let tags = &mut holder.tags;
                 tags.retain(|_, used| used.day == day || used.paid > now);
                 !tags.is_empty()
             });
         }
-        let tags = self.used.entry(holder.to_owned()).or_default();
-        tags.entry(tag.to_owned()).or_insert(Used {
+        self.holders.entry(name.to_owned()).or_default()
+    }
+}
+
+impl Holder {
+    fn entry(&mut self, tag: &str, now: Instant, clock: Duration) -> &mut Used {
+        self.tags.entry(tag.to_owned()).or_insert(Used {
             paid: now,
-            day,
+            day: clock.as_secs() / DAY,
             taken: 0,
-            said: None,
-            unsaid: 0,
         })
+    }
+
+    /// Whether a refusal is to be logged, and then how many were not since the last.
+    fn say(&mut self, now: Instant) -> Option<u64> {
+        let is_recent = |said| now.saturating_duration_since(said) < SAID_EVERY;
+        if self.said.is_some_and(is_recent) {
+            self.unsaid += 1;
+            return None;
+        }
+        self.said = Some(now);
+        Some(std::mem::take(&mut self.unsaid))
     }
 }
 
@@ -217,17 +298,6 @@ impl Used {
         }
         self.taken = taken;
         Ok(())
-    }
-
-    /// Whether a refusal is to be logged, and then how many were not since the last.
-    fn say(&mut self, now: Instant) -> Option<u64> {
-        let is_recent = |said| now.saturating_duration_since(said) < SAID_EVERY;
-        if self.said.is_some_and(is_recent) {
-            self.unsaid += 1;
-            return None;
-        }
-        self.said = Some(now);
-        Some(std::mem::take(&mut self.unsaid))
     }
 }
 

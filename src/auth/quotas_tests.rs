@@ -24,7 +24,7 @@ fn over_a_minute_it_holds_within_five_percent_however_requests_come() {
         // Far more is asked for than is allowed.
         for step in 0..600_000_u64 {
             let now = start + Duration::from_micros(step * 100);
-            let used = all.entry("shop", "order", now, NOON);
+            let used = all.holder("shop", now, NOON).entry("order", now, NOON);
             if used.take(&token, count, now, NOON).is_ok() {
                 taken += count;
             }
@@ -38,7 +38,7 @@ fn over_a_minute_it_holds_within_five_percent_however_requests_come() {
 fn the_wait_it_names_is_enough() {
     let token = token(Some(100), None);
     let (mut all, now) = (All::default(), Instant::now());
-    let used = all.entry("shop", "order", now, NOON);
+    let used = all.holder("shop", now, NOON).entry("order", now, NOON);
     assert_eq!(used.take(&token, 250, now, NOON), Ok(()));
     let Err(Exceeded::PerSecond { wait, .. }) = used.take(&token, 50, now, NOON) else {
         panic!("it was let through");
@@ -60,8 +60,8 @@ fn a_day_begins_at_midnight_and_each_tag_counts_by_itself() {
     let token = token(None, Some(10));
     let (mut all, now) = (All::default(), Instant::now());
     let mut take = |tag: &str, count, clock| {
-        all.entry("shop", tag, now, clock)
-            .take(&token, count, now, clock)
+        let used = all.holder("shop", now, clock).entry(tag, now, clock);
+        used.take(&token, count, now, clock)
     };
     assert_eq!(take("a", 10, NOON), Ok(()));
     assert_eq!(take("b", 10, NOON), Ok(()));
@@ -74,13 +74,41 @@ fn a_day_begins_at_midnight_and_each_tag_counts_by_itself() {
 }
 
 #[test]
+fn refusals_of_names_that_nobody_has_take_no_room_and_are_one_line_a_second() {
+    let (quotas, token) = (Quotas::default(), token(Some(10), None));
+    assert_eq!(quotas.take(&token, "mine", 1), Ok(()));
+    for number in 0..1000 {
+        let refused = quotas.take(&token, &format!("random{number}"), 1000);
+        assert!(matches!(refused, Err(Exceeded::AtOnce { .. })));
+    }
+    assert_eq!(quotas.all().holders["shop"].tags.len(), 1);
+    let (mut holder, now) = (Holder::default(), Instant::now());
+    assert_eq!((holder.say(now), holder.say(now)), (Some(0), None));
+    assert_eq!(holder.say(now + SAID_EVERY), Some(1));
+}
+
+#[test]
+fn a_name_that_nobody_made_takes_no_room_where_whoever_asked_goes_away_and_ids_of_a_tag_stay_counted()
+ {
+    let (quotas, token) = (Quotas::default(), token(None, Some(10)));
+    drop(quotas.spend(&token, "nobody", 10, || false).unwrap());
+    assert!(quotas.all().holders["shop"].tags.is_empty());
+    drop(quotas.spend(&token, "order", 4, || true).unwrap());
+    quotas.spend(&token, "order", 6, || true).unwrap().keep();
+    assert!(quotas.spend(&token, "order", 1, || true).is_err());
+    let other = quotas.spend(&token, "other", 10, || true).unwrap();
+    other.give_back();
+    assert!(quotas.spend(&token, "other", 10, || true).is_ok());
+}
+
+#[test]
 fn what_could_not_be_handed_out_is_not_counted_and_takes_no_room() {
     let (quotas, token) = (Quotas::default(), token(Some(10), Some(10)));
     for _ in 0..100 {
         assert_eq!(quotas.take(&token, "none", 10), Ok(()));
         quotas.give_back(&token, "none", 10);
     }
-    assert!(quotas.all().used["shop"].is_empty());
+    assert!(quotas.all().holders["shop"].tags.is_empty());
     for (tag, count) in [("a", 1), ("b", 9), ("c", 2)] {
         assert_eq!(quotas.take(&token, tag, count), Ok(()));
     }

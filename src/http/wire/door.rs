@@ -123,12 +123,15 @@ impl Door {
         demand: Demand,
     ) -> Result<Ids, Refused> {
         let quotas = &self.shared.quotas;
-        if let Some(token) = token {
-            quotas.take(token, tag.as_str(), demand.count)?;
-        }
+        let Some(token) = token.filter(|token| token.has_quota()) else {
+            return Ok(self.allocator.allocate(tag, demand).await?);
+        };
+        let exists = || self.allocator.is_loaded(tag.as_str());
+        let spent = quotas.spend(token, tag.as_str(), demand.count, exists)?;
         let ids = self.allocator.allocate(tag.clone(), demand).await;
-        if let (Some(token), Err(_)) = (token, &ids) {
-            quotas.give_back(token, tag.as_str(), demand.count);
+        match &ids {
+            Ok(_) => spent.keep(),
+            Err(_) => spent.give_back(),
         }
         Ok(ids?)
     }
