@@ -3,7 +3,7 @@
 //! The newest idle one is used first, so that what a server does not need stays idle, and is closed within
 //! seconds: other servers need it. A connection that the server refuses because it has none left
 //! ([`Unacquired::Full`]) is waited for, as one of the own ones is: who waits has the next one before those who come
-//! later, so that claims of locked rows, which come back for theirs at once, leave others out for no longer than one takes.
+//! later, or who takes one again as soon as it has given it back would keep the others out.
 
 use super::connect::{Session, prepare};
 use super::ending::{Endings, Thread};
