@@ -77,16 +77,6 @@ impl<S: Stream> Client<S> {
     /// Carries out all requests that are there. A part of one stays for later.
     pub(super) async fn answer_all(&mut self, tally: &mut Tally) -> io::Result<Answered> {
         let bytes = std::mem::take(&mut self.channel.unread);
-        let (used, answered) = self.answer_each(&bytes, tally).await?;
-        self.channel.keep(bytes, used);
-        Ok(answered)
-    }
-
-    async fn answer_each(
-        &mut self,
-        bytes: &[u8],
-        tally: &mut Tally,
-    ) -> io::Result<(usize, Answered)> {
         let limit = self.service.shared.limits.max_query;
         let mut places = std::mem::take(&mut self.places);
         let (mut at, mut answered) = (0, Answered::default());
@@ -112,7 +102,8 @@ impl<S: Stream> Client<S> {
             }
         }
         self.places = places;
-        Ok((at, answered))
+        self.channel.keep(bytes, at);
+        Ok(answered)
     }
 
     /// Carries a request out, or keeps it for `EXEC`; false where it was the last.
