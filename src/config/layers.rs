@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, str::FromStr};
 
+use config::{ConfigError, File, FileFormat, Source as _};
 use serde_json::{Map, Value};
 
 use super::{
@@ -36,7 +37,7 @@ impl Layers {
         // Complete, as a test sees to: a key that is missing here exists nowhere.
         flatten(
             "",
-            parse_toml(DEFAULT_TOML).unwrap_or_default(),
+            parse(DEFAULT_TOML, FileFormat::Toml).unwrap_or_default(),
             &mut defaults,
         );
         Self {
@@ -78,25 +79,20 @@ impl Layers {
         let name = path.display().to_string();
         let mut fail = |reason: &str| problems.general(format!("{name}: {reason}"));
         let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-        let is_json = extension == "json";
-        if !is_json && extension != "toml" {
-            return fail("the file's name must end in .toml or .json");
-        }
+        let format = match extension.to_str() {
+            Some("toml") => FileFormat::Toml,
+            Some("json") => FileFormat::Json,
+            _ => return fail("the file's name must end in .toml or .json"),
+        };
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(reason) => return fail(&format!("cannot read the file: {reason}")),
         };
-        let text = text.trim_start_matches('\u{feff}');
-        let tree = match is_json {
-            true => serde_json::from_str(text).map_err(|error| error.to_string()),
-            false => parse_toml(text).map(Value::Object),
-        };
-        match tree {
-            Ok(Value::Object(tree)) if is_json && go_id_alloc::is_alloc_json(&tree) => {
+        match parse(text.trim_start_matches('\u{feff}'), format) {
+            Ok(tree) if format == FileFormat::Json && go_id_alloc::is_alloc_json(&tree) => {
                 go_id_alloc::add(&name, tree, self, problems);
             }
-            Ok(Value::Object(tree)) => self.add_tree("", tree, &name, problems),
-            Ok(_) => fail("the file must contain sections"),
+            Ok(tree) => self.add_tree("", tree, &name, problems),
             Err(reason) => fail(&reason),
         }
     }
@@ -221,17 +217,27 @@ impl Layers {
     }
 }
 
-/// The reason names the line but quotes none: it may hold a password.
-fn parse_toml(text: &str) -> Result<Map<String, Value>, String> {
-    toml::from_str(text).map_err(|error| {
-        // Between the first line and the last stands what is there.
-        let message = error.to_string();
-        let mut lines = message.lines().filter(|line| !line.trim().is_empty());
-        let first = lines.next().unwrap_or("cannot be parsed").to_owned();
-        lines
-            .next_back()
-            .map_or(first.clone(), |last| format!("{first}: {last}"))
-    })
+/// The text of a file. The reason names the line but quotes none: it may hold a password.
+fn parse(text: &str, format: FileFormat) -> Result<Map<String, Value>, String> {
+    let no_table = || "the file must contain sections".to_owned();
+    let tree = File::from_str(text, format).collect();
+    let tree = tree.map_err(|error| match error {
+        ConfigError::FileParse { cause, .. } => {
+            let message = cause.to_string();
+            // It quotes a JSON text that is all one value.
+            if message.starts_with("invalid type") {
+                return no_table();
+            }
+            // Between the first line and the last, a mistake in TOML is shown with what is there.
+            let mut lines = message.lines().filter(|line| !line.trim().is_empty());
+            let first = lines.next().unwrap_or("cannot be parsed").to_owned();
+            let last = lines.next_back();
+            last.map_or(first.clone(), |last| format!("{first}: {last}"))
+        }
+        _ => no_table(),
+    })?;
+    let tree = config::Value::new(None, tree).try_deserialize();
+    tree.map_err(|_| no_table())
 }
 
 /// The values of a section and of those in it, by their dotted keys.
