@@ -8,6 +8,7 @@ use actix_web::{
     http::{ConnectionType, Method, StatusCode, header},
     web,
 };
+use futures_util::TryFutureExt as _;
 use prometheus::{Histogram, IntCounter};
 use std::{
     borrow::Cow,
@@ -52,12 +53,12 @@ impl Observe {
         if let Some(connection) = request.conn_data::<Rc<Connection>>() {
             connection.newest.set(began);
         }
-        let (observe, served) = (self.clone(), service.call(request));
-        async move {
-            let mut response = served.await?;
+        let observe = self.clone();
+        // An async block would keep what it awaits twice.
+        service.call(request).map_ok(move |mut response| {
             observe.note(&mut response, began.elapsed());
-            Ok(response)
-        }
+            response
+        })
     }
 
     /// Counts and logs a response, and adds the headers that every one may get.
