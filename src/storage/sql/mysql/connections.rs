@@ -5,63 +5,25 @@
 //! ([`Unacquired::Full`]) is waited for, as one of the own ones is: who waits has the next one before those who come
 //! later, or who takes one again as soon as it has given it back would keep the others out.
 
-use super::connect::{Session, prepare};
-use super::ending::{Endings, Thread};
-use super::errors::{is_full, is_of_a_shard};
-use crate::storage::sql::database::{Connection, Unacquired};
-use crate::storage::sql::dialect::Sql;
-use crate::storage::sql::renewal::{Renewal, Verdict};
-use async_trait::async_trait;
-use deadpool::managed::{
-    Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult, WeakPool,
-};
-use sea_orm::QueryResult;
-use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
-use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
+use super::connect::Session;
+use super::errors::is_of_a_shard;
+use super::live::{Live, Maker, Slot};
+use crate::storage::sql::database::Unacquired;
+use crate::storage::sql::renewal::Renewal;
+use deadpool::managed::{Pool, PoolError, WeakPool};
+use sea_orm::sqlx;
+use sea_orm::sqlx::mysql::MySqlConnectOptions;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A connection that nobody used for so long is closed.
 const UNUSED: Duration = Duration::from_secs(5);
 /// How often idle connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
-/// How long one that is used again may take to say that it is there.
-const PING_TIMEOUT: Duration = Duration::from_millis(300);
-/// No connection lives longer: addresses change, and servers hold memory per connection.
-const LIFETIME: Duration = Duration::from_secs(30 * 60);
-/// A server that had no connection left is asked again after this time at the earliest, by one at a time.
-const FULL: Duration = Duration::from_millis(100);
 /// Who is first of those that wait for such a server looks so often whether one of the own connections is free.
 const FREE: Duration = Duration::from_millis(2);
 /// The first and the longest pause of who waits for a connection that could not be made.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
-/// A connection that is closed does not hold anybody up.
-const CLOSING: Duration = Duration::from_secs(1);
-
-/// A connection and its place among those that may be open.
-pub(super) type Slot = Object<Maker>;
-
-/// An open connection.
-pub(super) struct Live {
-    /// `None` once it is closed or being ended.
-    raw: Option<MySqlConnection>,
-    /// What the server calls it.
-    thread: Thread,
-    used: Instant,
-    endings: Arc<Endings>,
-}
-
-/// Makes connections, and decides whether one is used again.
-pub(super) struct Maker {
-    options: MySqlConnectOptions,
-    session: Session,
-    renewal: Renewal,
-    endings: Arc<Endings>,
-    /// When the server had no connection left, and what it said.
-    full: Mutex<Option<(Instant, String)>>,
-}
-
 /// See the module's documentation.
 pub(super) struct Connections {
     pool: Pool<Maker>,
@@ -100,13 +62,7 @@ impl Connections {
         session: Session,
         renewal: &Renewal,
     ) -> Result<Self, String> {
-        let maker = Maker {
-            options: options.clone(),
-            session,
-            renewal: renewal.clone(),
-            endings: Arc::new(Endings::new(options.clone(), acquire_timeout)),
-            full: Mutex::default(),
-        };
+        let maker = Maker::new(options, acquire_timeout, session, renewal);
         let pool = Pool::builder(maker)
             .max_size(most as usize)
             .queue_mode(deadpool::managed::QueueMode::Lifo)
@@ -179,10 +135,8 @@ impl Connections {
 
     /// Why those who queue get no connection.
     fn none_left(&self) -> Unacquired {
-        match &*self.pool.manager().full() {
-            Some((_, said)) => Unacquired::Full(said.clone()),
-            None => self.none_in_time(),
-        }
+        let said = self.pool.manager().said_full();
+        said.map_or_else(|| self.none_in_time(), Unacquired::Full)
     }
 
     /// Why no connection came in time, where no attempt to make one failed.
@@ -235,133 +189,9 @@ async fn close_all(connections: Vec<Live>) {
 /// Closes connections that were not used for a while, as long as there is a pool.
 async fn close_unused(pool: WeakPool<Maker>) {
     while let Some(pool) = pool.upgrade() {
-        let unused = pool.retain(|live, _| live.raw.is_some() && live.used.elapsed() < UNUSED);
+        let unused = pool.retain(|live, _| live.is_open() && live.rested() < UNUSED);
         drop(pool);
         close_all(unused.removed).await;
         tokio::time::sleep(SWEEP).await;
-    }
-}
-
-impl Live {
-    async fn close(&mut self) {
-        if let Some(raw) = self.raw.take() {
-            let _ = tokio::time::timeout(CLOSING, raw.close()).await;
-        }
-    }
-
-    fn raw(&mut self) -> Result<&mut MySqlConnection, sqlx::Error> {
-        self.raw.as_mut().ok_or(sqlx::Error::PoolClosed)
-    }
-}
-
-impl Maker {
-    fn full(&self) -> std::sync::MutexGuard<'_, Option<(Instant, String)>> {
-        self.full.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn connect(&self) -> Result<Live, sqlx::Error> {
-        let mut raw = self.options.connect().await?;
-        self.renewal.count_connection();
-        match prepare(&mut raw, &self.session, &self.renewal).await {
-            Ok(thread) => Ok(Live {
-                raw: Some(raw),
-                thread,
-                used: Instant::now(),
-                endings: self.endings.clone(),
-            }),
-            Err(error) => {
-                let _ = raw.close_hard().await;
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Manager for Maker {
-    type Type = Live;
-    type Error = Unacquired;
-
-    async fn create(&self) -> Result<Live, Unacquired> {
-        {
-            let mut full = self.full();
-            if let Some((until, said)) = &mut *full {
-                if Instant::now() < *until {
-                    return Err(Unacquired::Full(said.clone()));
-                }
-                // The others wait for what this attempt finds.
-                *until = Instant::now() + FULL;
-            }
-        }
-        let made = self.connect().await;
-        let mut full = self.full();
-        match made {
-            Ok(live) => {
-                *full = None;
-                Ok(live)
-            }
-            Err(sqlx::Error::Database(error)) if is_full(&*error) => {
-                let said = error.to_string();
-                *full = Some((Instant::now() + FULL, said.clone()));
-                Err(Unacquired::Full(said))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn recycle(&self, live: &mut Live, metrics: &Metrics) -> RecycleResult<Unacquired> {
-        let gone = || RecycleError::message("closed");
-        let age = metrics.age();
-        let verdict = self
-            .renewal
-            .verdict(Instant::now(), age, live.used.elapsed());
-        if verdict == Verdict::Close || age >= LIFETIME {
-            live.close().await;
-            return Err(gone());
-        }
-        let raw = live.raw.as_mut().ok_or_else(gone)?;
-        if verdict == Verdict::Ping {
-            // One that was cut without a word never answers; another is made in its stead.
-            let answer = tokio::time::timeout(PING_TIMEOUT, raw.ping()).await;
-            if !matches!(answer, Ok(Ok(()))) {
-                live.raw = None;
-                return Err(gone());
-            }
-        }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Connection for Slot {
-    async fn execute(&mut self, sql: &Sql) -> Result<u64, sqlx::Error> {
-        let done = super::query(sql).execute(self.raw()?).await?;
-        self.used = Instant::now();
-        Ok(done.rows_affected())
-    }
-
-    async fn rows(&mut self, sql: &Sql) -> Result<Vec<QueryResult>, sqlx::Error> {
-        let rows = super::query(sql).fetch_all(self.raw()?).await?;
-        self.used = Instant::now();
-        Ok(rows.into_iter().map(QueryResult::from).collect())
-    }
-
-    /// The value comes in the answer to this very statement: a second one could reach another connection.
-    async fn claim(&mut self, sql: &Sql) -> Result<Option<u64>, sqlx::Error> {
-        let done = super::query(sql).execute(self.raw()?).await?;
-        self.used = Instant::now();
-        Ok((done.rows_affected() > 0).then(|| done.last_insert_id()))
-    }
-
-    /// The slot stays taken until the server has ended the statement.
-    fn end(mut self: Box<Self>) {
-        let (raw, thread) = (self.raw.take(), self.thread.clone());
-        let endings = self.endings.clone();
-        let Some(raw) = raw else { return };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                endings.end(raw, &thread).await;
-                drop(Slot::take(*self));
-            });
-        }
     }
 }

@@ -5,6 +5,7 @@ mod connections;
 mod ending;
 mod errors;
 mod inspect;
+mod live;
 mod migrate;
 mod table;
 
