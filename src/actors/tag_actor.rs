@@ -197,8 +197,8 @@ impl TagActor {
             return;
         }
         let vanished = error == StoreError::UnknownTag;
-        // What is wrong with the whole store is said once for all tags; a row that was not there before has not vanished
-        // now, though it may have been in another year.
+        // What is wrong with the whole store is said once for all tags. A row that was not found since the tag was
+        // loaded has not vanished: it was deleted before, and is asked for on and on.
         let is_said =
             matches!(error, StoreError::Unusable(_)) || vanished && self.tag.row_step() == 0;
         if let StoreError::AllowanceUsedUp { wait, .. } = error {

@@ -29,7 +29,6 @@ pub(in crate::http) async fn show(request: HttpRequest, admin: web::Data<Admin>)
     responses((status = 200, body = Servers, description = "The servers, this one first."), Refusals))]
 pub(in crate::http) async fn all(request: HttpRequest, admin: web::Data<Admin>) -> Answer {
     let token = sent_token(request.headers()).unwrap_or_default();
-    let _asking = admin.asks.turn().await;
     let own = own(&request, &admin);
     let servers = admin.fleet.ask_all(&admin.store, token, own).await;
     Ok(answer(HttpResponse::Ok(), &servers))

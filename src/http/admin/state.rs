@@ -25,15 +25,13 @@ pub struct Admin {
     pub(super) shared: Arc<Shared>,
     pub(super) fleet: Fleet,
     pub(super) recent: Recent,
-    /// Few ask the store at once, so that claims hardly wait behind administrators.
+    /// Few change tags at once, so that claims hardly wait behind administrators.
     pub(super) turns: Semaphore,
-    /// Who reads tags from the store on and on takes little of its time,
+    /// Who reads tags from the store on and on takes little of its time.
     pub(super) reads: Rests,
-    /// and who has the other servers asked, little of theirs.
-    pub(super) asks: Rests,
 }
 
-/// Calls that ask the store at once.
+/// Calls that change tags at once; one more may read.
 const TURNS: usize = 2;
 
 /// How long a call waits for its turn at the store.
@@ -61,7 +59,6 @@ impl Admin {
             shared,
             turns: Semaphore::new(TURNS),
             reads: Rests::default(),
-            asks: Rests::default(),
         }
     }
 
@@ -78,9 +75,9 @@ impl Admin {
     }
 
     /// The turn of a call that only reads: one at a time.
-    pub(super) async fn reading(&self) -> Result<(Working<'_>, SemaphorePermit<'_>), Refused> {
+    pub(super) async fn reading(&self) -> Result<Working<'_>, Refused> {
         let turn = tokio::time::timeout(PATIENCE, self.reads.turn()).await;
-        Ok((turn.map_err(|_| Refused::Busy)?, self.turn().await?))
+        turn.map_err(|_| Refused::Busy)
     }
 }
 
