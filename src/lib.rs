@@ -1,6 +1,6 @@
 //! id-alloc hands out unique, increasing 64-bit ids over HTTP, claimed in segments from a database.
 //!
-//! The map, from the outside in. Arrows of use go downwards only (`tests/layering.rs` holds this).
+//! The map, from the outside in. Arrows of use go downwards only (`tests/layering` holds this).
 //!
 //! | module | what it is |
 //! |---|---|
