@@ -273,5 +273,5 @@ fn skip(row: &Row, request: &ClaimRequest, limits: &Limits, lineage: Option<i64>
 }
 
 #[cfg(test)]
-#[path = "decide_tests.rs"]
+#[path = "decide_tests/mod.rs"]
 mod tests;

@@ -5,7 +5,7 @@ use super::SqlStore;
 use super::claim_statement::PreparedClaim;
 use super::decide::{Decision, Row, decide, wanted};
 use super::dialect::{Dialect, Sql};
-use super::simulation_tests::claimed;
+use super::simulation_tests::statement::claimed;
 use super::statements::Statements;
 use crate::config::{Config, Guard};
 use crate::domain::allowance::{AHEAD, DELAY, NEEDED, QUIET, SECOND};
