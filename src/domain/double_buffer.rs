@@ -270,7 +270,7 @@ impl<W> DoubleBuffer<W> {
 }
 
 #[cfg(test)]
-#[path = "double_buffer_tests.rs"]
+#[path = "double_buffer_tests/mod.rs"]
 mod tests;
 
 #[cfg(test)]
