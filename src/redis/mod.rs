@@ -9,7 +9,7 @@
 //! | what was sent, as words; what is answered, as bytes | `request.rs`, `answer.rs` |
 //! | why a command is refused | `refusal.rs` |
 //! | `MULTI`, `EXEC` | `transaction.rs` |
-//! | carrying out what a client asks, in order | `client.rs` |
+//! | a client: its requests in order; what each command does | `client.rs`, `carry_out.rs` |
 //! | a connection: its limits in time, its end; its bytes | `connection.rs`, `channel.rs` |
 //! | what all connections share | `service.rs` |
 //! | what counts: connections, commands | `tally.rs` |
@@ -18,6 +18,7 @@
 //! memory is taken without waiting for anyone; what was answered is sent before a command waits for the database.
 
 mod answer;
+mod carry_out;
 mod channel;
 mod client;
 mod command;
