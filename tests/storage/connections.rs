@@ -1,12 +1,11 @@
 //! What a statement that fails does to its connection, and to the others.
 
-use crate::helpers::{Db, Take as _, ask, new, on_servers, open};
+use crate::helpers::{Db, Take as _, ask, ask_again, new, on_servers, open};
 use crate::support::PATIENCE;
 use crate::support::flavour::{Flavour, on_both};
 use crate::support::own_database::OwnDatabase;
 use futures_util::future::join_all;
 use id_alloc::config::Database;
-use id_alloc::domain::ClaimRequest;
 use id_alloc::storage::{SegmentStore as _, StoreError, TagAdministration as _};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,10 +31,7 @@ async fn a_statement_that_times_out_closes_its_own_connection_alone() {
         db.sql("BEGIN").await;
         db.sql("UPDATE segments SET step = step WHERE biz_tag = 'test'")
             .await;
-        let held = ClaimRequest {
-            step: Some(100),
-            ..ask("test")
-        };
+        let held = ask_again("test");
         let other = ask("other");
         let both = async {
             let (held, other) = tokio::join!(store.take(&held), store.take(&other));

@@ -133,6 +133,49 @@ impl Db {
     }
 }
 
+/// What the whole table and its heartbeat say, to go back to.
+pub(crate) struct Snapshot {
+    row: [i64; 5],
+    heartbeat: [i64; 2],
+}
+
+impl Snapshot {
+    pub(crate) async fn take(db: &Db) -> Self {
+        let row = [
+            "max_id",
+            "claimed_to",
+            "paid_until",
+            "allowance_at",
+            "lineage",
+        ];
+        let mut said = [0; 5];
+        for (value, column) in said.iter_mut().zip(row) {
+            *value = db.number(&format!("SELECT {column} FROM segments")).await;
+        }
+        Self {
+            row: said,
+            heartbeat: [
+                db.number("SELECT beat FROM segments_heartbeat").await,
+                db.number("SELECT lineage FROM segments_heartbeat").await,
+            ],
+        }
+    }
+
+    pub(crate) async fn restore(&self, db: &Db) {
+        let [max_id, claimed_to, paid_until, allowance_at, lineage] = self.row;
+        db.sql(&format!(
+            "UPDATE segments SET max_id = {max_id}, claimed_to = {claimed_to}, \
+             paid_until = {paid_until}, allowance_at = {allowance_at}, lineage = {lineage}"
+        ))
+        .await;
+        let [beat, lineage] = self.heartbeat;
+        db.sql(&format!(
+            "UPDATE segments_heartbeat SET beat = {beat}, lineage = {lineage}"
+        ))
+        .await;
+    }
+}
+
 /// Runs a test on SQLite, and on each server that is at hand.
 pub(crate) async fn everywhere(test: impl AsyncFn(&Db)) {
     let db = Db::sqlite().await;
@@ -188,6 +231,14 @@ pub(crate) fn ask(name: &str) -> ClaimRequest {
         expect: 1,
         mark: 0,
         at_least: 1,
+    }
+}
+
+/// A later claim of a tag, whose step of 100 is known by then.
+pub(crate) fn ask_again(name: &str) -> ClaimRequest {
+    ClaimRequest {
+        step: Some(100),
+        ..ask(name)
     }
 }
 

@@ -1,10 +1,71 @@
-//! Tags as administrators see them: deleted, made again, listed, and changed by two at once.
+//! Tags as administrators see them: made, deleted, made again, listed, moved on, and changed by two at once.
 
-use super::helpers::{Take as _, ask, change, everywhere, new, tag};
+use crate::helpers::{Take as _, ask, change, everywhere, new, tag};
 use id_alloc::storage::{
     AdvanceTo, Change, Effect, Listing, Seen, SegmentStore as _, StoreError,
     TagAdministration as _, Unusable,
 };
+
+#[tokio::test]
+async fn administration_keeps_its_rules() {
+    everywhere(async |db| {
+        let store = db.ready().await;
+        for bad in [
+            new("a", 0, 0),
+            new("a", -1, 1),
+            new("a", 0, 100_000_001),
+            new("test", 0, 1),
+        ] {
+            let refused = store.create(&bad).await;
+            assert!(
+                matches!(
+                    refused,
+                    Err(StoreError::Rejected(_) | StoreError::Exists(_))
+                ),
+                "{bad:?}: {refused:?}"
+            );
+        }
+        let long = store.create(&new(&"x".repeat(33), 0, 1)).await.unwrap_err();
+        assert!(long.to_string().contains("32"), "{long}");
+        store.create(&new("B", 5, 1)).await.unwrap();
+        store.create(&new("漢", 5, 1)).await.unwrap();
+        let names = |rows: Vec<id_alloc::storage::TagRow>| {
+            rows.into_iter().map(|row| row.biz_tag).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(store.list(&Listing::page(None, 10)).await.unwrap()),
+            ["B", "test", "漢"]
+        );
+        assert_eq!(
+            names(store.list(&Listing::page(Some("B"), 1)).await.unwrap()),
+            ["test"]
+        );
+        assert_eq!(store.recent(10).await.unwrap().len(), 3);
+        let done = store
+            .advance(&tag("test"), AdvanceTo::By(50), Effect::Now)
+            .await
+            .unwrap();
+        assert_eq!((done.from, done.to), (0, 50));
+        store
+            .advance(&tag("test"), AdvanceTo::To(80), Effect::Now)
+            .await
+            .unwrap();
+        for bad in [AdvanceTo::To(79), AdvanceTo::By(0), AdvanceTo::By(i64::MAX)] {
+            assert!(matches!(
+                store.advance(&tag("test"), bad, Effect::Now).await,
+                Err(StoreError::Rejected(_))
+            ));
+        }
+        assert_eq!(store.show(&tag("test")).await.unwrap().max_id, 80);
+        assert_eq!(
+            store.set(&tag("no"), &change(Some(1), None)).await,
+            Err(StoreError::UnknownTag)
+        );
+        store.close().await;
+        store.close().await;
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn a_deleted_tag_is_claimed_by_nobody_and_deleted_once() {
