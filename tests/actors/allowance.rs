@@ -2,7 +2,7 @@
 //! takes, and who wants less is served.
 
 use crate::memory_store::Script;
-use crate::world::{World, eventually, settings};
+use crate::world::{World, eventually, within};
 use id_alloc::{actors::AllocError, domain::BizTag, storage::StoreError};
 use std::time::{Duration, Instant};
 
@@ -26,9 +26,7 @@ async fn who_has_time_waits_until_more_may_be_claimed() {
 
 #[actix_web::test]
 async fn who_has_not_is_told_at_once_how_long_it_takes() {
-    let mut settings = settings();
-    settings.limits.request_deadline = Duration::from_secs(2);
-    let world = World::with(&[("a", 0, 10)], settings);
+    let world = World::with(&[("a", 0, 10)], within(2000));
     world.one("a").await;
     eventually("a second segment", || world.store.claims() == 2).await;
     world.store.script([used_up(Duration::from_secs(60))]);

@@ -37,6 +37,13 @@ pub(crate) fn settings() -> Settings {
     settings
 }
 
+/// The same with such a deadline for each request, in milliseconds.
+pub(crate) fn within(deadline: u64) -> Settings {
+    let mut settings = settings();
+    settings.limits.request_deadline = Duration::from_millis(deadline);
+    settings
+}
+
 pub(crate) struct World {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) metrics: Arc<Metrics>,
@@ -76,6 +83,15 @@ impl World {
 
     pub(crate) async fn one(&self, tag: &str) -> i64 {
         self.take(tag, 1).await.unwrap()[0]
+    }
+
+    /// Takes an id as soon as the tag has one again.
+    pub(crate) async fn until_served(&self, tag: &str) {
+        let began = Instant::now();
+        while let Err(refused) = self.take(tag, 1).await {
+            assert!(began.elapsed() < PATIENCE, "{tag}: still {refused:?}");
+            actix_web::rt::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// What the tag's actor tells of itself.
