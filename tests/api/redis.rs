@@ -1,25 +1,19 @@
-//! Redis' clients (`wire.redis.bind`): every command that is served, what is refused and in which words, tokens, TLS.
-//! Real clients are tried by `scripts/redis-test`; what is slow or too much, in `redis_limits.rs`.
+//! Redis' clients (`wire.redis.bind`): every command that is served. What is refused is in `redis_refusals.rs`, tokens and
+//! TLS in `redis_access.rs`, what is slow or too much in `redis_limits.rs`. Real clients are tried by `scripts/redis-test`.
 
-use crate::support::PATIENCE;
-use crate::support::admin::{new_token, write};
 use crate::support::checks::assert_distinct;
 use crate::support::local::Local;
 use crate::support::redis::{Redis, Said, address, request};
-use crate::support::tls::{Certificates, open};
-use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 /// A server, and where Redis' clients find it.
-async fn server(settings: &[(&str, &str)]) -> (Local, String) {
+pub(super) async fn server(settings: &[(&str, &str)]) -> (Local, String) {
     let address = address();
     let own = [("wire.redis.bind", address.as_str())];
     let server = Local::start(&[&own, settings].concat()).await;
     (server, address)
 }
 
-fn ok() -> Said {
+pub(super) fn ok() -> Said {
     Said::Simple("OK".to_owned())
 }
 
@@ -197,69 +191,6 @@ async fn get_tells_the_newest_id_and_takes_none() {
 }
 
 #[tokio::test]
-async fn what_would_change_a_counter_is_refused_in_words_and_changes_nothing() {
-    let (server, address) = server(&[]).await;
-    let mut redis = Redis::connect(&address).await;
-    let id = redis.id("INCR test").await;
-    for command in [
-        "SET test 5",
-        "SETNX test 5",
-        "GETSET test 5",
-        "DECR test",
-        "DECRBY test 5",
-        "DEL test",
-        "UNLINK test",
-        "EXPIRE test 5",
-        "RENAME test other",
-        "FLUSHALL",
-        "EVAL return 0",
-        "INCRBYFLOAT test 1.5",
-        "MSET test 5",
-    ] {
-        let name = command.split(' ').next().unwrap();
-        let error = redis.error(command).await;
-        let expected = format!("ERR {name} is refused: ids only go up");
-        assert!(error.starts_with(&expected), "{command}: {error}");
-    }
-    for (command, expected) in [
-        (
-            "CLUSTER INFO",
-            "ERR This instance has cluster support disabled",
-        ),
-        ("NOSUCH a b", "ERR unknown command 'NOSUCH'"),
-        ("SELECT 1", "ERR there is one database, 0"),
-        (
-            "CONFIG SET save 1",
-            "ERR unknown subcommand or option 'SET' of CONFIG",
-        ),
-        (
-            "CLIENT KILL all",
-            "ERR unknown subcommand or option 'KILL' of CLIENT",
-        ),
-        ("HELLO 4", "NOPROTO unsupported protocol version"),
-        (
-            "HELLO 3 NOSUCH",
-            "ERR unknown subcommand or option 'NOSUCH' of HELLO",
-        ),
-        ("INCR", "ERR wrong number of arguments for 'incr' command"),
-        (
-            "incr a b",
-            "ERR wrong number of arguments for 'incr' command",
-        ),
-        (
-            "INCRBY test",
-            "ERR wrong number of arguments for 'incrby' command",
-        ),
-    ] {
-        let error = redis.error(command).await;
-        assert!(error.starts_with(expected), "{command}: {error}");
-    }
-    assert_eq!(redis.id("INCR test").await, id + 1);
-    let rejected = r#"id_alloc_requests_rejected_total{code="method_not_allowed"}"#;
-    assert_eq!(server.metric(rejected).await, Some(15.0));
-}
-
-#[tokio::test]
 async fn what_is_sent_between_multi_and_exec_is_carried_out_together_or_not_at_all() {
     let (_server, address) = server(&[]).await;
     let mut redis = Redis::connect(&address).await;
@@ -305,171 +236,4 @@ async fn what_is_sent_between_multi_and_exec_is_carried_out_together_or_not_at_a
     assert!(matches!(said, Said::Error(text) if text.contains("longer than 65536 bytes")));
     assert_eq!(redis.error("EXEC").await, aborted);
     assert_eq!(redis.id("INCR test").await, id + 7);
-}
-
-#[tokio::test]
-async fn wrong_keys_and_numbers_say_what_is_wrong() {
-    let (server, address) = server(&[]).await;
-    let mut redis = Redis::connect(&address).await;
-    let id = redis.id("INCR test").await;
-    let long = format!("INCR {}", "x".repeat(129));
-    for (command, expected, code) in [
-        (
-            "INCR nosuch",
-            "ERR unknown biz_tag; create it",
-            "unknown_tag",
-        ),
-        (
-            "INCRBY nosuch 5",
-            "ERR unknown biz_tag; create it",
-            "unknown_tag",
-        ),
-        (
-            "INCR _other",
-            "ERR a biz_tag may not begin with '_'",
-            "invalid_biz_tag",
-        ),
-        ("INCR ", "ERR need biz_tag param", "missing_biz_tag"),
-        (&long, "ERR biz_tag is longer", "invalid_biz_tag"),
-        (
-            "INCR \u{1}",
-            "ERR biz_tag holds a control character",
-            "invalid_biz_tag",
-        ),
-    ] {
-        let error = redis.error(command).await;
-        assert!(error.starts_with(expected), "{command:?}: {error}");
-        assert!(
-            error.ends_with(&format!("({code})")),
-            "{command:?}: {error}"
-        );
-    }
-    redis.send(b"*2\r\n$4\r\nINCR\r\n$2\r\n\xff\xfe\r\n").await;
-    let said = redis.said().await;
-    assert_eq!(
-        said,
-        Said::Error("ERR biz_tag is not valid UTF-8 (invalid_biz_tag)".to_owned())
-    );
-    for number in [
-        "9223372036854775808",
-        "-9223372036854775809",
-        "many",
-        "1.5",
-        "",
-    ] {
-        let error = redis.error(&format!("INCRBY test {number}")).await;
-        assert_eq!(
-            error, "ERR value is not an integer or out of range",
-            "{number}"
-        );
-    }
-    for number in ["0", "-1", "10000001", "9223372036854775807"] {
-        let error = redis.error(&format!("INCRBY test {number}")).await;
-        let expected =
-            "ERR an id is never taken back or repeated: give INCRBY a number from 1 to 10000000";
-        assert!(error.starts_with(expected), "{number}: {error}");
-    }
-    assert_eq!(redis.id("INCR test").await, id + 1);
-    server.unharmed().await;
-}
-
-#[tokio::test]
-async fn a_token_is_needed_where_http_needs_one_and_allows_the_same_tags() {
-    let directory = TempDir::new().unwrap();
-    let file = directory.path().join("tokens.toml");
-    let (token, entry) = new_token(&["shop", "--tags", "test"]).await;
-    let (other, other_entry) = new_token(&["other", "--tags", "order"]).await;
-    write(&file, &format!("{entry}\n{other_entry}"));
-    let (server, address) = server(&[("alloc.tokens_file", &file.display().to_string())]).await;
-    let mut redis = Redis::connect(&address).await;
-    for command in [
-        "INCR test",
-        "INCR _no",
-        "GET test",
-        "EXISTS test",
-        "EXISTS _no",
-        "PING",
-        "INFO",
-        "SET test 1",
-        "NOSUCH",
-    ] {
-        let error = redis.error(command).await;
-        assert!(
-            error.starts_with("NOAUTH Authentication required"),
-            "{command}: {error}"
-        );
-    }
-    assert!(
-        redis
-            .error("HELLO 3")
-            .await
-            .starts_with("NOAUTH HELLO must be called")
-    );
-    for wrong in [
-        "AUTH nosuch".to_owned(),
-        format!("AUTH other {token}"),
-        "AUTH shop nosuch".to_owned(),
-    ] {
-        let error = redis.error(&wrong).await;
-        assert!(
-            error.starts_with("WRONGPASS invalid username-password pair"),
-            "{wrong}: {error}"
-        );
-        assert!(redis.error("INCR test").await.starts_with("NOAUTH"));
-    }
-    assert_eq!(redis.ask(&format!("AUTH shop {token}")).await, ok());
-    assert_eq!(redis.id("INCR test").await, 1);
-    let denied = "NOPERM not allowed with this token: it is for other biz_tags (forbidden)";
-    for command in ["INCR order", "INCRBY order 5", "GET order", "EXISTS order"] {
-        assert_eq!(redis.error(command).await, denied, "{command}");
-    }
-    // A token alone, as in a URL without a user, and with the handshake of RESP3.
-    for call in [format!("AUTH {token}"), format!("AUTH default {token}")] {
-        let mut redis = Redis::connect(&address).await;
-        assert_eq!(redis.ask(&call).await, ok());
-        redis.id("INCR test").await;
-    }
-    let mut third = Redis::connect(&address).await;
-    let hello = third.ask(&format!("HELLO 3 AUTH default {token}")).await;
-    assert!(matches!(hello, Said::Map(_)), "{hello:?}");
-    third.id("INCR test").await;
-    // Another may log in on the same connection; RESET forgets both.
-    assert_eq!(third.ask(&format!("AUTH {other}")).await, ok());
-    assert_eq!(third.error("INCR test").await, denied);
-    third.ask("RESET").await;
-    assert!(third.error("PING").await.starts_with("NOAUTH"));
-    // A token that is taken out of the file is worth nothing, on an open connection too.
-    write(&file, &other_entry);
-    let gone = |said: &Said| matches!(said, Said::Error(text) if text.starts_with("WRONGPASS"));
-    redis.until("INCR test", gone).await;
-    let denied = r#"id_alloc_requests_rejected_total{code="unauthorized"}"#;
-    assert!(server.metric(denied).await.unwrap() > 15.0);
-}
-
-#[tokio::test]
-async fn redis_clients_are_served_over_tls_where_http_is() {
-    let (certificates, address) = (Certificates::new(), address());
-    let server = certificates.server(&[("wire.redis.bind", &address)]).await;
-    let connector = certificates.connector(&[]);
-    let mut redis = Redis::over(open(&connector, &address).await.unwrap());
-    assert_eq!(redis.id("INCR test").await, 1);
-    for _ in 0..20 {
-        redis.send(&request("INCR test").repeat(1000)).await;
-        for _ in 0..1000 {
-            assert!(matches!(redis.said().await, Said::Integer(_)));
-        }
-    }
-    assert_eq!(redis.ask("QUIT").await, ok());
-    redis.is_closed().await;
-    let strange = Certificates::new().connector(&[]);
-    open(&strange, &address).await.unwrap_err();
-    // Who does not speak TLS gets no answer.
-    let (mut plain, mut said) = (TcpStream::connect(&address).await.unwrap(), Vec::new());
-    plain.write_all(b"PING\r\n").await.unwrap();
-    let reading = plain.read_to_end(&mut said);
-    let _ = tokio::time::timeout(PATIENCE, reading)
-        .await
-        .expect("closed");
-    assert!(!said.starts_with(b"+"), "{said:?}");
-    certificates.unharmed(&server).await;
 }
