@@ -55,15 +55,21 @@ fn advised<'a>(said: &'a str, command: &str) -> Vec<&'a str> {
     words.split_whitespace().collect()
 }
 
+/// Two servers on a database with both tags, and the URL of it.
+async fn two_servers(database: &TestDatabase) -> (Run, String) {
+    let url = database.url();
+    prepare(&url, &[("order", 0, 100), ("refund", 0, 100)]).await;
+    let mut fleet = Run::of(&["order", "refund"]);
+    fleet.serve(database, &[]).await;
+    fleet.serve(database, &[]).await;
+    (fleet, url)
+}
+
 #[tokio::test]
 #[ignore = "needs MariaDB"]
 async fn after_a_restore_the_doctor_says_what_to_do_and_no_id_comes_twice() {
     let database = TestDatabase::on_mariadb().await;
-    let url = database.url();
-    prepare(&url, &[("order", 0, 100), ("refund", 0, 100)]).await;
-    let mut fleet = Run::of(&["order", "refund"]);
-    fleet.serve(&database, &[]).await;
-    fleet.serve(&database, &[]).await;
+    let (mut fleet, url) = two_servers(&database).await;
     fleet.take(0, REFUND, 3).await;
     let ((), backup) = tokio::join!(fleet.race(10), dump(&url));
     // What follows is not in the backup.
@@ -156,11 +162,7 @@ async fn tags_move_to_another_database_and_no_id_comes_twice() {
 #[ignore = "needs MariaDB"]
 async fn every_server_drops_what_it_has_and_who_does_not_is_named() {
     let database = TestDatabase::on_mariadb().await;
-    let url = database.url();
-    prepare(&url, &[("order", 0, 100), ("refund", 0, 100)]).await;
-    let mut fleet = Run::of(&["order", "refund"]);
-    fleet.serve(&database, &[]).await;
-    fleet.serve(&database, &[]).await;
+    let (mut fleet, url) = two_servers(&database).await;
     for server in 0..2 {
         fleet.take(server, ORDER, 2).await;
         fleet.take(server, REFUND, 2).await;

@@ -8,8 +8,8 @@ use crate::support::flavour::{Flavour, on_both};
 use crate::support::load::{Load, Plan};
 use crate::support::own_database::{OwnDatabase, value};
 use crate::support::proxy::Proxy;
-use crate::support::replicated::Replicated;
-use crate::support::server::{Server, prepare};
+use crate::support::replicated::{Replicated, ids_behind, skips};
+use crate::support::server::Server;
 use sea_orm::ConnectionTrait;
 use std::time::Instant;
 
@@ -86,14 +86,8 @@ struct Scene {
 
 impl Scene {
     async fn set(flavour: Flavour, binlog_format: &str) -> Self {
-        let databases = Replicated::start(flavour, binlog_format).await;
-        let root = connect(&databases.primary.url()).await;
-        let create = "CREATE DATABASE ids";
-        root.execute_unprepared(create).await.unwrap();
-        root.close().await.unwrap();
-        let proxy = Proxy::to(&databases.primary.address()).await;
         let tags = TAGS.map(|tag| (tag, 0, STEP));
-        prepare(&url(&proxy), &tags).await;
+        let (databases, proxy) = Replicated::linked(flavour, binlog_format, &tags).await;
         let servers = vec![another(&proxy).await, another(&proxy).await];
         let load = load(&servers);
         let mut scene = Self {
@@ -129,9 +123,8 @@ impl Scene {
         assert_eq!(max_id(replica, BUSY).await, kept);
         for server in &self.servers {
             assert_eq!(server.metric("id_alloc_guard_active ").await, Some(1.0));
-            let skips = server.metric("id_alloc_failover_skips_total ").await;
-            assert_eq!(skips, Some(0.0));
         }
+        assert_eq!(skips(&self.servers).await, 0.0);
     }
 
     /// A third server comes; all of them take more of all tags than they hold; nothing comes twice.
@@ -149,21 +142,13 @@ impl Scene {
         self.answers.extend(self.load.end().await);
         assert_unique(&self.answers);
         assert_ordered(&self.answers);
-        let mut skips = 0.0;
-        for server in &self.servers {
-            let series = "id_alloc_failover_skips_total ";
-            skips += server.metric(series).await.unwrap();
-        }
+        let skips = skips(&self.servers).await;
         assert!((skips - 3.0).abs() < 0.5, "{skips} moves of three tags");
     }
 }
 
-fn url(proxy: &Proxy) -> String {
-    format!("mysql://root@{}/ids", proxy.address())
-}
-
 async fn another(proxy: &Proxy) -> Server {
-    Server::on(&url(proxy)).await
+    Server::on(&ids_behind(proxy)).await
 }
 
 async fn a_killed_primary_and_a_replica_behind_it(flavour: Flavour, binlog_format: &str) {
@@ -172,8 +157,7 @@ async fn a_killed_primary_and_a_replica_behind_it(flavour: Flavour, binlog_forma
     // While there is no primary, memory is used up.
     scene.load.unleash();
     scene.databases.promote().await;
-    scene.proxy.retarget(&scene.databases.replica.address());
-    scene.proxy.cut_open();
+    scene.databases.lead_to_the_replica(&scene.proxy);
     scene.nothing_twice().await;
 }
 
@@ -198,11 +182,9 @@ async fn a_server_that_knows_nothing_and_claims_first_takes_nothing_that_others_
         let answer = take(&scene.servers, 2, tag, COUNT).await;
         scene.answers.push(answer);
     }
-    let moves = scene.servers[2].metric("id_alloc_failover_skips_total ");
-    assert_eq!(moves.await, Some(3.0));
+    assert_eq!(skips(&scene.servers[2..]).await, 3.0);
     scene.load.unleash();
-    scene.proxy.retarget(&scene.databases.replica.address());
-    scene.proxy.cut_open();
+    scene.databases.lead_to_the_replica(&scene.proxy);
     scene.nothing_twice().await;
 }
 
@@ -249,14 +231,10 @@ async fn with_statement_a_replica_follows_the_claims(flavour: Flavour) {
 const QUIET: usize = 30;
 
 async fn a_pool_half_on_the_old_and_half_on_the_new_primary_gives_no_id_twice(flavour: Flavour) {
-    let databases = Replicated::start(flavour, "ROW").await;
-    let root = connect(&databases.primary.url()).await;
-    let create = "CREATE DATABASE ids";
-    root.execute_unprepared(create).await.unwrap();
-    let proxy = Proxy::to(&databases.primary.address()).await;
     let names: Vec<String> = (0..QUIET).map(|number| format!("quiet{number}")).collect();
     let tags: Vec<(&str, i64, i64)> = names.iter().map(|name| (name.as_str(), 0, STEP)).collect();
-    prepare(&url(&proxy), &tags).await;
+    let (databases, proxy) = Replicated::linked(flavour, "ROW", &tags).await;
+    let root = connect(&databases.primary.url()).await;
     let servers = [another(&proxy).await, another(&proxy).await];
     let mut ids = vec![Vec::new(); QUIET];
     for (name, ids) in names.iter().zip(&mut ids) {
@@ -287,11 +265,7 @@ async fn a_pool_half_on_the_old_and_half_on_the_new_primary_gives_no_id_twice(fl
     for ids in &ids {
         assert_distinct(ids);
     }
-    let mut skips = 0.0;
-    for server in &servers {
-        let series = "id_alloc_failover_skips_total ";
-        skips += server.metric(series).await.unwrap();
-    }
+    let skips = skips(&servers).await;
     assert!((skips - QUIET as f64).abs() < 0.5, "{skips} moves");
     root.close().await.unwrap();
 }

@@ -136,14 +136,13 @@ async fn claims(database: &TestDatabase, number: usize) {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB"]
-async fn fifty_milliseconds_of_delay_fail_no_request() {
+/// Each piece is delayed, there and back, over so many claims and requests for the small tag; nothing fails.
+async fn delayed(one_way: Duration, number: usize, requests: usize) {
     let (database, proxy, _server, load) = behind_a_link(&PATIENT).await;
-    proxy.set(Link::Slow(Duration::from_millis(25)));
-    claims(&database, 10).await;
+    proxy.set(Link::Slow(one_way));
+    claims(&database, number).await;
     load.more(LARGE, 300).await;
-    load.more(SMALL, 300).await;
+    load.more(SMALL, requests).await;
     proxy.set(Link::Up);
     load.more(SMALL, 300).await;
     load.end_checked(Vec::new()).await;
@@ -151,15 +150,14 @@ async fn fifty_milliseconds_of_delay_fail_no_request() {
 
 #[tokio::test]
 #[ignore = "needs MariaDB"]
+async fn fifty_milliseconds_of_delay_fail_no_request() {
+    delayed(Duration::from_millis(25), 10, 300).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn two_seconds_of_delay_fail_no_request_that_may_wait_for_them() {
-    let (database, proxy, _server, load) = behind_a_link(&PATIENT).await;
-    proxy.set(Link::Slow(Duration::from_secs(1)));
-    claims(&database, 2).await;
-    load.more(LARGE, 300).await;
-    load.more(SMALL, 20).await;
-    proxy.set(Link::Up);
-    load.more(SMALL, 300).await;
-    load.end_checked(Vec::new()).await;
+    delayed(Duration::from_secs(1), 2, 20).await;
 }
 
 #[tokio::test]

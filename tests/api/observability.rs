@@ -116,12 +116,7 @@ impl Scene {
     async fn set() -> Self {
         let database = TestDatabase::on_mariadb().await;
         prepare(&database.url(), &TAGS.map(|tag| (tag, 0, 10))).await;
-        let mut url = url::Url::parse(&database.url()).unwrap();
-        let target = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
-        let proxy = Proxy::to(&target).await;
-        let address: std::net::SocketAddr = proxy.address().parse().unwrap();
-        url.set_ip_host(address.ip()).unwrap();
-        url.set_port(Some(address.port())).unwrap();
+        let (proxy, url) = Proxy::before(&database.url()).await;
         let settings = [
             ("database.url", url.as_str()),
             ("telemetry.max_tag_series", SERIES),

@@ -7,7 +7,8 @@ use crate::support::database::connect;
 use crate::support::flavour::Flavour;
 use crate::support::load::{Load, Plan};
 use crate::support::own_database::{OwnDatabase, value};
-use crate::support::server::{Server, prepare};
+use crate::support::replicated::skips;
+use crate::support::server::Server;
 use crate::support::{PATIENCE, eventually, full};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use std::time::{Duration, Instant};
@@ -27,20 +28,24 @@ const PLAN: Plan = Plan {
 const SEGMENT: (&str, &str) = ("allocation.segment_duration", "100ms");
 const NONE_LEFT: &[&str] = &["no_available_id"];
 
-/// The database `ids` on a private MariaDB, and the URL of it.
-async fn own_database() -> (OwnDatabase, String) {
+/// A private MariaDB, and the URL of its database `ids`, which has these tags.
+async fn own_database(tags: &[(&str, i64, i64)]) -> (OwnDatabase, String) {
     let database = OwnDatabase::start(Flavour::MariaDb, &[]).await;
-    let root = connect(&database.url()).await;
-    let create = "CREATE DATABASE ids";
-    root.execute_unprepared(create).await.unwrap();
-    root.close().await.unwrap();
-    let url = format!("{}/ids", database.url());
+    let url = database.holding(tags).await;
     (database, url)
+}
+
+/// A connection on which these statements were carried out.
+async fn executed(url: &str, statements: &[&str]) -> DatabaseConnection {
+    let connection = connect(url).await;
+    for sql in statements {
+        connection.execute_unprepared(sql).await.expect(sql);
+    }
+    connection
 }
 
 /// A server with both tags, under load.
 async fn loaded(url: &str) -> (Server, Load) {
-    prepare(url, &STEPS).await;
     let refresh = ("allocation.refresh", "1s");
     let server = Server::start(&[("database.url", url), SEGMENT, refresh]).await;
     let load = Load::start(std::slice::from_ref(&server), PLAN);
@@ -79,7 +84,7 @@ async fn claims_go_on(url: &str, server: &Server) -> Vec<Answer> {
 #[tokio::test]
 #[ignore = "needs MariaDB"]
 async fn a_database_killed_twice_under_load_fails_no_request_for_ids_in_memory() {
-    let (mut database, url) = own_database().await;
+    let (mut database, url) = own_database(&STEPS).await;
     let (server, load) = loaded(&url).await;
     for _ in 0..2 {
         load.tolerate(SMALL, NONE_LEFT);
@@ -98,7 +103,7 @@ async fn a_database_killed_twice_under_load_fails_no_request_for_ids_in_memory()
 #[tokio::test]
 #[ignore = "needs MariaDB"]
 async fn a_database_that_hangs_for_seconds_under_load_fails_no_request_for_ids_in_memory() {
-    let (database, url) = own_database().await;
+    let (database, url) = own_database(&STEPS).await;
     let (server, load) = loaded(&url).await;
     load.tolerate(SMALL, NONE_LEFT);
     database.stop().await;
@@ -119,8 +124,7 @@ const SIX: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 #[tokio::test]
 #[ignore = "needs MariaDB"]
 async fn a_restart_while_every_connection_is_checked_out_leaves_no_tag_behind() {
-    let (mut database, url) = own_database().await;
-    prepare(&url, &SIX.map(|tag| (tag, 0, 10))).await;
+    let (mut database, url) = own_database(&SIX.map(|tag| (tag, 0, 10))).await;
     let most = ("database.max_connections", "3");
     let server = Server::start(&[("database.url", url.as_str()), SEGMENT, most]).await;
     let plan = Plan {
@@ -141,21 +145,17 @@ async fn a_restart_while_every_connection_is_checked_out_leaves_no_tag_behind() 
             load.tolerate(tag, NONE_LEFT);
         }
         let watcher = connect(&url).await;
-        let locker = connect(&url).await;
-        for sql in lock {
-            locker.execute_unprepared(sql).await.expect(sql);
-        }
-        eventually("claims on all connections", PATIENCE, async || {
-            (statements_that_hang(&watcher).await >= hanging).then_some(())
-        })
-        .await;
+        let all_hang = || {
+            eventually("claims on all connections", PATIENCE, async || {
+                (statements_that_hang(&watcher).await >= hanging).then_some(())
+            })
+        };
+        let _locker = executed(&url, lock).await;
+        all_hang().await;
         for tag in 0..SIX.len() {
             load.until_refused(tag).await;
         }
-        eventually("claims on all connections", PATIENCE, async || {
-            (statements_that_hang(&watcher).await >= hanging).then_some(())
-        })
-        .await;
+        all_hang().await;
         database.kill9();
         database.restart().await;
         for tag in 0..SIX.len() {
@@ -179,15 +179,12 @@ async fn statements_that_hang(watcher: &DatabaseConnection) -> i64 {
 #[tokio::test]
 #[ignore = "needs MariaDB"]
 async fn a_read_only_database_is_no_failover_and_fails_no_request_for_ids_in_memory() {
-    let (database, url) = own_database().await;
-    prepare(&url, &STEPS).await;
-    let root = connect(&url).await;
-    for sql in [
+    let (database, url) = own_database(&STEPS).await;
+    let user = [
         "CREATE USER app@'%'",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ids.* TO app@'%'",
-    ] {
-        root.execute_unprepared(sql).await.expect(sql);
-    }
+    ];
+    let root = executed(&url, &user).await;
     let app = format!("mysql://app@{}/ids", database.address());
     // The first may write to a read-only server, and must not.
     let mut servers = Vec::new();
@@ -195,25 +192,20 @@ async fn a_read_only_database_is_no_failover_and_fails_no_request_for_ids_in_mem
         servers.push(Server::start(&[("database.url", url.as_str()), SEGMENT]).await);
     }
     let load = Load::start(&servers, PLAN);
+    let max_ids = async || (max_id(&url, "large").await, max_id(&url, "small").await);
     for _ in 0..2 {
         load.more(SMALL, 200).await;
         load.tolerate(SMALL, NONE_LEFT);
         let read_only = "SET GLOBAL read_only = 1";
         root.execute_unprepared(read_only).await.unwrap();
-        let left = [
-            max_id(&url, TAGS[LARGE]).await,
-            max_id(&url, TAGS[SMALL]).await,
-        ];
+        let left = max_ids().await;
         for server in &servers {
             let path = "/health?biz_tag=small";
             server.until(path, 503, PATIENCE).await;
             assert_eq!(server.get("/health").await.status, 200);
         }
         load.more(LARGE, 300).await;
-        let now = [
-            max_id(&url, TAGS[LARGE]).await,
-            max_id(&url, TAGS[SMALL]).await,
-        ];
+        let now = max_ids().await;
         assert_eq!(now, left, "a claim was made while read_only was on");
         let writable = "SET GLOBAL read_only = 0";
         root.execute_unprepared(writable).await.unwrap();
@@ -225,17 +217,14 @@ async fn a_read_only_database_is_no_failover_and_fails_no_request_for_ids_in_mem
         load.tolerate(SMALL, &[]);
     }
     load.more(SMALL, 200).await;
-    for server in &servers {
-        let skips = server.metric("id_alloc_failover_skips_total ").await;
-        assert_eq!(skips, Some(0.0));
-    }
+    assert_eq!(skips(&servers).await, 0.0);
     load.end_checked(Vec::new()).await;
 }
 
 #[tokio::test]
 #[ignore = "needs MariaDB"]
 async fn a_table_renamed_away_or_dropped_is_told_and_serves_again_when_it_is_back() {
-    let (_database, url) = own_database().await;
+    let (_database, url) = own_database(&STEPS).await;
     let root = connect(&url).await;
     let run = async |statements: &[&str]| {
         for sql in statements {
@@ -286,8 +275,7 @@ async fn a_table_renamed_away_or_dropped_is_told_and_serves_again_when_it_is_bac
 #[tokio::test]
 #[ignore = "needs MariaDB"]
 async fn a_locked_row_holds_up_its_own_tag_alone() {
-    let (_database, url) = own_database().await;
-    prepare(&url, &[("held", 0, 50), ("free", 0, 50)]).await;
+    let (_database, url) = own_database(&[("held", 0, 50), ("free", 0, 50)]).await;
     let server = Server::start(&[("database.url", url.as_str()), SEGMENT]).await;
     let plan = Plan {
         tags: &["held", "free"],
@@ -298,13 +286,8 @@ async fn a_locked_row_holds_up_its_own_tag_alone() {
     load.more(held, 100).await;
     load.more(free, 100).await;
     load.tolerate(held, NONE_LEFT);
-    let locker = connect(&url).await;
-    for sql in [
-        "BEGIN",
-        "SELECT * FROM segments WHERE biz_tag = 'held' FOR UPDATE",
-    ] {
-        locker.execute_unprepared(sql).await.expect(sql);
-    }
+    let lock = "SELECT * FROM segments WHERE biz_tag = 'held' FOR UPDATE";
+    let locker = executed(&url, &["BEGIN", lock]).await;
     load.until_refused(held).await;
     let stands = max_id(&url, "held").await;
     for _ in 0..3 {

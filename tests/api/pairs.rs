@@ -8,8 +8,8 @@ use crate::support::flavour::{Flavour, on_both};
 use crate::support::http::Response;
 use crate::support::own_database::value;
 use crate::support::proxy::Proxy;
-use crate::support::replicated::Replicated;
-use crate::support::server::{Server, cli, prepare};
+use crate::support::replicated::{Replicated, ids_behind, skips};
+use crate::support::server::{Server, cli};
 use crate::support::{PATIENCE, eventually};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 
@@ -32,35 +32,26 @@ struct Pair {
 
 impl Pair {
     async fn of(flavour: Flavour, tags: &[(&str, i64, i64)]) -> Self {
-        let databases = Replicated::start(flavour, "ROW").await;
+        let (databases, proxy) = Replicated::linked(flavour, "ROW", tags).await;
         let primary = connect(&databases.primary.url()).await;
-        sql(&primary, "CREATE DATABASE ids").await;
-        let proxy = Proxy::to(&databases.primary.address()).await;
         let replica = connect(&databases.replica.url()).await;
-        let pair = Self {
+        Self {
             databases,
             proxy,
             primary,
             replica,
-        };
-        prepare(&pair.url(), tags).await;
-        pair
+        }
     }
 
     fn url(&self) -> String {
-        format!("mysql://root@{}/ids", self.proxy.address())
+        ids_behind(&self.proxy)
     }
 
     /// The replica, as far as it has come, is what the proxy leads to.
     async fn fail_over(&mut self) {
         self.databases.primary.kill9();
         self.databases.promote().await;
-        self.lead_to_the_replica();
-    }
-
-    fn lead_to_the_replica(&self) {
-        self.proxy.retarget(&self.databases.replica.address());
-        self.proxy.cut_open();
+        self.databases.lead_to_the_replica(&self.proxy);
     }
 }
 
@@ -82,15 +73,6 @@ async fn range(server: &Server, count: i64) -> (i64, i64) {
 
 fn first(answer: &Response) -> i64 {
     answer.json()["first"].as_i64().expect("a range")
-}
-
-async fn skips(servers: &[&Server]) -> f64 {
-    let mut skips = 0.0;
-    for server in servers {
-        let moved = server.metric("id_alloc_failover_skips_total ").await;
-        skips += moved.expect("a metric");
-    }
-    skips
 }
 
 /// An allowance so small that what lies beyond a skip is reached within the test.
@@ -127,7 +109,7 @@ async fn an_advance_that_is_lost_with_the_claims_after_it_repeats_nothing(flavou
         reached = end;
     }
     assert_distinct(&ids);
-    assert!((skips(&[&other]).await - 1.0).abs() < 0.1);
+    assert!((skips([&other]).await - 1.0).abs() < 0.1);
 }
 
 /// A table and its heartbeat, copied as a dump would be.
@@ -193,7 +175,7 @@ async fn an_older_dump_put_back_under_servers_that_run_moves_each_tag_once(flavo
     for ids in &ids {
         assert_distinct(ids);
     }
-    let moved = skips(&[&fresh, &witness]).await;
+    let moved = skips([&fresh, &witness]).await;
     assert!((moved - 3.0).abs() < 0.1, "{moved} moves of three tags");
 }
 
@@ -208,14 +190,14 @@ async fn an_old_primary_that_goes_on_alone_repeats_nothing_for_a_while_nor_when_
     ids.extend(take(&moved, "/alloc?biz_tag=order&count=10").await);
     pair.databases.caught_up().await;
     pair.databases.promote().await;
-    pair.lead_to_the_replica();
+    pair.databases.lead_to_the_replica(&pair.proxy);
     for _ in 0..20 {
         for server in [&cut_off, &moved] {
             ids.extend(take(server, "/alloc?biz_tag=order&count=5000").await);
         }
     }
     assert_distinct(&ids);
-    assert!((skips(&[&cut_off, &moved]).await - 1.0).abs() < 0.1);
+    assert!((skips([&cut_off, &moved]).await - 1.0).abs() < 0.1);
     // It comes back as the primary, without what was claimed on the other.
     pair.proxy.retarget(&pair.databases.primary.address());
     pair.proxy.cut_open();
@@ -261,7 +243,7 @@ async fn claims_that_come_many_a_second_are_counted_and_a_failover_repeats_nothi
         ids.extend(take(&other, "/alloc?biz_tag=order&count=30").await);
     }
     assert_distinct(&ids);
-    assert!((skips(&[&other]).await - 1.0).abs() < 0.1);
+    assert!((skips([&other]).await - 1.0).abs() < 0.1);
 }
 
 async fn small_claims_of_others_make_no_replica_forget_how_large_claims_are(flavour: Flavour) {

@@ -99,11 +99,7 @@ async fn a_server_started_before_its_database_serves_when_that_comes_up() {
     assert_eq!(server.get("/livez").await.status, 200);
 
     database.restart().await;
-    let root = crate::support::database::connect(&database.url()).await;
-    sea_orm::ConnectionTrait::execute_unprepared(&root, "CREATE DATABASE ids")
-        .await
-        .unwrap();
-    prepare(&url, &[("test", 0, 10)]).await;
+    database.holding(&[("test", 0, 10)]).await;
     let limit = Duration::from_secs(10);
     let answer = server.until("/alloc?biz_tag=test", 200, limit).await;
     assert_eq!(answer.ids(), [1]);

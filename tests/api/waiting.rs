@@ -23,12 +23,7 @@ impl Scene {
     async fn set(tags: &[(&str, i64, i64)], settings: &[(&str, &str)]) -> Self {
         let database = TestDatabase::on_mariadb().await;
         prepare(&database.url(), tags).await;
-        let mut url = url::Url::parse(&database.url()).unwrap();
-        let target = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
-        let proxy = Proxy::to(&target).await;
-        let address: std::net::SocketAddr = proxy.address().parse().unwrap();
-        url.set_ip_host(address.ip()).unwrap();
-        url.set_port(Some(address.port())).unwrap();
+        let (proxy, url) = Proxy::before(&database.url()).await;
         let url = [("database.url", url.as_str())];
         let server = Local::start(&[&url, settings].concat()).await;
         Self {

@@ -2,10 +2,11 @@
 //! given by the environment, as operators give them.
 
 use super::ports::reserved_port;
+use super::program::{self, Program, shipped};
 use super::{PATIENCE, eventually};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -15,8 +16,7 @@ pub(crate) const NAMES: [&str; 3] = ["one", "two", "three"];
 
 /// A running HAProxy, killed when dropped.
 pub(crate) struct HaProxy {
-    child: Child,
-    directory: TempDir,
+    program: Program,
     /// `http://127.0.0.1:PORT`, where callers come in.
     pub(crate) base: String,
     /// The same of the statistics.
@@ -30,7 +30,7 @@ impl HaProxy {
         let directory = TempDir::new().expect("a directory");
         let (callers, statistics) = (reserved_port(), reserved_port());
         let log = std::fs::File::create(directory.path().join("log")).expect("a log file");
-        let mut command = Command::new(program());
+        let mut command = Command::new(program::path("haproxy"));
         for (name, _) in std::env::vars() {
             if name.starts_with("ID_ALLOC") {
                 command.env_remove(name);
@@ -42,7 +42,7 @@ impl HaProxy {
         }
         let child = command
             .args(["-db", "-f"])
-            .arg(configuration())
+            .arg(shipped("haproxy.cfg"))
             .env("ID_ALLOC_UNPRIVILEGED", "1")
             .env("ID_ALLOC_BIND", format!("127.0.0.1:{callers}"))
             .env("ID_ALLOC_STATS", format!("127.0.0.1:{statistics}"))
@@ -53,31 +53,16 @@ impl HaProxy {
             .stderr(log)
             .spawn()
             .expect("haproxy: run ./scripts/test");
-        let mut haproxy = Self {
-            child,
-            directory,
+        let has_socket = async |place: &Path| UnixStream::connect(place.join("s")).await.is_ok();
+        let haproxy = Self {
+            program: Program::up("HAProxy", child, directory, has_socket).await,
             base: format!("http://127.0.0.1:{callers}"),
             statistics: format!("http://127.0.0.1:{statistics}"),
         };
-        haproxy.stands().await;
         for name in NAMES {
             haproxy.until("id_alloc", name, "UP").await;
         }
         haproxy
-    }
-
-    /// Waits for its socket, as long as it lives.
-    async fn stands(&mut self) {
-        let socket = self.socket();
-        let child = std::cell::RefCell::new(&mut self.child);
-        let stood = eventually("HAProxy's socket", PATIENCE, async || {
-            if child.borrow_mut().try_wait().expect("wait").is_some() {
-                return Some(false);
-            }
-            UnixStream::connect(&socket).await.ok().map(|_| true)
-        })
-        .await;
-        assert!(stood, "HAProxy ended: {}", self.log());
     }
 
     /// What it holds of a server (or `BACKEND`): `status`, `chkfail`, `stot`, …, see `show stat` in its
@@ -115,12 +100,7 @@ impl HaProxy {
     }
 
     fn socket(&self) -> PathBuf {
-        self.directory.path().join("s")
-    }
-
-    /// What it logged so far.
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+        self.program.directory().join("s")
     }
 }
 
@@ -138,33 +118,5 @@ impl Look {
     pub(crate) fn count(&self, name: &str) -> u64 {
         let value = self.0.get(name).unwrap_or_else(|| panic!("no {name}"));
         value.parse().unwrap_or(0)
-    }
-}
-
-impl Drop for HaProxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<&str> = log.lines().collect();
-            let end = &lines[lines.len().saturating_sub(40)..];
-            eprintln!("--- end of HAProxy's log:\n{}", end.join("\n"));
-        }
-    }
-}
-
-/// The file that is shipped.
-fn configuration() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/haproxy.cfg")
-}
-
-/// Debian puts it where the PATH of an ordinary user does not look.
-fn program() -> PathBuf {
-    let sbin = PathBuf::from("/usr/sbin/haproxy");
-    if sbin.exists() {
-        sbin
-    } else {
-        "haproxy".into()
     }
 }

@@ -23,7 +23,7 @@
 //! | clients that take ids through everything | `load.rs` |
 //! | a server with a link of its own, which ends and comes back | `member.rs` |
 //! | ports for programs that cannot choose their own | `ports.rs` |
-//! | HAProxy and nginx as they are shipped; callers behind them | `haproxy.rs`, `nginx.rs`, `callers.rs` |
+//! | HAProxy and nginx as they are shipped; callers behind them | `haproxy.rs`, `nginx.rs`, `program.rs`, `callers.rs` |
 //!
 //! Every process started here is killed when its value is dropped. Nothing sleeps to let something
 //! happen: [`eventually`] looks for the condition until a deadline.
@@ -52,6 +52,7 @@ pub(crate) mod nginx;
 pub(crate) mod own_database;
 pub(crate) mod ports;
 mod processes;
+mod program;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod raw;

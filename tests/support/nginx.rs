@@ -1,18 +1,18 @@
 //! nginx with the configuration that is shipped, `deploy/nginx.conf`: only its addresses are replaced.
 
 use super::ports::reserved_port;
-use super::{PATIENCE, eventually};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use super::program::{self, Program, shipped};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 /// The shipped file's addresses of the servers.
 const SERVERS: [&str; 3] = ["10.0.0.11:8880", "10.0.0.12:8880", "10.0.0.13:8880"];
 
 /// A running nginx, killed when dropped.
 pub(crate) struct Nginx {
-    child: Child,
-    directory: TempDir,
+    program: Program,
     /// `http://127.0.0.1:PORT`.
     pub(crate) base: String,
 }
@@ -23,7 +23,8 @@ impl Nginx {
     pub(crate) async fn before(servers: [&str; 3], changed: impl Fn(String) -> String) -> Self {
         let directory = TempDir::new().expect("a directory");
         let port = reserved_port();
-        let mut site = changed(std::fs::read_to_string(shipped()).expect("deploy/nginx.conf"));
+        let mut site =
+            changed(std::fs::read_to_string(shipped("nginx.conf")).expect("deploy/nginx.conf"));
         let listen = format!("listen 127.0.0.1:{port};");
         let mut replace = |from: &str, to: &str| {
             assert_eq!(site.matches(from).count(), 1, "{from} in {site}");
@@ -50,7 +51,7 @@ impl Nginx {
         );
         std::fs::write(path("nginx.conf"), main).expect("a file");
         let command = || {
-            let mut command = Command::new(program());
+            let mut command = Command::new(program::path("nginx"));
             command.arg("-p").arg(directory.path());
             command.arg("-e").arg(path("log"));
             command.arg("-c").arg(path("nginx.conf"));
@@ -66,50 +67,15 @@ impl Nginx {
         assert!(!said.contains("[warn]"), "nginx -t: {said}");
 
         let child = command().spawn().expect("nginx");
-        let mut nginx = Self {
-            child,
-            directory,
+        let listens = async |_: &Path| TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+        Self {
+            program: Program::up("nginx", child, directory, listens).await,
             base: format!("http://127.0.0.1:{port}"),
-        };
-        let child = std::cell::RefCell::new(&mut nginx.child);
-        let stood = eventually("nginx's listening", PATIENCE, async || {
-            if child.borrow_mut().try_wait().expect("wait").is_some() {
-                return Some(false);
-            }
-            let connected = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
-            connected.ok().map(|_| true)
-        })
-        .await;
-        assert!(stood, "nginx ended: {}", nginx.log());
-        nginx
+        }
     }
 
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+        self.program.log()
     }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<&str> = log.lines().collect();
-            let end = &lines[lines.len().saturating_sub(20)..];
-            eprintln!("--- end of nginx's log:\n{}", end.join("\n"));
-        }
-    }
-}
-
-/// The file that is shipped.
-fn shipped() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nginx.conf")
-}
-
-/// Debian puts it where the PATH of an ordinary user does not look.
-fn program() -> PathBuf {
-    let sbin = PathBuf::from("/usr/sbin/nginx");
-    if sbin.exists() { sbin } else { "nginx".into() }
 }

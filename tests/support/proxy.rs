@@ -132,12 +132,10 @@ async fn requests(
 ) -> std::io::Result<()> {
     let mut piece = vec![0; 16 * 1024];
     loop {
-        let length = from.read(&mut piece).await?;
-        if length == 0 {
+        let bytes = passed(&mut from, &mut piece, link).await?;
+        if bytes.is_empty() {
             return Ok(());
         }
-        held(link).await;
-        let bytes = &piece[..length];
         let mut half = false;
         link.send_if_modified(|link| {
             match *link {
@@ -151,7 +149,7 @@ async fn requests(
             true
         });
         if half {
-            return to.write_all(&bytes[..length / 2]).await;
+            return to.write_all(&bytes[..bytes.len() / 2]).await;
         }
         to.write_all(bytes).await?;
     }
@@ -165,23 +163,28 @@ async fn answers(
 ) -> std::io::Result<()> {
     let mut piece = vec![0; 16 * 1024];
     loop {
-        let length = from.read(&mut piece).await?;
-        if length == 0 || swallow.load(Ordering::SeqCst) {
+        let bytes = passed(&mut from, &mut piece, link).await?;
+        if bytes.is_empty() || swallow.load(Ordering::SeqCst) {
             return Ok(());
         }
-        held(link).await;
-        to.write_all(&piece[..length]).await?;
+        to.write_all(bytes).await?;
     }
 }
 
-/// Holds a piece up as the link does.
-async fn held(link: &watch::Sender<Link>) {
+/// The next bytes, once the link passes them on; none at the end.
+async fn passed<'a>(
+    from: &mut (impl AsyncReadExt + Unpin),
+    piece: &'a mut [u8],
+    link: &watch::Sender<Link>,
+) -> std::io::Result<&'a [u8]> {
+    let length = from.read(piece).await?;
     let mut state = link.subscribe();
     let state = state.wait_for(|&link| link != Link::Hung).await;
     let state = state.map_or(Link::Cut, |link| *link);
     if let Link::Slow(delay) = state {
         tokio::time::sleep(delay).await;
     }
+    Ok(&piece[..length])
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

@@ -4,6 +4,8 @@ use super::database::connect;
 use super::eventually;
 use super::flavour::Flavour;
 use super::own_database::OwnDatabase;
+use super::proxy::Proxy;
+use super::server::Server;
 use sea_orm::ConnectionTrait;
 use std::time::Duration;
 
@@ -40,6 +42,24 @@ impl Replicated {
         databases
     }
 
+    /// The same with the database `ids` that has these tags (name, start, step), and a link that leads to the primary.
+    pub(crate) async fn linked(
+        flavour: Flavour,
+        binlog_format: &str,
+        tags: &[(&str, i64, i64)],
+    ) -> (Self, Proxy) {
+        let databases = Self::start(flavour, binlog_format).await;
+        databases.primary.holding(tags).await;
+        let link = Proxy::to(&databases.primary.address()).await;
+        (databases, link)
+    }
+
+    /// Leads the link to the replica, and ends the connections that it has.
+    pub(crate) fn lead_to_the_replica(&self, link: &Proxy) {
+        link.retarget(&self.replica.address());
+        link.cut_open();
+    }
+
     /// Waits until the replica has applied all that the primary has committed.
     pub(crate) async fn caught_up(&self) {
         let (primary, replica) = (self.primary.url(), self.replica.url());
@@ -68,4 +88,19 @@ impl Replicated {
         }
         root.close().await.expect("close");
     }
+}
+
+/// The database `ids` of whatever the link leads to.
+pub(crate) fn ids_behind(link: &Proxy) -> String {
+    format!("mysql://root@{}/ids", link.address())
+}
+
+/// How many rows these servers have moved after a failover.
+pub(crate) async fn skips<'a>(servers: impl IntoIterator<Item = &'a Server>) -> f64 {
+    let mut skips = 0.0;
+    for server in servers {
+        let moved = server.metric("id_alloc_failover_skips_total ").await;
+        skips += moved.expect("a metric");
+    }
+    skips
 }
