@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use id_alloc::cli::{Cli, last_words};
-use std::{mem::ManuallyDrop, process::ExitCode};
+use std::process::ExitCode;
 
 /// Allocates faster than the system's, and gives memory of evicted tags back.
 #[global_allocator]
@@ -19,9 +19,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> ExitCode {
-    // Never dropped: that would wait for its threads, such as one that looks up a name.
-    let system = ManuallyDrop::new(actix_web::rt::System::new());
-    match system.block_on(cli.run()) {
+    match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
             last_words(format!("id-alloc: {}", exit.text()));

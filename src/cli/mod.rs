@@ -48,25 +48,29 @@ use crate::{
     config::{Config, Loaded},
     startup::{self, Application},
 };
+use actix_web::rt::System;
 use arguments::{Alone, Command, ConfigCommand, Configured, Guard, Token};
 use logging::Logging;
 use output::Output;
 use signals::Signals;
-use std::path::Path;
+use std::{mem::ManuallyDrop, path::Path};
 
 impl Cli {
     /// Runs the command to its end.
     ///
     /// # Errors
     /// [`Exit`] with the code and the line to print.
-    pub async fn run(self) -> Result<(), Exit> {
+    pub fn run(self) -> Result<(), Exit> {
         let output = Output::new(self.json);
         let file = self.config.as_deref();
-        match self.command {
-            None => configured(Configured::Serve, file, output).await,
-            Some(Command::Configured(command)) => configured(command, file, output).await,
-            Some(Command::Alone(command)) => alone(command, file, output),
-        }
+        let command = match self.command {
+            None => Configured::Serve,
+            Some(Command::Configured(command)) => command,
+            Some(Command::Alone(command)) => return alone(command, file, output),
+        };
+        // Never dropped: that would wait for its threads, such as one that looks up a name.
+        let system = ManuallyDrop::new(System::new());
+        system.block_on(configured(command, file, output))
     }
 }
 
