@@ -3,6 +3,7 @@
 use super::{
     Exit,
     arguments::Export,
+    import::COLUMNS,
     output::{Output, note},
     tags::{Pages, parse},
 };
@@ -98,14 +99,7 @@ fn shape(row: &TagRow) -> serde_json::Value {
 
 fn csv(rows: &[TagRow]) -> Result<String, Box<dyn std::error::Error>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
-        "biz_tag",
-        "start",
-        "step",
-        "description",
-        "limit",
-        "deleted",
-    ])?;
+    writer.write_record(COLUMNS)?;
     for row in rows {
         let limit = row.id_limit.map(|limit| limit.to_string());
         writer.write_record([

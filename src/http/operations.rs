@@ -25,20 +25,25 @@ pub(super) async fn health(
     guard: web::Data<Guard>,
 ) -> HttpResponse {
     shared.pace.turn().await;
-    let query = request.query_string();
-    let result = if query.len() > shared.limits.max_query {
-        Err(Refused::QueryTooLong(shared.limits.max_query))
-    } else {
-        match biz_tag(query.as_bytes()) {
-            Ok(Some(tag)) => match guard.admit(request.headers(), tag.as_str()) {
-                Ok(()) => allocator.left(tag).await.map_err(Refused::from),
-                Err(refused) => Err(refused),
-            },
-            Ok(None) => allocator.health().await.map_err(Refused::from),
-            Err(refused) => Err(refused),
-        }
-    };
+    let result = ids_in_memory(&request, &allocator, &shared, &guard).await;
     id_alloc::health(result)
+}
+
+async fn ids_in_memory(
+    request: &HttpRequest,
+    allocator: &Allocator,
+    shared: &Shared,
+    guard: &Guard,
+) -> Result<u64, Refused> {
+    let (query, limits) = (request.query_string(), &shared.limits);
+    if query.len() > limits.max_query {
+        return Err(Refused::QueryTooLong(limits.max_query));
+    }
+    let Some(tag) = biz_tag(query.as_bytes())? else {
+        return Ok(allocator.health().await?);
+    };
+    guard.admit(request.headers(), tag.as_str())?;
+    Ok(allocator.left(tag).await?)
 }
 
 /// Whether the process turns; never touches the database.

@@ -7,7 +7,7 @@ use std::{collections::HashMap, io::Read, path::Path};
 /// The longest file: some hundred thousand tags.
 const LONGEST: u64 = 64 << 20;
 
-const COLUMNS: [&str; 6] = [
+pub(in crate::cli) const COLUMNS: [&str; 6] = [
     "biz_tag",
     "start",
     "step",

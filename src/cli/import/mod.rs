@@ -16,6 +16,7 @@ use super::{
 use crate::config::Config;
 use crate::domain::BizTag;
 use crate::storage::{NewTag, StoreError, TagAdministration as _, TagRow, sql::SqlStore};
+pub(super) use file::COLUMNS;
 use file::{Line, Lines};
 use serde::Serialize;
 use std::{
