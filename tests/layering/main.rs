@@ -8,6 +8,7 @@
     reason = "a helper of tests fails by panicking"
 )]
 
+mod services;
 mod sources;
 
 use sources::{Source, named_after, names_crate, sources};

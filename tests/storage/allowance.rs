@@ -95,6 +95,7 @@ async fn a_raised_step_takes_effect_within_the_allowance() {
 }
 
 #[tokio::test]
+#[ignore = "needs MariaDB"]
 async fn an_announced_advance_is_heeded_when_it_is_old_enough_and_survives_a_failover_before() {
     on_servers(async |db| {
         let store = db.ready().await;
