@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether a tag's ids are gone.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A tag that is loaded on this server.
 #[derive(Debug, Clone)]
@@ -155,21 +155,25 @@ impl Allocation {
 
     /// Throws away what there is of a tag in memory, and says whether it is gone. Requests claim new ids.
     pub async fn drop_ids(&self, tag: &BizTag) -> bool {
+        self.discard(tag, false).await
+    }
+
+    /// A tag was deleted: throws away what there is of it in memory, and says whether it is gone. Requests are refused.
+    pub async fn tag_deleted(&self, tag: &BizTag) -> bool {
+        self.discard(tag, true).await
+    }
+
+    async fn discard(&self, tag: &BizTag, is_deleted: bool) -> bool {
         let Some(entry) = self.directory.get(tag) else {
             return true;
         };
         let gone = async {
             while !entry.range.is_revoked() {
-                self.server.discard(tag, false);
+                self.server.discard(tag, is_deleted);
                 tokio::time::sleep(LOOK).await;
             }
         };
         tokio::time::timeout(PATIENCE, gone).await.is_ok()
-    }
-
-    /// A tag was deleted: what there is of it in memory is thrown away.
-    pub fn tag_deleted(&self, tag: &BizTag) {
-        self.server.discard(tag, true);
     }
 }
 

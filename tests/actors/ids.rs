@@ -54,7 +54,8 @@ async fn each_id_handed_out_is_counted_at_the_next_scrape() {
         world.take("a", count).await.unwrap();
         assert_eq!(counted(), taken);
     }
-    world.allocation.tag_deleted(&BizTag::parse("a").unwrap());
+    let tag = BizTag::parse("a").unwrap();
+    assert!(world.allocation.tag_deleted(&tag).await);
     eventually("it is gone", || {
         world.metric("id_alloc_tags_loaded ") == 0.0
     })
@@ -68,12 +69,15 @@ async fn a_tag_deleted_under_load_gives_no_more_and_made_again_it_goes_on_above(
     let first = world.one("a").await;
     let takers = Takers::start(&world, 4);
     world.store.remove("a");
-    world.allocation.tag_deleted(&BizTag::parse("a").unwrap());
+    let tag = BizTag::parse("a").unwrap();
+    assert!(world.allocation.tag_deleted(&tag).await);
+    let refused = Err(AllocError::UnknownTag);
+    assert_eq!(world.take("a", 1).await, refused, "from now on");
     let seen = takers.ended(Some(AllocError::UnknownTag)).await;
     assert!(!seen.contains(&first));
-    assert_eq!(world.take("a", 1).await, Err(AllocError::UnknownTag));
+    assert_eq!(world.take("a", 1).await, refused);
     world.store.put("a", 100_000, 10);
-    world.allocation.tag_created(&BizTag::parse("a").unwrap());
+    world.allocation.tag_created(&tag);
     assert!(world.one("a").await > seen.last().copied().unwrap_or(first));
 }
 

@@ -243,7 +243,9 @@ pub(in crate::http) async fn delete(request: HttpRequest, admin: web::Data<Admin
     }
     let retire = async |seen: Option<Seen>| admin.store.retire(&tag, seen.as_ref()).await;
     let row = change(&request, &admin, "delete", &tag, retire, audit::said).await?;
-    admin.allocation.tag_deleted(&tag);
+    if !admin.allocation.tag_deleted(&tag).await {
+        tracing::warn!(biz_tag = %tag, "the tag was deleted, but its actor does not answer: ids in memory may be handed out still");
+    }
     Ok(shown(HttpResponse::Ok(), &row))
 }
 
