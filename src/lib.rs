@@ -8,7 +8,7 @@
 //! | [`startup`] | builds the parts from a configuration, runs and drains them |
 //! | [`redis`] | Redis' clients: the commands that hand out ids |
 //! | [`http`] | routes: extract, call the [`actors::Allocator`], render |
-//! | [`actors`] | per-tag actors, the loader, the registry, the gathering of requests |
+//! | [`actors`] | per-tag actors, the loader, the registry, who waits for ids |
 //! | [`metrics`] | what Prometheus scrapes |
 //! | [`storage`] | the trait [`storage::SegmentStore`] and its databases |
 //! | [`config`] | the configuration, a type per section, and every mistake it can hold |

@@ -5,7 +5,7 @@ import "time"
 // firstRange is how many ids a client asks for that knows nothing of the rate.
 const firstRange = 16
 
-// pace decides how large the next range is, so that one lasts about the wanted duration at the rate of late: at most
+// pace decides how large the next range is, so that one lasts about the wanted duration at the recent rate: at most
 // double the size before, at least 1, at most the limit. It reads no clock.
 type pace struct {
 	duration time.Duration

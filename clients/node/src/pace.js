@@ -3,7 +3,7 @@
 export const FIRST_RANGE = 16;
 
 /**
- * Sizes ranges so that one lasts about `duration` milliseconds at the rate of late: at most double the size before, at
+ * Sizes ranges so that one lasts about `duration` milliseconds at the recent rate: at most double the size before, at
  * least 1, at most `limit`. Reads no clock.
  */
 export class Pace {

@@ -1,4 +1,4 @@
-//! `Pace`: how large the next range is, so that one lasts about the wanted duration at the rate of late.
+//! `Pace`: how large the next range is, so that one lasts about the wanted duration at the recent rate.
 //!
 //! At most double the size before, at least 1, at most the limit. It reads no clock.
 

@@ -6,7 +6,7 @@ FIRST_RANGE = 16
 
 
 class Pace:
-    """Sizes ranges so that one lasts about `duration` seconds at the rate of late.
+    """Sizes ranges so that one lasts about `duration` seconds at the recent rate.
 
     At most double the size before, at least 1, at most `limit`. Reads no clock.
     """

@@ -1,7 +1,7 @@
 package io.github.idalloc;
 
 /**
- * Decides how large the next range is, so that one lasts about the wanted duration at the rate of late: at most double the size
+ * Decides how large the next range is, so that one lasts about the wanted duration at the recent rate: at most double the size
  * before, at least 1, at most the limit. Reads no clock; times are nanoseconds of one clock. Guarded by its tag.
  */
 final class Pace {
