@@ -151,7 +151,14 @@ pub fn parse<T: Entry>(text: &str) -> Result<Vec<T>, String> {
         let start = error.span().map_or(0, |span| span.start.min(text.len()));
         let before = &text.as_bytes()[..start];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        format!("line {line}: {}", unquoted(error.message()))
+        let what = unquoted(error.message());
+        match text.lines().any(|line| line.trim_start().starts_with("[[token]]")) {
+            true => format!("line {line}: {what}"),
+            false => format!(
+                "this is no file of tokens: it needs the [[token]] entries that `id-alloc token new` prints \
+                 (line {line}: {what})"
+            ),
+        }
     })?;
     for (index, token) in file.token.iter().enumerate() {
         let (name, hash) = token.who();

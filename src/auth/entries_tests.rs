@@ -49,6 +49,22 @@ fn mistakes_are_named_and_nothing_of_the_file_is_quoted() {
 }
 
 #[test]
+fn a_file_without_entries_is_told_what_it_needs() {
+    let token = generate().unwrap();
+    for text in [
+        token.clone(),
+        format!("token = \"{token}\""),
+        format!("[[tokens]]\nname = \"{token}\""),
+        "[server]\nport = 1".to_owned(),
+    ] {
+        let problem = parse::<AllocToken>(&text).unwrap_err();
+        let said = "it needs the [[token]] entries that `id-alloc token new` prints";
+        assert!(problem.contains(said), "{problem}");
+        assert!(!problem.contains(&token), "{problem}");
+    }
+}
+
+#[test]
 fn a_beginning_with_a_star_allows_all_names_that_begin_so() {
     let token = AllocToken {
         ids_per_second: None,

@@ -4,8 +4,9 @@ use super::{
     Exit,
     arguments::Advance,
     drop_buffers::{self, Dropped},
+    named::{failed, parse},
     output::{Long, Output, note},
-    tags::{Pages, parse},
+    tags::Pages,
 };
 use crate::{
     domain::BizTag,
@@ -38,13 +39,13 @@ pub(super) async fn run(
     let still = "ids already in the memory of running servers are still handed out";
     let only = call.name.as_deref().map(parse).transpose()?;
     if let Some(tag) = only.as_ref().filter(|_| !call.drop_buffers) {
-        let advanced = Advanced::of(tag, &store.advance(tag, to, effect).await?);
+        let advanced = advance_one(store, tag, to, effect).await?;
         return output.say(&advanced, || format!("{}\n{still}", said(&advanced)));
     }
     let (mut tags, mut in_seconds, mut left_out) = (Vec::new(), 0, 0);
     let mut long = Long::new(output, r#"{"advanced":["#.to_owned());
     if let Some(tag) = only {
-        let advanced = Advanced::of(&tag, &store.advance(&tag, to, effect).await?);
+        let advanced = advance_one(store, &tag, to, effect).await?;
         long.add(&[&advanced], |_| said(&advanced))?;
         (tags, in_seconds) = (vec![tag], advanced.in_seconds);
     } else {
@@ -108,6 +109,19 @@ async fn dropped(
         tokio::time::sleep(Duration::from_secs(in_seconds)).await;
     }
     Ok(drop_buffers::run(store, tags, Duration::from_secs(call.wait)).await?)
+}
+
+/// Advances the tag that the call names.
+async fn advance_one(
+    store: &SqlStore,
+    tag: &BizTag,
+    to: AdvanceTo,
+    effect: Effect,
+) -> Result<Advanced, Exit> {
+    match store.advance(tag, to, effect).await {
+        Ok(done) => Ok(Advanced::of(tag, &done)),
+        Err(error) => Err(failed(store, tag, error).await),
+    }
 }
 
 /// Advances the tag of a row; `None` where it was deleted meanwhile, or is none that anyone can ask for.

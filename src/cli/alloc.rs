@@ -1,6 +1,6 @@
 //! `alloc`: ids of a tag, taken from a running server as any other client takes them.
 
-use super::{Exit, arguments::Alloc, output::Output, remote::Remote, tags::parse};
+use super::{Exit, arguments::Alloc, named::parse, output::Output, remote::Remote};
 use crate::config::Config;
 use serde::Deserialize;
 use std::fmt::Write as _;

@@ -3,8 +3,8 @@
 use super::{
     Exit,
     arguments::Doctor,
+    named::parse,
     output::{Output, width},
-    tags::parse,
 };
 use crate::{
     config::{Config, is_plain_name},

@@ -107,6 +107,12 @@ impl From<StartError> for Exit {
 
 impl From<ConfigError> for Exit {
     fn from(error: ConfigError) -> Self {
-        Self::new(78, error.to_string())
+        match error.problems.len() {
+            1 => Self::new(78, error.to_string()),
+            number => Self::new(
+                78,
+                format!("{number} mistakes in the configuration:\n{error}"),
+            ),
+        }
     }
 }

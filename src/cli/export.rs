@@ -4,8 +4,9 @@ use super::{
     Exit,
     arguments::Export,
     import::COLUMNS,
+    named::{failed, parse},
     output::{Output, note},
-    tags::{Pages, parse},
+    tags::Pages,
 };
 use crate::{
     domain::BizTag,
@@ -20,7 +21,11 @@ pub(super) async fn run(store: &SqlStore, call: &Export, output: Output) -> Resu
         false => {
             let mut rows = Vec::with_capacity(call.names.len());
             for name in &call.names {
-                rows.push(store.show(&parse(name)?).await?);
+                let tag = parse(name)?;
+                match store.show(&tag).await {
+                    Ok(row) => rows.push(row),
+                    Err(error) => return Err(failed(store, &tag, error).await),
+                }
             }
             rows
         }

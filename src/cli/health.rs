@@ -1,6 +1,6 @@
 //! `health`: whether a running server can serve, for health checks of containers and for scripts.
 
-use super::{Exit, arguments::Health, output::Output, remote::Remote, tags::parse};
+use super::{Exit, arguments::Health, named::parse, output::Output, remote::Remote};
 use crate::config::Config;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;

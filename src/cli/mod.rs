@@ -13,6 +13,7 @@
 //! | `alloc`, `health`, `server …`: calls of a running server | `alloc.rs`, `health.rs`, `server.rs`, `remote.rs` |
 //! | `token new` | `token.rs` |
 //! | `completions`, `man` | `shell.rs` |
+//! | a tag that is not there | `named.rs` |
 //! | text and JSON | `output.rs` |
 //! | signals | `signals.rs` |
 //! | exit codes | `exit.rs` |
@@ -30,6 +31,7 @@ mod import;
 mod log_bursts;
 mod log_queue;
 mod logging;
+mod named;
 mod output;
 mod remote;
 mod server;
@@ -108,7 +110,13 @@ async fn configured(command: Configured, file: Option<&Path>, output: Output) ->
 
 /// Blocks where a server is called: nothing else runs in this process.
 fn alone(command: Alone, file: Option<&Path>, output: Output) -> Result<(), Exit> {
-    let config = || Ok(load(file)?.config);
+    let config = || {
+        let Loaded { config, warnings } = load(file)?;
+        for warning in warnings {
+            output::note(&format!("warning: {warning}"));
+        }
+        Ok(config)
+    };
     match command {
         Alone::Alloc(call) => alloc::run(&call, config, output),
         Alone::Health(call) => health::run(&call, config, output),

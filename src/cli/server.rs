@@ -2,9 +2,9 @@
 
 use super::{
     Exit, arguments,
+    named::parse,
     output::{Output, name_width, plain},
     remote::Remote,
-    tags::parse,
 };
 use crate::{
     config::Config,

@@ -4,11 +4,11 @@ use super::{
     Exit, advance,
     arguments::{List, Order, Tag},
     export, import,
+    named::{failed, parse},
     output::{Long, Output, name_width, note, plain},
 };
 use crate::{
     config::Config,
-    domain::BizTag,
     http::model::{self, BrokenTag},
     startup,
     storage::{
@@ -64,7 +64,13 @@ async fn carry_out(
             create(store, &new, output).await
         }
         Tag::List(list) => self::list(store, list, output).await,
-        Tag::Show { name } => shown(&store.show(&parse(&name)?).await?, output),
+        Tag::Show { name } => {
+            let tag = parse(&name)?;
+            match store.show(&tag).await {
+                Ok(row) => shown(&row, output),
+                Err(error) => Err(failed(store, &tag, error).await),
+            }
+        }
         Tag::Set {
             name,
             step,
@@ -101,7 +107,11 @@ async fn set(store: &SqlStore, name: &str, change: &Change, output: Output) -> R
             "give --step, --description, --limit, or several of them",
         ));
     }
-    shown(&store.set(&parse(name)?, change).await?, output)
+    let tag = parse(name)?;
+    match store.set(&tag, change).await {
+        Ok(row) => shown(&row, output),
+        Err(error) => Err(failed(store, &tag, error).await),
+    }
 }
 
 async fn delete(store: &SqlStore, name: &str, confirm: &str, output: Output) -> Result<(), Exit> {
@@ -110,7 +120,11 @@ async fn delete(store: &SqlStore, name: &str, confirm: &str, output: Output) -> 
             "--confirm must repeat the name of the tag to delete, {name}"
         )));
     }
-    let row = store.retire(&parse(name)?, None).await?;
+    let tag = parse(name)?;
+    let row = match store.retire(&tag, None).await {
+        Ok(row) => row,
+        Err(error) => return Err(failed(store, &tag, error).await),
+    };
     output.say(&model::Tag::from(&row), || {
         format!(
             "deleted {name}: it can be created again with --start {} or more\n\
@@ -267,8 +281,4 @@ impl<'a> Pages<'a> {
         }
         Ok(Some(page))
     }
-}
-
-pub(super) fn parse(name: &str) -> Result<BizTag, Exit> {
-    BizTag::parse(name).map_err(|error| Exit::usage(error.to_string()))
 }

@@ -1,6 +1,11 @@
 //! `trace TAG ID`: which server claimed an id, and when.
 
-use super::{Exit, arguments::Trace, output::Output, tags::parse};
+use super::{
+    Exit,
+    arguments::Trace,
+    named::{failed, parse},
+    output::Output,
+};
 use crate::{
     config::Config,
     startup,
@@ -39,7 +44,10 @@ pub(super) async fn run(config: &Config, call: &Trace, output: Output) -> Result
 
 async fn ask(store: &SqlStore, call: &Trace) -> Result<(TagRow, Vec<ClaimRecord>), Exit> {
     let tag = parse(&call.tag)?;
-    let row = store.show(&tag).await?;
+    let row = match store.show(&tag).await {
+        Ok(row) => row,
+        Err(error) => return Err(failed(store, &tag, error).await),
+    };
     let found = store
         .trace(&tag, call.id)
         .await

@@ -24,7 +24,7 @@ pub struct TagName<'a>(Cow<'a, str>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BizTagError {
     /// Nothing was given.
-    #[error("need biz_tag param")]
+    #[error("biz_tag is empty")]
     Empty,
     /// More than 128 characters.
     #[error("biz_tag is longer than {MAX_CHARS} characters")]

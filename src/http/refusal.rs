@@ -16,7 +16,7 @@ use std::{borrow::Cow, time::Duration};
 /// Every way in which a request is refused.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Refused {
-    #[error("{0}")]
+    #[error("{}", about_name(.0))]
     BizTag(#[from] BizTagError),
     #[error("biz_tag is not valid UTF-8")]
     NotUtf8,
@@ -70,6 +70,14 @@ pub(crate) enum Refused {
     /// For a reason that is told where it is found.
     #[error("{1}")]
     Because(Kind, Cow<'static, str>),
+}
+
+/// What is wrong with a name. Where there is none, in the words of go-id-alloc, which its callers know.
+fn about_name(error: &BizTagError) -> Cow<'static, str> {
+    match error {
+        BizTagError::Empty => "need biz_tag param".into(),
+        error => error.to_string().into(),
+    }
 }
 
 impl Refused {

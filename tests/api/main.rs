@@ -23,6 +23,7 @@ mod cli_failures;
 mod cli_health;
 mod cli_import;
 mod cli_json;
+mod cli_mistakes;
 mod cli_newcomer;
 mod cli_remote;
 mod cli_remote_refused;

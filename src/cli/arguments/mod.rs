@@ -6,13 +6,14 @@
 //! | those that call a running server | `remote.rs` |
 //! | all others | this one |
 
+mod number;
 mod remote;
 mod tags;
 
 pub(super) use remote::{Alloc, Health, Reach, Server};
 pub(super) use tags::{Advance, Export, From, Import, List, Order, Tag};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 const AFTER: &str = "\
@@ -22,7 +23,7 @@ Exit codes:
   65  the table, or the tag's row, cannot serve
   69  database or server unreachable, or not able to serve now (`serve` waits instead)
   70  internal error
-  71  the address cannot be listened on
+  71  cannot listen on the address
   77  wrong password or token, or a right that is missing
   78  wrong configuration
 
@@ -49,6 +50,11 @@ pub struct Cli {
     pub(super) command: Option<Command>,
 }
 
+/// Of these arguments, one has to be given.
+fn one_of(names: [&'static str; 2]) -> ArgGroup {
+    ArgGroup::new("one").required(true).args(names)
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     #[command(flatten)]
@@ -60,7 +66,15 @@ pub(super) enum Command {
 /// Commands that work with the configuration, and most of them with the database.
 #[derive(Debug, Subcommand)]
 pub(super) enum Configured {
-    /// Serve ids over HTTP; what a bare call does.
+    /// Serve ids over HTTP; so does `id-alloc` alone.
+    ///
+    /// Everything about the server is set in the configuration: in the file that --config names, or by environment
+    /// variables. `id-alloc config check` shows every key with its value.
+    #[command(after_help = "\
+Examples:
+  id-alloc serve
+  ID_ALLOC__SERVER__PORT=8881 id-alloc serve
+  id-alloc --config id-alloc.toml serve")]
     Serve,
     /// Create or inspect the table.
     #[command(subcommand)]
@@ -162,6 +176,7 @@ pub(super) struct Trace {
     /// The tag's name.
     pub(super) tag: String,
     /// The id.
+    #[arg(value_parser = number::from::<1, i64>)]
     pub(super) id: i64,
 }
 
@@ -195,25 +210,21 @@ Examples:
 }
 
 #[derive(Debug, Args)]
+#[command(group = one_of(["scope", "tags"]))]
 pub(super) struct NewToken {
     /// Who uses it; the name appears in the audit log.
     pub(super) name: String,
     /// For admin.tokens_file: `read`, `write` or both.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        required_unless_present = "tags",
-        conflicts_with = "tags"
-    )]
+    #[arg(long, value_delimiter = ',')]
     pub(super) scope: Vec<Scope>,
     /// For alloc.tokens_file: biz_tags, or beginnings followed by `*`.
     #[arg(long, value_delimiter = ',')]
     pub(super) tags: Vec<String>,
     /// With --tags: how many ids of each tag it may take in a second, on each server.
-    #[arg(long, value_name = "N", requires = "tags", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", requires = "tags", value_parser = number::from::<1, u64>)]
     pub(super) ids_per_second: Option<u64>,
     /// With --tags: how many ids of each tag it may take in a day, on each server.
-    #[arg(long, value_name = "N", requires = "tags", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", requires = "tags", value_parser = number::from::<1, u64>)]
     pub(super) ids_per_day: Option<u64>,
     /// Write the token into this new file, which only you can read, and print the entry alone.
     #[arg(long, value_name = "FILE")]

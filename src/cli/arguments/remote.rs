@@ -1,5 +1,6 @@
 //! Arguments of the commands that call a running server.
 
+use super::number;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -24,10 +25,10 @@ pub(in crate::cli) struct Alloc {
     /// The tag's name.
     pub(in crate::cli) tag: String,
     /// How many ids, up to the server's limits.max_count.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = number::from::<1, u32>)]
     pub(in crate::cli) count: Option<u32>,
     /// A range of so many ids without a gap, up to the server's limits.max_range; prints the first and the last.
-    #[arg(long, value_name = "COUNT", conflicts_with = "count", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", conflicts_with = "count", value_parser = number::from::<1, u32>)]
     pub(in crate::cli) range: Option<u32>,
     #[command(flatten)]
     pub(in crate::cli) reach: Reach,

@@ -1,5 +1,6 @@
 //! Arguments of `tag …`.
 
+use super::{number, one_of};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -16,16 +17,16 @@ Examples:
         name: String,
         /// The first id handed out (0 begins at 1). The name of a deleted tag can be used again with a
         /// start not below what was ever claimed of it.
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_parser = number::from::<0, i64>)]
         start: i64,
         /// The smallest number of ids that a server claims at once.
-        #[arg(long, default_value_t = 1000)]
+        #[arg(long, default_value_t = 1000, value_parser = number::from::<1, i64>)]
         step: i64,
         /// Free text, at most 1024 characters.
         #[arg(long, default_value = "")]
         description: String,
         /// No id of the tag reaches this number: where a column or a caller holds no larger ones.
-        #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+        #[arg(long, value_name = "ID", value_parser = number::from::<1, i64>)]
         limit: Option<i64>,
     },
     /// List tags by name, deleted ones too.
@@ -45,13 +46,13 @@ Examples:
         /// Its name.
         name: String,
         /// The smallest number of ids that a server claims at once.
-        #[arg(long)]
+        #[arg(long, value_parser = number::from::<1, i64>)]
         step: Option<i64>,
         /// Free text, at most 1024 characters.
         #[arg(long)]
         description: Option<String>,
         /// No id of the tag reaches this number, which is not below its `max_id`; 0 takes the limit away.
-        #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(0..))]
+        #[arg(long, value_name = "ID", value_parser = number::from::<0, i64>)]
         limit: Option<i64>,
     },
     /// Delete a tag. Its row stays, so that its ids are never handed out again; the name can be created
@@ -124,7 +125,7 @@ pub(in crate::cli) struct List {
     #[arg(long, value_enum, default_value_t = Order::Asc)]
     pub(in crate::cli) order: Order,
     /// At most this many; without it, all.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_parser = number::from::<1, u64>)]
     pub(in crate::cli) limit: Option<u64>,
     /// Only names after this one, in that order: the last one of the page before.
     #[arg(long, value_name = "NAME")]
@@ -138,9 +139,9 @@ pub(in crate::cli) enum Order {
 }
 
 #[derive(Debug, Args)]
+#[command(group = one_of(["file", "from"]))]
 pub(in crate::cli) struct Import {
     /// The file; `-` reads standard input.
-    #[arg(required_unless_present = "from", conflicts_with = "from")]
     pub(in crate::cli) file: Option<PathBuf>,
     /// Take the tags over from another system.
     #[arg(long, value_enum)]
@@ -159,10 +160,10 @@ pub(in crate::cli) struct Import {
     #[arg(long, value_name = "NAME", requires = "from")]
     pub(in crate::cli) only: Vec<String>,
     /// How far above the ids handed out to begin; without it ten steps, at least a million.
-    #[arg(long, value_name = "IDS", requires = "from", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, value_name = "IDS", requires = "from", value_parser = number::from::<0, i64>)]
     pub(in crate::cli) margin: Option<i64>,
     /// The step of the tags; without it that of the other system, or 1000.
-    #[arg(long, requires = "from")]
+    #[arg(long, requires = "from", value_parser = number::from::<1, i64>)]
     pub(in crate::cli) step: Option<i64>,
     /// Of tinyid: write its tokens into a new file for alloc.tokens_file.
     #[arg(long, value_name = "FILE", requires = "from")]
@@ -186,6 +187,7 @@ pub(in crate::cli) enum From {
 }
 
 #[derive(Debug, Args)]
+#[command(group = one_of(["by", "to"]))]
 pub(in crate::cli) struct Advance {
     /// The tag's name.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -194,10 +196,10 @@ pub(in crate::cli) struct Advance {
     #[arg(long, requires = "by")]
     pub(in crate::cli) all: bool,
     /// Raise by this many ids.
-    #[arg(long, required_unless_present = "to", conflicts_with = "to")]
+    #[arg(long, value_parser = number::from::<1, i64>)]
     pub(in crate::cli) by: Option<i64>,
     /// Raise to this id.
-    #[arg(long)]
+    #[arg(long, value_parser = number::from::<0, i64>)]
     pub(in crate::cli) to: Option<i64>,
     /// Raise at once, instead of announcing it 20 seconds ahead: where no replica is behind, or no server runs.
     #[arg(long)]
@@ -211,6 +213,7 @@ pub(in crate::cli) struct Advance {
         long,
         value_name = "SECONDS",
         default_value_t = 30,
+        value_parser = number::from::<0, u64>,
         requires = "drop_buffers"
     )]
     pub(in crate::cli) wait: u64,

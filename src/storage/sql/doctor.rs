@@ -175,7 +175,12 @@ impl SqlStore {
             format!("SELECT {max_id} AS max_id FROM {table} WHERE {key} = CAST(? AS {binary})");
         let asked = Sql::of(&asked, [tag.as_str().into()]);
         let rows = self.pool.rows(&asked).await?;
-        let row = rows.first().ok_or(StoreError::UnknownTag)?;
+        let row = rows.first().ok_or_else(|| {
+            StoreError::Rejected(format!(
+                "tag {:?} does not exist: id-alloc tag list shows those that do",
+                tag.as_str()
+            ))
+        })?;
         Ok(row.value::<Option<i64>>("max_id")?.unwrap_or(0))
     }
 }

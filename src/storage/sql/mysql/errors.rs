@@ -51,6 +51,21 @@ pub(super) fn meaning(error: &dyn DatabaseError, kind: Kind, place: &Place) -> S
     }
 }
 
+/// What helps where user, password or right was refused.
+fn let_in(number: u16, message: &str) -> &'static str {
+    // The message begins with the statement that is denied.
+    let of_migrations = ["CREATE ", "ALTER ", "INDEX ", "DROP ", "REFERENCES "];
+    match number {
+        1044 => "check the database's name in database.url, and that the user has rights on it",
+        1142 if of_migrations.iter().any(|word| message.starts_with(word)) => {
+            "run `id-alloc migrate up` as a user with CREATE and ALTER"
+        }
+        1142 | 1143 | 1227 => "grant the user this right",
+        3159 => "the server lets nobody in without TLS: add ?ssl-mode=REQUIRED to database.url",
+        _ => "check user and password in database.url, or in database.password_file",
+    }
+}
+
 fn by_number(number: u16, message: &str, kind: Kind, place: &Place) -> SqlError {
     let table = &place.table;
     let text = || format!("{}: {message} ({number})", place.endpoint);
@@ -75,9 +90,13 @@ fn by_number(number: u16, message: &str, kind: Kind, place: &Place) -> SqlError 
             Unusable::TableMisconfigured(format!("the server cannot do this: {}", text())).into()
         }
         1044 | 1045 | 1142 | 1143 | 1227 | 1698 | 1251 | 2059 | 3159 => {
-            Unusable::AccessDenied(text()).into()
+            Unusable::AccessDenied(format!("{}; {}", text(), let_in(number, message))).into()
         }
-        1046 | 1049 => Unusable::WrongDatabase(text()).into(),
+        1046 | 1049 => Unusable::WrongDatabase(format!(
+            "{}; create it, or correct the name at the end of database.url",
+            text()
+        ))
+        .into(),
         UNKNOWN_COLUMN => Unusable::TableMisconfigured(format!(
             "table `{table}` lacks a column: {message}; run `id-alloc migrate up`"
         ))
@@ -136,6 +155,43 @@ mod tests {
                 mysql(number, Kind::Read),
                 StoreError::Transient(_)
             ));
+        }
+    }
+
+    #[test]
+    fn whoever_is_refused_is_told_what_to_check() {
+        for (number, message, todo) in [
+            (
+                1045,
+                "Access denied for user 'u'@'h'",
+                "check user and password",
+            ),
+            (
+                1044,
+                "Access denied for user 'u'@'h' to database 'd'",
+                "check the database's name",
+            ),
+            (
+                1142,
+                "CREATE command denied to user 'u'@'h'",
+                "with CREATE and ALTER",
+            ),
+            (
+                1142,
+                "INSERT command denied to user 'u'@'h'",
+                "grant the user this right",
+            ),
+            (3159, "insecure transport", "?ssl-mode=REQUIRED"),
+            (
+                1049,
+                "Unknown database 'd'",
+                "create it, or correct the name",
+            ),
+        ] {
+            let said = by_number(number, message, Kind::Read, &place())
+                .store
+                .to_string();
+            assert!(said.contains(message) && said.contains(todo), "{said}");
         }
     }
 
