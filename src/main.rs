@@ -22,7 +22,9 @@ fn run(cli: Cli) -> ExitCode {
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => {
-            last_words(format!("id-alloc: {}", exit.text()));
+            if !exit.text().is_empty() {
+                last_words(format!("id-alloc: {}", exit.text()));
+            }
             exit.code()
         }
     }

@@ -5,7 +5,7 @@ use super::{
     arguments::Advance,
     drop_buffers::{self, Dropped},
     named::{failed, parse},
-    output::{Long, Output, note},
+    output::{Long, Output, counted, note},
     tags::Pages,
 };
 use crate::{
@@ -92,8 +92,7 @@ pub(super) async fn run(
     }
     match left_out {
         0 => Ok(()),
-        1 => Err(Exit::table("1 tag was left out")),
-        number => Err(Exit::table(format!("{number} tags were left out"))),
+        number => Err(Exit::table(format!("left out: {}", counted(number, "tag")))),
     }
 }
 

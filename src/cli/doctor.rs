@@ -9,7 +9,10 @@ use super::{
 use crate::{
     config::{Config, is_plain_name},
     startup,
-    storage::{Finding, InUse, SegmentStore as _, ServerRecord, StoreError, Unusable, Weight},
+    storage::{
+        Finding, InUse, SegmentStore as _, ServerRecord, StoreError, Unusable, Weight,
+        sql::SqlStore,
+    },
 };
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -31,7 +34,7 @@ pub(super) async fn run(config: &Config, call: &Doctor, output: Output) -> Resul
         Ok(servers) => servers,
         Err(StoreError::Unusable(Unusable::TableMissing(_))) => Vec::new(),
         Err(error) => {
-            found.push(unknown_servers(&error));
+            found.push(unknown_servers(&store, &error));
             Vec::new()
         }
     };
@@ -47,7 +50,8 @@ pub(super) async fn run(config: &Config, call: &Doctor, output: Output) -> Resul
     output.say(&value, || text(&place, &found, &servers, verdict.1))?;
     match verdict.2 {
         0 => Ok(()),
-        code => Err(Exit::verdict(code, verdict.1)),
+        // It is said already, as the result.
+        code => Err(Exit::verdict(code, "")),
     }
 }
 
@@ -91,11 +95,14 @@ fn column(text: &str) -> Result<InUse, Exit> {
     })
 }
 
-fn unknown_servers(error: &StoreError) -> Finding {
+fn unknown_servers(store: &SqlStore, error: &StoreError) -> Finding {
     Finding::new(
         Weight::Note,
         format!("which servers share the table is not known: {error}"),
-        "grant SELECT, INSERT and UPDATE on the table's companions (docs/command-line.md)",
+        format!(
+            "grant SELECT, INSERT and UPDATE on {} (docs/command-line.md)",
+            store.names_beside(&["servers", "drops"])
+        ),
     )
 }
 

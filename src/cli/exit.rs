@@ -30,7 +30,7 @@ impl Exit {
         Self::new(70, text)
     }
 
-    /// What `doctor` found: not safe (1), or could not tell (2).
+    /// What `doctor` found: not safe (1), or could not tell (2). Without a text where its result says so.
     pub(super) fn verdict(code: u8, text: impl Into<String>) -> Self {
         Self::new(code, text)
     }
@@ -58,7 +58,7 @@ impl Exit {
         Self { code, text }
     }
 
-    /// What to print on standard error.
+    /// What to print on standard error; empty where nothing is.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text

@@ -5,7 +5,7 @@ use super::{
     arguments::Export,
     import::COLUMNS,
     named::{failed, parse},
-    output::{Output, note},
+    output::{Output, counted, note},
     tags::Pages,
 };
 use crate::{
@@ -63,7 +63,7 @@ pub(super) async fn run(store: &SqlStore, call: &Export, output: Output) -> Resu
     }
     match left_out {
         0 => Ok(()),
-        number => Err(Exit::table(format!("left out: {number}"))),
+        number => Err(Exit::table(format!("left out: {}", counted(number, "tag")))),
     }
 }
 

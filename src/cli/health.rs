@@ -1,6 +1,12 @@
 //! `health`: whether a running server can serve, for health checks of containers and for scripts.
 
-use super::{Exit, arguments::Health, named::parse, output::Output, remote::Remote};
+use super::{
+    Exit,
+    arguments::Health,
+    named::parse,
+    output::{Output, counted},
+    remote::Remote,
+};
 use crate::config::Config;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -30,5 +36,5 @@ pub(super) fn run(
         return output.line(body.trim_end());
     }
     let healthy: Healthy = remote.read(&body)?;
-    output.line(&format!("healthy, {} ids left", healthy.left))
+    output.line(&format!("healthy, {} left", counted(healthy.left, "id")))
 }

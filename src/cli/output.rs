@@ -4,7 +4,13 @@
 use super::Exit;
 use serde::Serialize;
 use serde_json::Value;
-use std::{borrow::Cow, fmt::Write as _, io::Write as _, sync::mpsc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt::{Display, Write as _},
+    io::Write as _,
+    sync::mpsc,
+    time::Duration,
+};
 use tokio::sync::oneshot;
 
 /// How long is waited for whoever reads a line that is not a result.
@@ -188,6 +194,12 @@ pub fn last_words(text: String) {
         let _ = done.send(());
     });
     let _ = written.recv_timeout(UNREAD);
+}
+
+/// How many there are of what is named in the singular: `1 tag`, `2 tags`.
+pub(super) fn counted<N: Display + PartialEq + From<u8>>(number: N, what: &str) -> String {
+    let plural = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 /// The width of a column of names, at least that of its title.

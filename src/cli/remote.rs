@@ -3,7 +3,7 @@
 use super::{Exit, arguments::Reach};
 use crate::config::{Config, base_url};
 use serde::{Deserialize, de::DeserializeOwned};
-use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
+use std::{io::ErrorKind, net::IpAddr, path::Path, sync::Arc, time::Duration};
 use ureq::{
     Agent, RequestBuilder,
     tls::{Certificate, PemItem, RootCerts, TlsConfig},
@@ -26,8 +26,6 @@ pub(super) struct Remote {
     /// Without the slash at its end.
     base: String,
     token: Option<String>,
-    /// Whether its admin API is called.
-    admin: bool,
 }
 
 /// A refusal: that of `/alloc` says `msg`, that of the admin API `detail`.
@@ -93,7 +91,6 @@ impl Remote {
             agent: agent.into(),
             base,
             token,
-            admin,
         })
     }
 
@@ -124,8 +121,7 @@ impl Remote {
 
     fn answered(&self, answer: Result<Answer, ureq::Error>) -> Result<String, Exit> {
         let unreachable = |error: ureq::Error| {
-            let text = error.to_string();
-            let hint = hint(&text);
+            let (text, hint) = told(&error);
             Exit::unavailable(format!("cannot reach {}: {text}{hint}", self.base))
         };
         let mut answer = answer.map_err(unreachable)?;
@@ -144,8 +140,9 @@ impl Remote {
             "unauthorized" => {
                 " (give one with --token-file FILE or the environment variable IDA_TOKEN)"
             }
-            "not_found" if self.admin => {
-                " (there is no admin API: admin.tokens_file is not set, or it listens on admin.bind)"
+            "unknown_tag" => {
+                " (if id-alloc tag list shows it, the server uses another database than this command: id-alloc config \
+                 check shows this one's)"
             }
             _ => "",
         };
@@ -158,8 +155,25 @@ impl Remote {
     }
 }
 
+/// Why a server cannot be reached, and what helps.
+fn told(error: &ureq::Error) -> (String, &'static str) {
+    let text = match error {
+        ureq::Error::Io(error) => error.to_string(),
+        error => error.to_string(),
+    };
+    let is_running = " (is it running? --server URL names another)";
+    let hint = match error {
+        ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => is_running,
+        ureq::Error::HostNotFound | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed => {
+            is_running
+        }
+        _ => tls_hint(&text),
+    };
+    (text, hint)
+}
+
 /// What helps against the usual failures of TLS.
-fn hint(text: &str) -> &'static str {
+fn tls_hint(text: &str) -> &'static str {
     let strange = [
         "UnknownIssuer",
         "BadSignature",

@@ -3,7 +3,7 @@
 use super::{
     Exit, arguments,
     named::parse,
-    output::{Output, name_width, plain},
+    output::{Output, counted, name_width, plain},
     remote::Remote,
 };
 use crate::{
@@ -99,10 +99,10 @@ fn status(server: &Server) -> String {
         .map_or("?".to_owned(), |tags| tags.to_string());
     let _ = write!(
         text,
-        "\nguard        {guard}\ntags         {tags}, {} in memory\nwaiting      {} requests\n\
+        "\nguard        {guard}\ntags         {tags}, {} in memory\nwaiting      {}\n\
          connections  {} idle, {} in use",
         server.tags_loaded,
-        server.waiting_requests,
+        counted(server.waiting_requests, "request"),
         database.connections_idle,
         database.connections_in_use
     );

@@ -116,7 +116,7 @@ fn guard_rows(tags: &[Tag], width: usize, head: bool) -> String {
             }
             _ => "",
         };
-        let retired = if tag.retired { " (retired)" } else { "" };
+        let retired = if tag.retired { " (deleted)" } else { "" };
         lines.push(format!(
             "{:<width$}  {:>19}  {:>19}  {:>12}  {:>5}  {place}{behind}{retired}",
             plain(&tag.biz_tag),

@@ -139,7 +139,7 @@ fn shown(row: &TagRow, output: Output) -> Result<(), Exit> {
     let tag = model::Tag::from(row);
     output.say(&tag, || {
         let mut text = format!(
-            "biz_tag      {}\nmax_id       {}\nstep         {}\ndescription  {}\nretired      {}",
+            "biz_tag      {}\nmax_id       {}\nstep         {}\ndescription  {}\ndeleted      {}",
             plain(&tag.biz_tag),
             tag.max_id,
             tag.step,
@@ -152,7 +152,7 @@ fn shown(row: &TagRow, output: Output) -> Result<(), Exit> {
         }
         if let Some(guard) = &tag.guard {
             let (to, size) = (guard.claimed_to, guard.claimed_size);
-            let _ = write!(text, "\nclaimed to   {to}, growing to {size} at once");
+            let _ = write!(text, "\nclaimed to   {to}; next claim up to {size} ids");
             let _ = write!(text, "\nmoves        {}", guard.moves);
         }
         text
@@ -197,7 +197,7 @@ fn table(tags: &[model::Tag], width: usize, head: bool) -> String {
         ));
     }
     for tag in tags {
-        let retired = if tag.retired { " (retired)" } else { "" };
+        let retired = if tag.retired { " (deleted)" } else { "" };
         lines.push(format!(
             "{:<width$}  {:>19}  {:>12}  {}{retired}",
             plain(&tag.biz_tag),

@@ -87,7 +87,10 @@ pub fn routes(
         .configure(|config| wire::routes(config, &door))
         .configure(|config| match options.admin {
             Some(admin) => admin_routes(config, admin),
-            None => console::off(config),
+            None => {
+                admin::off(config);
+                console::off(config);
+            }
         })
         .service(read_only("/health", operations::health))
         .service(read_only("/livez", operations::livez))
@@ -184,11 +187,15 @@ pub fn metrics_route(config: &mut web::ServiceConfig, allocator: Allocator, shar
         .app_data(web::Data::from(shared))
         .app_data(web::Data::new(Guard(None)))
         .service(read_only("/metrics", scrape::metrics))
-        .default_service(web::to(not_found));
+        .default_service(web::to(not_a_metric));
 }
 
 async fn not_found() -> HttpResponse {
     not_given(&Refused::NotFound(
-        "/alloc, /health, /livez, /readyz, /metrics, /openapi.json, /console",
+        "/alloc, /range, /health, /livez, /readyz, /metrics, /openapi.json, /console",
     ))
+}
+
+async fn not_a_metric() -> HttpResponse {
+    not_given(&Refused::NotFound("/metrics"))
 }

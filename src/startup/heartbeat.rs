@@ -43,7 +43,7 @@ pub(super) async fn keep(
                 failed => failed,
             };
             if let Err(error) = noted {
-                tell(&error, beat);
+                tell(&store, &error, beat);
             }
         }
     }
@@ -72,12 +72,12 @@ async fn drop_what_is_asked(store: &SqlStore, allocation: &Allocation, mut done:
 }
 
 /// Nothing that keeps ids unique depends on it.
-fn tell(error: &StoreError, beat: u32) {
+fn tell(store: &SqlStore, error: &StoreError, beat: u32) {
     match error {
         StoreError::Unusable(Unusable::AccessDenied(_)) if beat == 0 => tracing::warn!(
             %error,
-            "this server cannot write itself down, so `doctor` does not know of it: grant SELECT, INSERT and UPDATE on \
-             the companions of the table"
+            "this server cannot write itself down, so `doctor` does not know of it: grant SELECT, INSERT and UPDATE on {}",
+            store.names_beside(&["servers", "drops"])
         ),
         _ => tracing::debug!(%error, "this server was not written down"),
     }

@@ -14,7 +14,16 @@ const TAGS: &str = "/admin/v1/tags";
 async fn without_a_file_of_tokens_there_is_no_admin_api() {
     let server = Local::start(&[]).await;
     let answer = server.get(TAGS).await;
-    assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"));
+    assert_eq!(answer.problem(404), "not_found");
+    assert!(
+        answer.body.contains("admin.tokens_file is not set"),
+        "{}",
+        answer.body
+    );
+    let elsewhere = server.get("/nothing").await;
+    for path in ["/alloc, ", "/range, ", "/metrics, "] {
+        assert!(elsewhere.body.contains(path), "{}", elsewhere.body);
+    }
     assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
 }
 
@@ -229,7 +238,12 @@ async fn the_admin_api_has_a_listener_of_its_own_where_that_is_wanted() {
     let metrics = server.get("/metrics").await.body;
     assert!(metrics.contains("route=\"/admin/v1/tags\""), "{metrics}");
     let here = Client::new(&server.base, &tokens.both).get(TAGS).await;
-    assert_eq!((here.status, here.code().as_str()), (404, "not_found"));
+    assert_eq!(here.problem(404), "not_found");
+    assert!(
+        here.body.contains("it listens on admin.bind"),
+        "{}",
+        here.body
+    );
     assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [2]);
 }
 

@@ -99,7 +99,10 @@ async fn with_a_wrong_line_nothing_is_written_and_every_one_is_named() {
         assert_eq!(output.stderr.lines().count(), 9, "{}", output.stderr);
         assert_eq!(database.number("SELECT COUNT(*) FROM segments").await, 0);
         for (text, said) in [
-            ("", "tags.csv:1: the column biz_tag is missing"),
+            (
+                "",
+                "tags.csv:1: the column biz_tag is missing: biz_tag and step are required, start, ",
+            ),
             (
                 "order,1000\n",
                 "tags.csv:1: the first line must name the columns",

@@ -22,6 +22,11 @@ async fn each_refusal_has_its_exit_code_and_says_what_to_do() {
         64,
         "tag create",
     );
+    failed(
+        &plainly(&[], &at(&["alloc", "nobody"])).await,
+        64,
+        "the server uses another database than this command",
+    );
     failed(&plainly(&[], &at(&["alloc", "_x"])).await, 64, "biz_tag");
     failed(
         &plainly(&[], &at(&["alloc", "test", "--count", "0"])).await,
@@ -53,7 +58,12 @@ async fn each_refusal_has_its_exit_code_and_says_what_to_do() {
     }
     let nobody = format!("http://127.0.0.1:{}", reserved_port());
     let output = plainly(&[], &["alloc", "test", "--server", &nobody]).await;
-    failed(&output, 69, &format!("cannot reach {nobody}: "));
+    failed(
+        &output,
+        69,
+        &format!("cannot reach {nobody}: Connection refused"),
+    );
+    failed(&output, 69, "is it running? --server URL names another");
     // One without a database has no ids yet.
     let dead = format!("mysql://u@127.0.0.1:{}/ids", reserved_port());
     let starved = Server::start(&[("database.url", &dead)]).await;

@@ -73,7 +73,7 @@ async fn each_fault_of_a_table_is_named_with_what_to_do() {
             &[],
             &[
                 "on 2 database servers",
-                "\"another\" (1 rows)",
+                "\"another\" (1 row)",
                 "read_only = ON",
             ],
         ),
@@ -97,6 +97,7 @@ async fn each_fault_of_a_table_is_named_with_what_to_do() {
         let found = doctor(&url, more).await;
         names(&found, 1, parts);
         names(&found, 1, &["fault", "not safe to serve from"]);
+        assert!(!found.stderr.contains("not safe"), "{}", found.stderr);
     }
 }
 
@@ -162,6 +163,10 @@ async fn what_cannot_be_told_is_said_so() {
     fleet.servers.clear();
     let hour = "UPDATE segments_heartbeat SET beat = beat - 3600000000";
     database.execute(&[hour]).await;
+    // Not where everything was claimed after that, by a server that has only just started.
+    names(&doctor(&url, &[]).await, 0, &["safe to serve from"]);
+    let rows = "UPDATE segments SET paid_until = paid_until - 3600000000";
+    database.execute(&[rows]).await;
     let found = doctor(&url, &[]).await;
     names(&found, 2, &["unsure", "tag advance --all --now --by"]);
     let advance = found.stdout.split("id-alloc tag advance").nth(1).unwrap();

@@ -41,5 +41,5 @@ pub(crate) async fn work_on(url: &str) {
     assert!(doctor.contains("safe to serve from"), "{doctor}");
     cli(url, &["tag", "delete", "invoice", "--confirm", "invoice"]).await;
     let list = cli(url, &["tag", "list"]).await;
-    assert!(list.contains("(retired)"), "{list}");
+    assert!(list.contains("(deleted)"), "{list}");
 }

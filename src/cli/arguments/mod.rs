@@ -19,6 +19,8 @@ use std::path::PathBuf;
 const AFTER: &str = "\
 Exit codes:
   0   done
+  1   `doctor`: not safe to serve from
+  2   `doctor`: could not tell
   64  wrong call, unknown tag, a file with wrong lines, a change that is refused
   65  the table, or the tag's row, cannot serve
   69  database or server unreachable, or not able to serve now (`serve` waits instead)
@@ -35,7 +37,7 @@ Examples:
   id-alloc completions bash > /etc/bash_completion.d/id-alloc
   id-alloc man tag import | man -l -            this help as a manual page";
 
-/// Unique, increasing 64-bit ids over HTTP, claimed in segments from MySQL.
+/// What is typed; its first line is the description in Cargo.toml.
 #[derive(Debug, Parser)]
 #[command(name = "id-alloc", version, about, long_about = None, after_help = AFTER)]
 pub struct Cli {
@@ -94,7 +96,7 @@ Examples:
   id-alloc doctor --in-use order=shop.orders.id --in-use invoice=invoices.number
   id-alloc --json doctor | jq -r '.findings[].todo'")]
     Doctor(Doctor),
-    /// Say which server claimed an id, and when; where `database.claim_records` has claims written down.
+    /// Say which server claimed an id, and when; needs `database.claim_records`.
     #[command(after_help = "\
 Example:
   id-alloc trace order 4711")]
@@ -186,8 +188,8 @@ pub(super) struct Doctor {
     /// Can be repeated.
     #[arg(long, value_name = "TAG=TABLE.COLUMN")]
     pub(super) in_use: Vec<String>,
-    /// Rows that were claimed on another database server are no fault: it is known that the database was moved or
-    /// failed over, and that the old one takes no writes.
+    /// Accept rows claimed on another database server: you know that the database was moved or failed over, and that
+    /// the old one takes no writes.
     #[arg(long)]
     pub(super) moved: bool,
 }
@@ -205,7 +207,7 @@ pub(super) enum Token {
 Examples:
   id-alloc token new ops --scope read,write --write token >> tokens.toml     for admin.tokens_file
   id-alloc token new shop --tags order,shop.* --write shop >> callers.toml   for alloc.tokens_file
-  id-alloc token new ops --scope read                                        to see both")]
+  id-alloc token new ops --scope read                                        print token and entry")]
     New(NewToken),
 }
 

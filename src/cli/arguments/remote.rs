@@ -49,7 +49,7 @@ pub(in crate::cli) enum Server {
         #[command(flatten)]
         reach: Reach,
     },
-    /// List what the server has of tags in memory, or show it of one.
+    /// List the tags this server has in memory, or show one.
     #[command(after_help = "\
 Examples:
   id-alloc server tags --prefix shop.

@@ -25,7 +25,7 @@ Examples:
         /// Free text, at most 1024 characters.
         #[arg(long, default_value = "")]
         description: String,
-        /// No id of the tag reaches this number: where a column or a caller holds no larger ones.
+        /// All ids stay below this number, for columns or callers that hold no larger ones.
         #[arg(long, value_name = "ID", value_parser = number::from::<1, i64>)]
         limit: Option<i64>,
     },
@@ -51,7 +51,7 @@ Examples:
         /// Free text, at most 1024 characters.
         #[arg(long)]
         description: Option<String>,
-        /// No id of the tag reaches this number, which is not below its `max_id`; 0 takes the limit away.
+        /// All ids stay below this number, which may not be less than the tag's `max_id`; 0 takes the limit away.
         #[arg(long, value_name = "ID", value_parser = number::from::<0, i64>)]
         limit: Option<i64>,
     },
@@ -85,7 +85,7 @@ Examples:
     Export(Export),
     /// Create the tags in a CSV file, or those of another id server.
     ///
-    /// The first line names the columns, in any order: biz_tag and step, and perhaps start (0 where it is
+    /// The first line names the columns, in any order: biz_tag and step, and optionally start (0 where it is
     /// missing or empty), description, limit, and deleted (`yes` for a name that was deleted). The whole file is checked first: with any wrong line nothing is
     /// written, and each is named by its number. A tag that exists as the file says is left alone, so that
     /// an import which was interrupted can be repeated; one that differs is reported and left as it is.
@@ -146,14 +146,15 @@ pub(in crate::cli) struct Import {
     /// Take the tags over from another system.
     #[arg(long, value_enum)]
     pub(in crate::cli) from: Option<From>,
-    /// Where its database is, as database.url, or redis://USER:PASSWORD@HOST:PORT/DATABASE; without it the environment variable IDA_SOURCE, else database.url.
+    /// URL of its database, written as database.url, or redis://USER:PASSWORD@HOST:PORT/DATABASE; without it the
+    /// environment variable IDA_SOURCE, else database.url.
     #[arg(long, value_name = "URL", requires = "from")]
     pub(in crate::cli) source: Option<String>,
-    /// Its table, where it is not leaf_alloc or tiny_id_info; for auto-increment each table that counts, and perhaps the name of
-    /// its tag.
+    /// Its table, where it is not leaf_alloc or tiny_id_info; for auto-increment each table that counts, and optionally the
+    /// name of its tag.
     #[arg(long = "table", value_name = "TABLE[=TAG]", requires = "from")]
     pub(in crate::cli) tables: Vec<String>,
-    /// Of Redis: the keys that are counters, as SCAN's MATCH has them.
+    /// Redis only: the keys that are counters, as SCAN's MATCH has them.
     #[arg(long, value_name = "PATTERN", requires = "from")]
     pub(in crate::cli) keys: Option<String>,
     /// Only tags of this name; can be repeated.
@@ -165,7 +166,7 @@ pub(in crate::cli) struct Import {
     /// The step of the tags; without it that of the other system, or 1000.
     #[arg(long, requires = "from", value_parser = number::from::<1, i64>)]
     pub(in crate::cli) step: Option<i64>,
-    /// Of tinyid: write its tokens into a new file for alloc.tokens_file.
+    /// tinyid only: write its tokens into a new file for alloc.tokens_file.
     #[arg(long, value_name = "FILE", requires = "from")]
     pub(in crate::cli) tokens: Option<PathBuf>,
     /// Only say what would be done.

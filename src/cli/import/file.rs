@@ -7,6 +7,9 @@ use std::{collections::HashMap, io::Read, path::Path};
 /// The longest file: some hundred thousand tags.
 const LONGEST: u64 = 64 << 20;
 
+/// Without these there is no tag.
+const REQUIRED: [&str; 2] = ["biz_tag", "step"];
+
 pub(in crate::cli) const COLUMNS: [&str; 6] = [
     "biz_tag",
     "start",
@@ -159,6 +162,17 @@ impl Numbers<'_> {
     }
 }
 
+/// Which columns there are.
+fn which() -> String {
+    let optional = COLUMNS.into_iter().filter(|name| !REQUIRED.contains(name));
+    let optional: Vec<&str> = optional.collect();
+    format!(
+        "{} are required, {} optional",
+        REQUIRED.join(" and "),
+        optional.join(", ")
+    )
+}
+
 /// Which column stands where.
 fn columns(header: &ByteRecord) -> Result<Vec<&'static str>, String> {
     let mut columns = Vec::new();
@@ -172,15 +186,15 @@ fn columns(header: &ByteRecord) -> Result<Vec<&'static str>, String> {
             None => {
                 let name = String::from_utf8_lossy(name);
                 return Err(format!(
-                    "the first line must name the columns, separated by commas: {}; it says {name:?}",
-                    COLUMNS.join(", ")
+                    "the first line must name the columns, separated by commas; {name:?} is none: {}",
+                    which()
                 ));
             }
         }
     }
-    for needed in ["biz_tag", "step"] {
+    for needed in REQUIRED {
         if !columns.contains(&needed) {
-            return Err(format!("the column {needed} is missing"));
+            return Err(format!("the column {needed} is missing: {}", which()));
         }
     }
     Ok(columns)
@@ -296,6 +310,12 @@ mod tests {
             "order,1000",
         ] {
             assert!(parse(text.as_bytes()).is_err(), "{text:?}");
+        }
+        for text in ["", "biz_tag", "biz_tag,step,x"] {
+            let reason = parse(text.as_bytes()).unwrap_err();
+            let which =
+                "biz_tag and step are required, start, description, limit, deleted optional";
+            assert!(reason.ends_with(which), "{reason}");
         }
     }
 

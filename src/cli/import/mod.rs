@@ -11,7 +11,7 @@ mod taken;
 use super::{
     Exit,
     arguments::Import,
-    output::{Output, note},
+    output::{Output, counted, note},
 };
 use crate::config::Config;
 use crate::domain::BizTag;
@@ -103,6 +103,9 @@ pub(super) async fn run(
     })?;
     match summary.different.len() {
         0 => Ok(()),
+        1 => Err(Exit::usage(format!(
+            "{name}: 1 tag differs from the file and was left as it is"
+        ))),
         number => Err(Exit::usage(format!(
             "{name}: {number} tags differ from the file and were left as they are"
         ))),
@@ -230,9 +233,9 @@ async fn create(store: &SqlStore, lines: &[Line], summary: &mut Summary) -> Resu
         };
         if let Err(error) = done {
             progress("");
-            let created = summary.created;
             note(&format!(
-                "{created} tags were created before it failed; repeat the import to go on"
+                "created before it failed: {}; repeat the import to go on",
+                counted(summary.created, "tag")
             ));
             return Err(error.into());
         }

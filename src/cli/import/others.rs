@@ -10,7 +10,7 @@ use crate::{
     cli::{
         Exit,
         arguments::{From, Import},
-        output::note,
+        output::{counted, note},
         token,
     },
     config::{self, Config, DatabaseUrl},
@@ -201,17 +201,14 @@ async fn tokens(
     let text = text.join("\n");
     auth::parse::<AllocToken>(&text)
         .map_err(|reason| Exit::usage(format!("tiny_id_token: {reason}")))?;
-    let number = tokens.len();
+    let number = counted(tokens.len(), "token");
     if dry_run {
-        note(&format!(
-            "{number} tokens are to be written to {}",
-            file.display()
-        ));
+        note(&format!("to be written to {}: {number}", file.display()));
         return Ok(());
     }
     token::write_new(file, &text)?;
     note(&format!(
-        "{number} tokens were written to {}: name it in alloc.tokens_file, or add its entries to the file there",
+        "written to {}: {number}; name it in alloc.tokens_file, or add its entries to the file there",
         file.display()
     ));
     Ok(())

@@ -34,6 +34,7 @@ pub(super) mod tags;
 
 pub use state::Admin;
 
+use super::codes::Kind;
 use super::{read_only::readable, refusal::Refused, shared::sent_token, span};
 use crate::auth::{Denied, Scope};
 use actix_web::{
@@ -81,6 +82,16 @@ pub(super) fn routes(config: &mut web::ServiceConfig, admin: Arc<Admin>) {
                     .error_response()
             })),
     );
+}
+
+/// Says, where the admin API is not served, what to do about it.
+pub(super) fn off(config: &mut web::ServiceConfig) {
+    let off =
+        "there is no admin API here: admin.tokens_file is not set, or it listens on admin.bind";
+    let refuse = move || async move {
+        Problem(Refused::Because(Kind::NotFound, off.into())).error_response()
+    };
+    config.service(web::scope("/admin/v1").default_service(web::to(refuse)));
 }
 
 /// Refuses all but these methods of a resource.

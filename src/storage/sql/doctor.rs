@@ -98,7 +98,7 @@ impl SqlStore {
     ) -> Result<Option<Finding>, StoreError> {
         let now = self.pool.dialect().now;
         let asked = Sql::new(format!(
-            "SELECT {now} - beat AS age, (SELECT COALESCE(MAX(allowance), 0) FROM {table}) AS allowance \
+            "SELECT beat, {now} - beat AS age, (SELECT COALESCE(MAX(allowance), 0) FROM {table}) AS allowance \
              FROM {heartbeat} WHERE id = 1 AND beat > 0"
         ));
         let rows = self.pool.rows(&asked).await?;
@@ -108,6 +108,17 @@ impl SqlStore {
         let age: i64 = row.value("age")?;
         if age < BEATS {
             return Ok(None);
+        }
+        // What was claimed long after the last beat was claimed by a server that has only just started, on what is there.
+        let lasted = row.value::<i64>("beat")?.saturating_add(2 * BEATS);
+        let asked = format!(
+            "SELECT COUNT(*) AS claimed_before FROM {table} WHERE claimed_to > 0 AND max_id <= claimed_to \
+             AND paid_until <= ?"
+        );
+        let rows = self.pool.rows(&Sql::of(&asked, [lasted.into()])).await?;
+        match rows.first() {
+            Some(row) if row.value::<i64>("claimed_before")? > 0 => {}
+            _ => return Ok(None),
         }
         let largest = Allowance {
             ids: row.value("allowance")?,

@@ -93,7 +93,8 @@ impl Rows {
             .iter()
             .map(|((here, name), rows)| {
                 let here = if *here { ", which answers now" } else { "" };
-                format!("{name:?} ({rows} rows{here})")
+                let plural = if *rows == 1 { "" } else { "s" };
+                format!("{name:?} ({rows} row{plural}{here})")
             })
             .collect();
         let elsewhere = self.identities.keys().any(|(here, _)| !here);

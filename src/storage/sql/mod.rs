@@ -154,6 +154,14 @@ impl SqlStore {
     }
 
     /// A table beside the one of segments, quoted.
+    /// The names of tables beside this one, unquoted, for people.
+    #[must_use]
+    pub fn names_beside(&self, names: &[&str]) -> String {
+        let table = &self.settings.table;
+        let names: Vec<String> = names.iter().map(|name| format!("{table}_{name}")).collect();
+        names.join(" and ")
+    }
+
     fn beside(&self, name: &str) -> String {
         let table = &self.settings.table;
         self.pool.dialect().quoted(&format!("{table}_{name}"))

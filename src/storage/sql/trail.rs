@@ -66,7 +66,11 @@ impl SqlStore {
         match self.pool.execute(&sql).await {
             Ok(PRUNED..) => self.prune_at.store(0, Ordering::Relaxed),
             Ok(_) => {}
-            Err(error) => tracing::warn!(error = %error.store, "old records of claims stay"),
+            Err(error) => tracing::warn!(
+                error = %error.store,
+                "records older than database.claim_records cannot be deleted: grant DELETE on {}",
+                self.names_beside(&["claims"])
+            ),
         }
     }
 
