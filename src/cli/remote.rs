@@ -141,8 +141,8 @@ impl Remote {
                 " (give one with --token-file FILE or the environment variable IDA_TOKEN)"
             }
             "unknown_tag" => {
-                " (if id-alloc tag list shows it, the server uses another database than this command: id-alloc config \
-                 check shows this one's)"
+                " (if `id-alloc tag list` shows it, the server uses another database: compare its database.url with what \
+                 `id-alloc config check` says)"
             }
             _ => "",
         };

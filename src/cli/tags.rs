@@ -152,7 +152,10 @@ fn shown(row: &TagRow, output: Output) -> Result<(), Exit> {
         }
         if let Some(guard) = &tag.guard {
             let (to, size) = (guard.claimed_to, guard.claimed_size);
-            let _ = write!(text, "\nclaimed to   {to}; next claim up to {size} ids");
+            let _ = write!(text, "\nclaimed to   {to}");
+            if size > 0 {
+                let _ = write!(text, "; next claim up to {size} ids");
+            }
             let _ = write!(text, "\nmoves        {}", guard.moves);
         }
         text

@@ -19,7 +19,7 @@ pub enum StoreError {
     #[error("{0}")]
     ReadOnly(String),
     /// No row of exactly this name, or it is retired.
-    #[error("no such biz_tag")]
+    #[error("the tag does not exist")]
     UnknownTag,
     /// The row of this tag cannot be used; others can. The text says what to change.
     #[error("{0}")]

@@ -25,7 +25,7 @@ async fn each_refusal_has_its_exit_code_and_says_what_to_do() {
     failed(
         &plainly(&[], &at(&["alloc", "nobody"])).await,
         64,
-        "the server uses another database than this command",
+        "the server uses another database: compare its database.url",
     );
     failed(&plainly(&[], &at(&["alloc", "_x"])).await, 64, "biz_tag");
     failed(

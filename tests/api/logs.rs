@@ -1,6 +1,6 @@
 //! What stands in the log: one line per change of state, not per retry, and what it means for callers.
 
-use crate::support::database::connect;
+use crate::support::database::{TestDatabase, connect};
 use crate::support::flavour::Flavour;
 use crate::support::own_database::OwnDatabase;
 use crate::support::server::{Server, prepare};
@@ -126,4 +126,31 @@ async fn what_concerns_many_tags_is_told_of_a_few_and_the_others_are_counted() {
         assert_eq!(written.len() + counted, TAGS, "{log}");
         assert!(counted > 0, "{log}");
     }
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB"]
+async fn a_right_that_the_server_lacks_is_named_with_its_table() {
+    let database = TestDatabase::on_mariadb().await;
+    prepare(&database.url(), &[("test", 0, 10)]).await;
+    let user = format!("narrow{:08x}", fastrand::u32(..));
+    let make = format!("CREATE USER '{user}' IDENTIFIED BY 'p'");
+    database.execute(&[&make]).await;
+    for table in ["segments", "segments_heartbeat", "segments_claims"] {
+        let grant = format!("GRANT SELECT, INSERT, UPDATE ON {table} TO '{user}'");
+        database.execute(&[&grant]).await;
+    }
+    let mut url = url::Url::parse(&database.url()).unwrap();
+    url.set_username(&user).unwrap();
+    url.set_password(Some("p")).unwrap();
+    let server = Server::start(&[
+        ("database.url", url.as_str()),
+        ("database.claim_records", "1d"),
+    ])
+    .await;
+    let beside = "grant SELECT, INSERT and UPDATE on segments_servers and segments_drops";
+    server.says(beside).await;
+    assert_eq!(server.get("/alloc?biz_tag=test").await.ids(), [1]);
+    server.says("grant DELETE on segments_claims").await;
+    database.execute(&[&format!("DROP USER '{user}'")]).await;
 }
