@@ -131,7 +131,7 @@ impl SqlStore {
         Ok(Some(Finding::new(
             Weight::Unsure,
             format!(
-                "no server has run on this table for {} s, so nobody living knows whether it is yesterday's copy",
+                "no server has run on this table for {} s, so none can tell whether it is an older copy",
                 age / SECOND
             ),
             format!(

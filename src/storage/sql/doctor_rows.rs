@@ -110,7 +110,7 @@ impl Rows {
                 ),
                 "make sure that one alone takes writes (read_only = ON on the others) and that every server's \
                  database.url leads to it; if the database was moved or failed over and the old one is gone, that is \
-                 well: each row is moved by its next claim, and `id-alloc doctor --moved` says so no more",
+                 fine: each row's next claim moves it, and `id-alloc doctor --moved` accepts them until then",
             ));
         } else if elsewhere {
             let weight = if guarded { Weight::Note } else { Weight::Fault };

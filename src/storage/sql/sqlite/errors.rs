@@ -31,7 +31,10 @@ fn by_code(error: &SqlxSqliteError, place: &Place) -> StoreError {
             ))
             .into()
         }
-        3 | 23 => Unusable::AccessDenied(text("no right to it")).into(),
+        3 | 23 => {
+            Unusable::AccessDenied(text("this process has no right to read and write the file"))
+                .into()
+        }
         5 | 6 => StoreError::Transient(text("held by another process")),
         8 => StoreError::ReadOnly(text("the file is read-only")),
         // fsync may fail after the commit record was written.
