@@ -126,6 +126,8 @@ async fn walk(page: &str) {
         .current_dir(&folder)
         .env("PATH", path)
         .env("ID_ALLOC__SERVER__PORT", ports[0].1.to_string())
+        // On a busy machine a caller may stand still for seconds between connecting and asking.
+        .env("ID_ALLOC__SERVER__HEADER_TIMEOUT", "60s")
         .kill_on_drop(true)
         .output();
     let output = tokio::time::timeout(PATIENCE * 4, output).await;
