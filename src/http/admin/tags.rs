@@ -244,7 +244,10 @@ pub(in crate::http) async fn delete(request: HttpRequest, admin: web::Data<Admin
     let retire = async |seen: Option<Seen>| admin.store.retire(&tag, seen.as_ref()).await;
     let row = change(&request, &admin, "delete", &tag, retire, audit::said).await?;
     if !admin.allocation.tag_deleted(&tag).await {
-        tracing::warn!(biz_tag = %tag, "the tag was deleted, but its actor does not answer: ids in memory may be handed out still");
+        tracing::warn!(
+            biz_tag = %tag,
+            "the tag was deleted, but its actor does not answer: its ids in memory may still be handed out"
+        );
     }
     Ok(shown(HttpResponse::Ok(), &row))
 }

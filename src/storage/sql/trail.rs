@@ -6,7 +6,7 @@ use super::SqlStore;
 use super::dialect::Sql;
 use super::row::Fetched;
 use crate::domain::{BizTag, IdRange};
-use crate::storage::{ClaimRecord, Instance, StoreError};
+use crate::storage::{ClaimRecord, Instance, StoreError, Unusable};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -66,11 +66,18 @@ impl SqlStore {
         match self.pool.execute(&sql).await {
             Ok(PRUNED..) => self.prune_at.store(0, Ordering::Relaxed),
             Ok(_) => {}
-            Err(error) => tracing::warn!(
-                error = %error.store,
-                "records older than database.claim_records cannot be deleted: grant DELETE on {}",
-                self.names_beside(&["claims"])
-            ),
+            Err(error) => {
+                let is_denied =
+                    matches!(error.store, StoreError::Unusable(Unusable::AccessDenied(_)));
+                let todo = match is_denied {
+                    true => format!("grant DELETE on {}", self.names_beside(&["claims"])),
+                    false => "it is tried again in ten minutes".to_owned(),
+                };
+                tracing::warn!(
+                    error = %error.store,
+                    "records older than database.claim_records cannot be deleted: {todo}"
+                );
+            }
         }
     }
 
